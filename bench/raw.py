@@ -1,0 +1,111 @@
+"""The same work on bare gRPC stubs, one call a batch: what the broker can do, whatever the language of its clients."""
+
+import asyncio
+import itertools
+import json
+import math
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Self
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from leasemq.v1 import job_pb2, producer_pb2, producer_pb2_grpc, worker_pb2, worker_pb2_grpc
+from uuid_utils import uuid7
+
+from bench.payload import payload_of
+
+Answer = dict[str, Any]
+WORKER_ID = "bench-raw"
+LEASE = Duration(seconds=120)
+
+
+async def in_parallel(count: int, in_flight: int, call: Callable[[int], Awaitable[None]]) -> None:
+    """Awaits call(0) to call(count - 1), `in_flight` of them at a time."""
+    indexes = iter(range(count))
+
+    async def caller() -> None:
+        for index in indexes:
+            await call(index)
+
+    await asyncio.gather(*(caller() for _ in range(in_flight)))
+
+
+class RawOperations:
+    """The operations by stubs; a batch of 1 is the unary call for one job."""
+
+    def __init__(self, address: str) -> None:
+        self._channel = grpc.aio.insecure_channel(address)
+        self._producer = producer_pb2_grpc.ProducerServiceStub(self._channel)
+        self._worker = worker_pb2_grpc.WorkerServiceStub(self._channel)
+        self._tokens: dict[str, list[str]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._channel.close(None)
+
+    async def raw_add(self, *, queue: str, count: int, batch: int, in_flight: int, payload_bytes: int) -> Answer:
+        payload = json.dumps(payload_of(payload_bytes), separators=(",", ":")).encode()
+        start = time.perf_counter()
+
+        async def add(index: int) -> None:
+            await self._add(queue, payload, min(batch, count - index * batch))
+
+        await in_parallel(math.ceil(count / batch), in_flight, add)
+        return {"seconds": time.perf_counter() - start}
+
+    async def raw_process(self, *, queue: str, batch: int, in_flight: int) -> Answer:
+        """Leases and completes all that waits."""
+        start = time.perf_counter()
+
+        async def work(_: int) -> None:
+            while tokens := await self._lease(queue, batch):
+                await self._complete(tokens)
+
+        await in_parallel(in_flight, in_flight, work)
+        return {"seconds": time.perf_counter() - start}
+
+    async def raw_lease(self, *, queue: str, count: int, batch: int) -> Answer:
+        """Leases `count` jobs, and keeps the tokens for raw_complete."""
+        tokens = self._tokens[queue] = []
+        while len(tokens) < count and (leased := await self._lease(queue, batch)):
+            tokens += leased
+        return {"count": len(tokens)}
+
+    async def raw_complete(self, *, queue: str, batch: int) -> Answer:
+        tokens = self._tokens.pop(queue)
+        for first in range(0, len(tokens), batch):
+            await self._complete(tokens[first : first + batch])
+        return {"count": len(tokens)}
+
+    async def _add(self, queue: str, payload: bytes, size: int) -> None:
+        jobs = [job_pb2.JobSpec(name="bench", payload=payload, id=str(uuid7())) for _ in range(size)]
+        if size == 1:
+            await self._producer.AddJob(producer_pb2.AddJobRequest(queue=queue, job=jobs[0]))
+        else:
+            await self._producer.BatchAddJobs(producer_pb2.BatchAddJobsRequest(queue=queue, jobs=jobs))
+
+    async def _lease(self, queue: str, batch: int) -> list[str]:
+        if batch == 1:
+            one = await self._worker.LeaseJob(
+                worker_pb2.LeaseJobRequest(queues=[queue], worker_id=WORKER_ID, lease_duration=LEASE)
+            )
+            return [one.lease.lease_token] if one.HasField("lease") else []
+        many = await self._worker.BatchLeaseJobs(
+            worker_pb2.BatchLeaseJobsRequest(queues=[queue], worker_id=WORKER_ID, lease_duration=LEASE, max_jobs=batch)
+        )
+        return [lease.lease_token for lease in many.leases]
+
+    async def _complete(self, tokens: list[str]) -> None:
+        if len(tokens) == 1:
+            await self._worker.CompleteJob(worker_pb2.CompleteJobRequest(lease_token=tokens[0]))
+            return
+        outcome = worker_pb2.CompleteOutcome()
+        settlements = [worker_pb2.Settlement(lease_token=token, complete=outcome) for token in tokens]
+        answer = await self._worker.SettleJobs(worker_pb2.SettleJobsRequest(settlements=settlements))
+        failed = list(itertools.compress(answer.results, (result.HasField("error") for result in answer.results)))
+        if failed:
+            msg = f"{len(failed)} of {len(tokens)} not settled: {failed[0].error.message}"
+            raise RuntimeError(msg)

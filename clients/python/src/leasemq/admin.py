@@ -1,0 +1,290 @@
+"""What operators and dashboards call; reached as `client.admin`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, Protocol, TypeVar
+
+from leasemq import convert
+from leasemq.codec import to_duration
+from leasemq.connection import Connection, Method
+from leasemq.model import Backoff, BulkResult, JobInfo, JobState, QueueInfo, Retention, Seconds, ServerInfo, Stats, WorkerStatus
+from leasemq.v1 import admin_pb2, job_pb2
+
+PAGE_SIZE = 500
+IDS_PER_CALL = 1_000
+
+
+class Unset(Enum):
+    """The default of an option of `update_queue`: leave it as it is. None means something else: back to the server's default."""
+
+    UNSET = "unset"
+
+
+UNSET: Final = Unset.UNSET
+
+_WITHOUT_PAYLOAD = [field.name for field in job_pb2.Job.DESCRIPTOR.fields if field.name not in ("spec", "result")]
+
+
+class _Page(Protocol):
+    next_page_token: str
+
+
+Page = TypeVar("Page", bound=_Page)
+
+
+class Admin:
+    """Reads and steers queues, jobs and workers. Every method may raise Unavailable and InvalidField besides the errors named."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def stats(self, queue: str) -> Stats:
+        """Count a queue's jobs; all zero for a queue that nobody used yet."""
+        request = admin_pb2.GetStatsRequest(queue=queue)
+        return convert.stats((await self._connection.call(self._connection.stubs.admin.GetStats, request)).stats)
+
+    async def queues(self) -> AsyncIterator[QueueInfo]:
+        """Iterate over all queues by name, with configuration and counts."""
+        token = ""
+        while True:
+            request = admin_pb2.ListQueuesRequest(page_size=PAGE_SIZE, page_token=token)
+            page = await self._connection.call(self._connection.stubs.admin.ListQueues, request)
+            for queue in page.queues:
+                yield convert.queue_info(queue)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def queue(self, queue: str) -> QueueInfo:
+        """Read one queue. Errors: QueueNotFound."""
+        request = admin_pb2.GetQueueRequest(queue=queue)
+        return convert.queue_info((await self._connection.call(self._connection.stubs.admin.GetQueue, request)).queue)
+
+    async def update_queue(
+        self,
+        queue: str,
+        *,
+        attempts: int | Unset | None = UNSET,
+        backoff: Backoff | Unset | None = UNSET,
+        completed_retention: Retention | Unset | None = UNSET,
+        failed_retention: Retention | Unset | None = UNSET,
+        dead_letter_queue: str | Unset | None = UNSET,
+        max_lease_expirations: int | Unset | None = UNSET,
+    ) -> QueueInfo:
+        """Change what holds for jobs that say nothing themselves; makes the queue if need be. None puts an option back to the server's default.
+
+        `attempts` and `backoff` are one setting: giving one of them sets the other to its default.
+        """
+        config, paths = _queue_config(
+            {
+                "completed_retention": completed_retention,
+                "failed_retention": failed_retention,
+                "dead_letter_queue": dead_letter_queue,
+                "max_lease_expirations": max_lease_expirations,
+            }
+        )
+        if attempts is not UNSET or backoff is not UNSET:
+            paths.append("default_retry")
+            retry = convert.to_retry(None if attempts is UNSET else attempts, None if backoff is UNSET else backoff)
+            if retry.max_attempts or retry.HasField("backoff"):
+                config.default_retry.CopyFrom(retry)
+        request = admin_pb2.UpdateQueueRequest(queue=queue, config=config)
+        request.update_mask.paths.extend(paths)
+        return convert.queue_info((await self._connection.call(self._connection.stubs.admin.UpdateQueue, request)).queue)
+
+    async def pause(self, queue: str) -> None:
+        """Give out no more leases; running jobs finish."""
+        await self._connection.call(self._connection.stubs.admin.PauseQueue, admin_pb2.PauseQueueRequest(queue=queue))
+
+    async def resume(self, queue: str) -> None:
+        """Give out leases again."""
+        await self._connection.call(self._connection.stubs.admin.ResumeQueue, admin_pb2.ResumeQueueRequest(queue=queue))
+
+    async def drain(self, queue: str, *, include_delayed: bool = False) -> int:
+        """Remove the waiting jobs, and the delayed ones if asked; return how many."""
+        removed = 0
+        while True:
+            request = admin_pb2.DrainQueueRequest(queue=queue, include_delayed=include_delayed)
+            response = await self._connection.call(self._connection.stubs.admin.DrainQueue, request)
+            removed += response.removed_count
+            if not response.more:
+                return removed
+
+    async def delete_queue(self, queue: str, *, force: bool = False) -> int:
+        """Remove a queue with everything in it; return how many jobs. Errors: QueueNotFound; QueueNotEmpty (unfinished jobs and no force)."""
+        removed = 0
+        while True:
+            request = admin_pb2.DeleteQueueRequest(queue=queue, force=force)
+            response = await self._connection.call(self._connection.stubs.admin.DeleteQueue, request)
+            removed += response.removed_count
+            if not response.more:
+                return removed
+
+    async def jobs(
+        self,
+        queue: str,
+        *,
+        states: Sequence[JobState] = (),
+        name: str | None = None,
+        descending: bool = False,
+        limit: int | None = None,
+        with_payload: bool = True,
+    ) -> AsyncIterator[JobInfo]:
+        """Iterate over jobs, state by state in the order given (default all), in lease order or oldest first unless descending.
+
+        limit: at most this many. with_payload=False spares reading what the producer said and the result: name, payload, headers
+        are empty then.
+        """
+        request = admin_pb2.ListJobsRequest(
+            queue=queue,
+            states=[convert.wire(state) for state in states],
+            name=name or "",
+            order_by="desc" if descending else "asc",
+        )
+        if not with_payload:
+            request.read_mask.paths.extend(_WITHOUT_PAYLOAD)
+        left = limit
+        while left is None or left > 0:
+            request.page_size = PAGE_SIZE if left is None else min(left, PAGE_SIZE)
+            page = await self._connection.call(self._connection.stubs.admin.ListJobs, request)
+            for job in page.jobs:
+                yield convert.job_info(job)
+            left = None if left is None else left - len(page.jobs)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+
+    async def logs(self, queue: str, id: str) -> AsyncIterator[str]:  # noqa: A002 - the contract's name
+        """Iterate over a job's log lines, oldest first; the newest 1,000 are kept. Errors: JobNotFound."""
+        token = ""
+        while True:
+            request = admin_pb2.ListJobLogsRequest(queue=queue, job_id=id, page_size=PAGE_SIZE, page_token=token)
+            page = await self._connection.call(self._connection.stubs.admin.ListJobLogs, request)
+            for line in page.lines:
+                yield line
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def retry(
+        self,
+        queue: str,
+        *,
+        ids: Sequence[str] | None = None,
+        state: JobState | None = None,
+        older_than: Seconds | None = None,
+        name: str | None = None,
+        limit: int | None = None,
+        keep_attempts: bool = False,
+    ) -> BulkResult:
+        """Redrive finished jobs: those named by `ids`, or all that match (default state FAILED). Their attempts start at 0 unless keep_attempts.
+
+        older_than: only jobs that finished longer ago. limit: at most this many. ValueError: ids together with any of the others.
+        """
+        request = admin_pb2.RetryJobsRequest(queue=queue, keep_attempts=keep_attempts)
+        pages = self._bulk(self._connection.stubs.admin.RetryJobs, request, ids, _filter(state, older_than, name, limit))
+        return _total([BulkResult(page.retried_count, page.not_found_count, page.skipped_count) async for page in pages])
+
+    async def promote(
+        self,
+        queue: str,
+        *,
+        ids: Sequence[str] | None = None,
+        older_than: Seconds | None = None,
+        name: str | None = None,
+        limit: int | None = None,
+    ) -> BulkResult:
+        """Make delayed jobs wait for no time any more: those named by `ids`, or all that match.
+
+        older_than: only jobs added longer ago. limit: at most this many. ValueError: ids together with any of the others.
+        """
+        request = admin_pb2.PromoteJobsRequest(queue=queue)
+        pages = self._bulk(self._connection.stubs.admin.PromoteJobs, request, ids, _filter(None, older_than, name, limit))
+        return _total([BulkResult(page.promoted_count, page.not_found_count, page.skipped_count) async for page in pages])
+
+    async def delete(
+        self,
+        queue: str,
+        *,
+        ids: Sequence[str] | None = None,
+        state: JobState | None = None,
+        older_than: Seconds | None = None,
+        name: str | None = None,
+        limit: int | None = None,
+    ) -> BulkResult:
+        """Remove jobs that are not leased: those named by `ids`, or all of `state` that match.
+
+        older_than: only jobs that finished (finished ones) or were added (others) longer ago. limit: at most this many.
+        ValueError: ids together with any of the others. InvalidField: neither ids nor a state.
+        """
+        request = admin_pb2.DeleteJobsRequest(queue=queue)
+        pages = self._bulk(self._connection.stubs.admin.DeleteJobs, request, ids, _filter(state, older_than, name, limit))
+        return _total([BulkResult(page.deleted_count, page.not_found_count, page.skipped_count) async for page in pages])
+
+    async def _bulk(
+        self, method: Method[Any, Page], request: Any, ids: Sequence[str] | None, matching: admin_pb2.JobFilter
+    ) -> AsyncIterator[Page]:
+        if ids is None:
+            request.filter.CopyFrom(matching)
+            selections: list[admin_pb2.JobIds | None] = [None]
+        elif matching != admin_pb2.JobFilter():
+            raise ValueError("jobs are selected by ids or by a filter, not by both")
+        else:
+            selections = [admin_pb2.JobIds(ids=ids[at : at + IDS_PER_CALL]) for at in range(0, len(ids), IDS_PER_CALL)]
+        for selection in selections:
+            if selection is not None:
+                request.job_ids.CopyFrom(selection)
+            request.page_token = ""
+            while True:
+                page = await self._connection.call(method, request)
+                yield page
+                request.page_token = page.next_page_token
+                if not request.page_token:
+                    break
+
+    async def workers(self, queue: str | None = None) -> AsyncIterator[WorkerStatus]:
+        """Iterate over the workers that were heard of in the last minute, by id; queue: only those of this queue."""
+        token = ""
+        while True:
+            request = admin_pb2.ListWorkersRequest(queue=queue or "", page_size=PAGE_SIZE, page_token=token)
+            page = await self._connection.call(self._connection.stubs.admin.ListWorkers, request)
+            for worker in page.workers:
+                yield convert.worker_status(worker)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def server_info(self) -> ServerInfo:
+        """Say what the server is and what it stands on."""
+        return convert.server_info(
+            await self._connection.call(self._connection.stubs.admin.GetServerInfo, admin_pb2.GetServerInfoRequest())
+        )
+
+
+def _filter(state: JobState | None, older_than: Seconds | None, name: str | None, limit: int | None) -> admin_pb2.JobFilter:
+    age = None if older_than is None else to_duration(older_than)
+    return admin_pb2.JobFilter(state=convert.wire(state or 0), older_than=age, name=name or "", limit=limit or 0)
+
+
+def _total(results: Iterable[BulkResult]) -> BulkResult:
+    results = list(results)
+    return BulkResult(
+        sum(result.done for result in results),
+        sum(result.not_found for result in results),
+        sum(result.skipped for result in results),
+    )
+
+
+def _queue_config(options: Mapping[str, Any]) -> tuple[admin_pb2.QueueConfig, list[str]]:
+    config, paths = admin_pb2.QueueConfig(), []
+    for name, value in options.items():
+        if value is UNSET:
+            continue
+        paths.append(name)
+        if isinstance(value, Retention):
+            getattr(config, name).CopyFrom(convert.to_retention(value))
+        elif value is not None:
+            setattr(config, name, value)
+    return config, paths

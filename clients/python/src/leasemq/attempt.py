@@ -1,0 +1,106 @@
+"""What a worker knows of one lease, and the decisions about how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from enum import Enum
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+
+from leasemq.codec import encode
+from leasemq.job import Job
+from leasemq.v1 import job_pb2, worker_pb2
+
+MAX_TYPE, MAX_MESSAGE, MAX_STACK = 256, 4_096, 16_384
+"""Characters of a failure that are sent; the server keeps no more."""
+
+Attempts = dict[str, "Attempt"]
+"""Every lease that is not settled yet, by token. The event loop writes it, the heartbeat thread takes snapshots of it."""
+
+
+class Stop(Enum):
+    """Why a handler is told to stop."""
+
+    LOST = "lost"  # settle nothing
+    CANCEL = "cancel"  # fail it for good, the server makes it CANCELLED
+    RELEASE = "release"  # give it back: the worker goes down
+
+
+class Attempt:
+    """One lease in this worker's hands: the job, the handler's task, and until when it is ours by this machine's monotonic clock."""
+
+    __slots__ = ("expires_at", "is_async", "job", "running", "stop", "task", "token")
+
+    def __init__(self, job: Job, expires_at: float) -> None:
+        self.job = job
+        self.token = job.lease_token
+        self.expires_at = expires_at
+        self.running = True
+        self.is_async = False
+        self.stop: Stop | None = None
+        self.task: asyncio.Task[None] | None = None
+
+
+class Outcome:
+    """What is to become of an attempt, as it goes to the broker, and what the hooks are told: the result or the error."""
+
+    __slots__ = ("attempt", "error", "result", "settlement")
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        settlement: worker_pb2.Settlement,
+        result: Any = None,
+        error: BaseException | None = None,
+    ) -> None:
+        self.attempt = attempt
+        self.settlement = settlement
+        self.result = result
+        self.error = error
+
+
+def complete(attempt: Attempt, result: Any) -> Outcome:
+    """Say that the attempt went well. TypeError, ValueError: the result can't be encoded."""
+    if result is None:
+        outcome = worker_pb2.CompleteOutcome()
+    else:
+        data, content_type = encode(result)
+        outcome = worker_pb2.CompleteOutcome(result=data, result_content_type=content_type)
+    return Outcome(attempt, worker_pb2.Settlement(lease_token=attempt.token, complete=outcome), result=result)
+
+
+def fail(attempt: Attempt, error: BaseException, *, for_good: bool = False, kind: str | None = None) -> Outcome:
+    """Say that the attempt failed. for_good: no further one. kind: told instead of the error's type."""
+    failure = job_pb2.Failure(
+        type=_clean(kind or type(error).__qualname__)[:MAX_TYPE],
+        message=_clean(_message(error))[:MAX_MESSAGE],
+        stack_trace=_clean(_stack(error))[-MAX_STACK:],
+    )
+    outcome = worker_pb2.FailOutcome(failure=failure, non_retryable=for_good)
+    return Outcome(attempt, worker_pb2.Settlement(lease_token=attempt.token, fail=outcome), error=error)
+
+
+def release(attempt: Attempt, delay: Duration | None = None) -> Outcome:
+    """Give the job back. delay: when it may start again; default at once."""
+    outcome = worker_pb2.ReleaseOutcome(delay=delay)
+    return Outcome(attempt, worker_pb2.Settlement(lease_token=attempt.token, release=outcome))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a broken __str__ must not hide that the job failed
+        return f"<{type(error).__qualname__} that can't be printed>"
+
+
+def _stack(error: BaseException) -> str:
+    """Format the stack from the handler down: the frame that called it is the SDK's."""
+    frames = error.__traceback__.tb_next if error.__traceback__ else None
+    return "".join(traceback.format_exception(type(error), error, frames))
+
+
+def _clean(text: str) -> str:
+    """Make text that protobuf takes: lone surrogates (undecodable file names) are replaced."""
+    return text.encode("utf-8", "replace").decode()

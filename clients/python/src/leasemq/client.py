@@ -1,0 +1,166 @@
+"""The client of services that add jobs, follow them and cancel them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Self
+
+from leasemq import convert
+from leasemq.admin import Admin
+from leasemq.codec import to_duration, to_seconds
+from leasemq.coalescing import Coalescer, in_batches
+from leasemq.connection import Connection
+from leasemq.model import AddedJob, Backoff, Durability, JobInfo, JobState, NewJob, Retention, Seconds
+from leasemq.v1 import producer_pb2
+
+LONGEST_WAIT = 20.0
+"""Seconds that the server parks an AwaitJob or a lease call at most."""
+
+WAIT_MARGIN = 10.0
+"""Seconds that a parked call's deadline is beyond its wait."""
+
+
+class Client:
+    """Talks to a broker. Cheap to make, connects with the first call, safe for any number of tasks of one event loop.
+
+    Threads and programs without asyncio use `leasemq.sync.Client`. After a fork, make a new one: gRPC does not survive forks.
+    """
+
+    def __init__(self, address: str | None = None, *, retry_timeout: float = 30.0) -> None:
+        """Set up; nothing is sent yet.
+
+        address: host:port or unix:/path; default $LEASEMQ_ADDRESS, else 127.0.0.1:7878.
+        retry_timeout: seconds after which a call gives up, retries included. UNAVAILABLE and RESOURCE_EXHAUSTED are retried,
+        nothing else is.
+        """
+        self.connection = Connection(address, retry_timeout)
+        self._coalescer = Coalescer(self.connection)
+        self._admin = Admin(self.connection)
+
+    @property
+    def address(self) -> str:
+        """Where the broker is."""
+        return self.connection.address
+
+    @property
+    def admin(self) -> Admin:
+        """What operators call: counts, queues, jobs, workers."""
+        return self._admin
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Wait for the adds that are under way, then close the connection; other calls in flight fail with Unavailable."""
+        await self._coalescer.flush()
+        await self.connection.close()
+
+    async def add(
+        self,
+        queue: str,
+        payload: Any = None,
+        *,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002 - the contract's name
+        delay: Seconds | None = None,
+        run_time: datetime | None = None,
+        priority: int = 0,
+        lifo: bool = False,
+        attempts: int | None = None,
+        backoff: Backoff | None = None,
+        timeout: Seconds | None = None,  # noqa: ASYNC109 - of one attempt at the job, not of this call
+        ttl: Seconds | None = None,
+        headers: Mapping[str, str] | None = None,
+        content_type: str | None = None,
+        completed_retention: Retention | None = None,
+        failed_retention: Retention | None = None,
+        dead_letter_queue: str | None = None,
+        max_lease_expirations: int | None = None,
+        durability: Durability | None = None,
+    ) -> AddedJob:
+        """Add a job. Concurrent calls on a queue travel together, without waiting for each other when there is one.
+
+        payload: any JSON value, or bytes as they are (content type application/octet-stream unless given); at most 1 MiB.
+        name: what kind of work it is, at most 128 characters; default the queue's name.
+        id: unique in the queue; default a new UUIDv7. Adding an id again changes nothing and returns `created=False`.
+        delay / run_time: not before that long from now / that (aware) time.
+        priority: 1 is the most urgent, 2,097,151 the least; 0, the default, runs before all of them. lifo: to the head of its
+        priority.
+        attempts: how often it is tried in all; default the queue's, which is 1. backoff: `fixed`, `exponential` or `delays`;
+        default none.
+        timeout: the longest that one attempt may take. ttl: it fails if it was not started within this time. Default: no limit.
+        headers: carried to the worker as they are, at most 64 and 16 KiB in all.
+        completed_retention / failed_retention: how long it is kept afterwards; default the queue's.
+        dead_letter_queue: gets a copy if it fails for good. max_lease_expirations: how often its lease may run out; default the
+        queue's, which is 3.
+        durability: how safe it must be before this returns; default the server's.
+
+        Errors: InvalidField, PayloadTooLarge; QueueFull, StoreFull, Unavailable and DurabilityNotReached after retry_timeout,
+        when
+        the job may have been added all the same: adding it again with the same id is safe. TypeError, ValueError: it can't be
+        encoded.
+        """
+        job = NewJob(
+            payload, name, id, delay, run_time, priority, lifo, attempts, backoff, timeout, ttl, headers, content_type,
+            completed_retention, failed_retention, dead_letter_queue, max_lease_expirations,
+        )  # fmt: skip
+        return convert.added(await self._coalescer.add(queue, convert.to_spec(queue, job), durability or Durability.DEFAULT))
+
+    async def add_many(self, queue: str, jobs: Iterable[NewJob], *, durability: Durability | None = None) -> list[AddedJob]:
+        """Add jobs in batches of 1,000 (fewer if they are big: 32 MiB), each of them all or nothing; results are in order.
+
+        Errors: as `add`. When one is raised, the batches before it were added; ids of your own make doing it again safe.
+        """
+        specs = [convert.to_spec(queue, job) for job in jobs]
+        results: list[AddedJob] = []
+        for batch in in_batches(specs, max_bytes=32 * 1024 * 1024):
+            request = producer_pb2.BatchAddJobsRequest(queue=queue, jobs=batch, durability=convert.wire(durability or 0))
+            response = await self.connection.call(self.connection.stubs.producer.BatchAddJobs, request)
+            results += map(convert.added, response.results)
+        return results
+
+    async def get(self, queue: str, id: str) -> JobInfo:  # noqa: A002 - the contract's name
+        """Read a job. Errors: JobNotFound, Unavailable."""
+        request = producer_pb2.GetJobRequest(queue=queue, job_id=id)
+        return convert.job_info((await self.connection.call(self.connection.stubs.producer.GetJob, request)).job)
+
+    async def wait(
+        self,
+        queue: str,
+        id: str,  # noqa: A002 - the contract's name
+        timeout: Seconds | None = None,  # noqa: ASYNC109 - the server does the waiting
+    ) -> JobInfo:
+        """Wait until a job has completed, failed or was cancelled, and return it. timeout: default for ever.
+
+        It looks at the state, so it can't miss the end. Errors: TimeoutError; JobNotFound, also when it was removed as soon as it
+        finished; Unavailable.
+        """
+        deadline = None if timeout is None else time.monotonic() + to_seconds(timeout)
+        while True:
+            asked = time.monotonic()
+            seconds = LONGEST_WAIT if deadline is None else min(max(deadline - asked, 0.0), LONGEST_WAIT)
+            request = producer_pb2.AwaitJobRequest(queue=queue, job_id=id, wait_duration=to_duration(seconds))
+            response = await self.connection.call(self.connection.stubs.producer.AwaitJob, request, extra_time=seconds)
+            if response.finished:
+                return convert.job_info(response.job)
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                raise TimeoutError(f"job {id} of queue {queue} is {JobState(response.job.state).name} after {timeout} s")
+            if now - asked < seconds / 2:
+                await asyncio.sleep(0.1)  # a broker that shuts down answers at once
+
+    async def cancel(self, queue: str, id: str, reason: str = "") -> JobState:  # noqa: A002 - the contract's name
+        """Cancel a job and return its state: CANCELLED, or ACTIVE while its worker is being told (within a second).
+
+        If the worker completes it first, COMPLETED stands. reason: told to the worker, kept as the failure's message; at most
+        1,024 characters.
+        Errors: JobNotFound; JobNotInState (it completed or failed); Unavailable.
+        """
+        request = producer_pb2.CancelJobRequest(queue=queue, job_id=id, reason=reason)
+        return JobState((await self.connection.call(self.connection.stubs.producer.CancelJob, request)).state)

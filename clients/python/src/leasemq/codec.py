@@ -1,0 +1,78 @@
+"""How values become payload bytes and back, and how durations and times become protobuf."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+JSON_TYPE = "application/json"
+BYTES_TYPE = "application/octet-stream"
+
+_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def is_json(content_type: str) -> bool:
+    """Say whether a content type means JSON. The empty one does: it is the contract's default."""
+    if content_type in ("", JSON_TYPE):
+        return True
+    media_type = content_type.partition(";")[0].strip().lower()
+    return media_type == JSON_TYPE or media_type.endswith("+json")
+
+
+def encode(value: Any, content_type: str | None = None) -> tuple[bytes, str]:
+    """Turn a value into bytes and their content type: bytes stay as they are, all else becomes compact UTF-8 JSON.
+
+    An empty content type stands for application/json. TypeError: not JSON, or a content type that is not JSON for a value that is
+    not bytes.
+    ValueError: NaN, infinity or a lone surrogate, which JSON can't carry.
+    """
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value), content_type or BYTES_TYPE
+    if content_type is not None and not is_json(content_type):
+        raise TypeError(f"a payload of content type {content_type} must be bytes, not {type(value).__name__}")
+    return _encoder.encode(value).encode(), content_type or ""
+
+
+def decode(data: bytes, content_type: str) -> Any:
+    """Turn bytes back into a value: JSON is decoded (ValueError if it is none), nothing at all is None, the rest stays bytes."""
+    if is_json(content_type):
+        return json.loads(data) if data else None
+    return data
+
+
+def to_seconds(value: float | timedelta) -> float:
+    """Read a duration given as seconds or as a timedelta."""
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
+def to_duration(value: float | timedelta) -> Duration:
+    """Turn seconds or a timedelta into a protobuf Duration. ValueError: not finite, or beyond what protobuf carries."""
+    seconds = to_seconds(value)
+    if not math.isfinite(seconds):
+        raise ValueError(f"a duration must be finite, not {seconds}")
+    whole = math.trunc(seconds)
+    return Duration(seconds=whole, nanos=round((seconds - whole) * 1e6) * 1000)
+
+
+def to_timestamp(value: datetime) -> Timestamp:
+    """Turn an aware datetime into a protobuf Timestamp. ValueError: it has no time zone."""
+    if value.utcoffset() is None:
+        raise ValueError("a time needs a time zone: datetime.now(timezone.utc), not datetime.now()")
+    timestamp = Timestamp()
+    timestamp.FromDatetime(value)
+    return timestamp
+
+
+def from_duration(value: Duration) -> timedelta:
+    """Turn a protobuf Duration into a timedelta."""
+    return timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
+
+
+def from_timestamp(value: Timestamp) -> datetime:
+    """Turn a protobuf Timestamp into an aware datetime in UTC."""
+    return value.ToDatetime(tzinfo=UTC)

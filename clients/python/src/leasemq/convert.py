@@ -1,0 +1,253 @@
+"""Between the messages of the contract and the values of `leasemq.model`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import uuid_utils
+from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Value
+
+from leasemq import model
+from leasemq.codec import encode, from_duration, from_timestamp, to_duration, to_timestamp
+from leasemq.v1 import admin_pb2, job_pb2, producer_pb2
+
+
+def new_id() -> str:
+    """Make an id that sorts by time: a UUIDv7."""
+    return str(uuid_utils.uuid7())
+
+
+def wire(number: int) -> Any:
+    """Pass an enum's number as what protobuf's type hints want."""
+    return number
+
+
+def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
+    """Build what goes over the wire; only what was said is set. ValueError, TypeError: a value that can't be sent."""
+    payload, content_type = encode(job.payload, job.content_type)
+    spec = job_pb2.JobSpec(
+        name=job.name or queue,
+        payload=payload,
+        content_type=content_type,
+        id=job.id or new_id(),
+        priority=job.priority,
+        lifo=job.lifo,
+        headers=job.headers,
+    )
+    if job.delay is not None or job.run_time is not None:
+        _set_start(spec, job)
+    if job.attempts is not None or job.backoff is not None:
+        spec.retry.CopyFrom(to_retry(job.attempts, job.backoff))
+    if job.timeout is not None:
+        spec.timeout.CopyFrom(to_duration(job.timeout))
+    if job.ttl is not None:
+        spec.ttl.CopyFrom(to_duration(job.ttl))
+    if job.completed_retention is not None:
+        spec.completed_retention.CopyFrom(to_retention(job.completed_retention))
+    if job.failed_retention is not None:
+        spec.failed_retention.CopyFrom(to_retention(job.failed_retention))
+    if job.dead_letter_queue is not None:
+        spec.dead_letter_queue = job.dead_letter_queue
+    if job.max_lease_expirations is not None:
+        spec.max_lease_expirations = job.max_lease_expirations
+    return spec
+
+
+def _set_start(spec: job_pb2.JobSpec, job: model.NewJob) -> None:
+    if job.delay is not None and job.run_time is not None:
+        raise ValueError("a job has a delay or a run_time, not both")
+    if job.delay is not None:
+        spec.delay.CopyFrom(to_duration(job.delay))
+    elif job.run_time is not None:
+        spec.run_time.CopyFrom(to_timestamp(job.run_time))
+
+
+def to_retry(attempts: int | None, backoff: model.Backoff | None) -> job_pb2.RetryPolicy:
+    """Build a RetryPolicy; attempts None = the queue's default, backoff None = try again at once."""
+    return job_pb2.RetryPolicy(max_attempts=attempts or 0, backoff=None if backoff is None else _to_backoff(backoff))
+
+
+def _to_backoff(backoff: model.Backoff) -> job_pb2.Backoff:
+    message = job_pb2.Backoff(jitter=backoff.jitter)
+    if isinstance(backoff, model.FixedBackoff):
+        message.fixed.delay.CopyFrom(to_duration(backoff.delay))
+    elif isinstance(backoff, model.ExponentialBackoff):
+        message.exponential.initial_delay.CopyFrom(to_duration(backoff.initial_delay))
+        message.exponential.multiplier = backoff.multiplier
+        if backoff.max_delay is not None:
+            message.exponential.max_delay.CopyFrom(to_duration(backoff.max_delay))
+    else:
+        message.list.delays.extend(to_duration(delay) for delay in backoff.delays)
+    return message
+
+
+def to_retention(retention: model.Retention) -> job_pb2.Retention:
+    """Build a Retention; what is None stays unset."""
+    age = None if retention.max_age is None else to_duration(retention.max_age)
+    return job_pb2.Retention(max_age=age, max_count=retention.max_count)
+
+
+def to_value(value: Any) -> Value:
+    """Build a protobuf Value from any JSON value. TypeError, ValueError: it is none."""
+    message = Value()
+    json_format.ParseDict(value, message)
+    return message
+
+
+def added(response: producer_pb2.AddJobResponse) -> model.AddedJob:
+    """Read what became of an added job."""
+    run_time = from_timestamp(response.run_time) if response.HasField("run_time") else None
+    return model.AddedJob(
+        response.job_id, response.created, model.JobState(response.state), run_time, model.Durability(response.durability)
+    )
+
+
+def job_info(job: job_pb2.Job) -> model.JobInfo:
+    """Read a job."""
+    spec = job.spec
+    return model.JobInfo(
+        queue=job.queue,
+        id=job.id,
+        name=spec.name,
+        state=model.JobState(job.state),
+        attempt=job.attempt,
+        max_attempts=spec.retry.max_attempts or None,
+        priority=spec.priority,
+        headers=dict(spec.headers),
+        raw_payload=spec.payload,
+        content_type=spec.content_type,
+        raw_result=job.result,
+        result_content_type=job.result_content_type,
+        progress=json_format.MessageToDict(job.progress) if job.HasField("progress") else None,
+        failures=[_failure(failure) for failure in job.failures],
+        failure_count=job.failure_count,
+        lease_expirations=job.lease_expirations,
+        cancel_requested=job.cancel_requested,
+        worker_id=job.worker_id,
+        **{name: _time(job, name) for name in _JOB_TIMES},
+    )
+
+
+_JOB_TIMES = ("create_time", "run_time", "start_time", "finish_time", "expire_time", "lease_expire_time")
+
+
+def _time(message: Message, field: str) -> Any:
+    return from_timestamp(getattr(message, field)) if message.HasField(field) else None
+
+
+def _failure(failure: job_pb2.Failure) -> model.Failure:
+    return model.Failure(
+        kind=model.FailureKind(failure.kind),
+        type=failure.type,
+        message=failure.message,
+        stack_trace=failure.stack_trace,
+        attempt=failure.attempt,
+        time=_time(failure, "time"),
+        worker_id=failure.worker_id,
+    )
+
+
+def stats(message: job_pb2.QueueStats) -> model.Stats:
+    """Read a queue's counts."""
+    return model.Stats(
+        waiting=message.waiting,
+        delayed=message.delayed,
+        blocked=message.blocked,
+        active=message.active,
+        completed=message.completed,
+        failed=message.failed,
+        cancelled=message.cancelled,
+        paused=message.paused,
+        oldest_waiting_age=from_duration(message.oldest_waiting_age) if message.HasField("oldest_waiting_age") else None,
+        workers=message.workers,
+        added_total=message.added_total,
+        completed_total=message.completed_total,
+        failed_total=message.failed_total,
+    )
+
+
+def queue_info(queue: admin_pb2.Queue) -> model.QueueInfo:
+    """Read a queue."""
+    return model.QueueInfo(queue.name, _queue_config(queue.config), stats(queue.stats))
+
+
+def _queue_config(config: admin_pb2.QueueConfig) -> model.QueueConfig:
+    retry = config.default_retry
+    return model.QueueConfig(
+        attempts=retry.max_attempts or None,
+        backoff=_from_backoff(retry.backoff) if retry.HasField("backoff") else None,
+        completed_retention=_from_retention(config.completed_retention) if config.HasField("completed_retention") else None,
+        failed_retention=_from_retention(config.failed_retention) if config.HasField("failed_retention") else None,
+        dead_letter_queue=config.dead_letter_queue or None,
+        max_lease_expirations=config.max_lease_expirations if config.HasField("max_lease_expirations") else None,
+    )
+
+
+def _from_backoff(backoff: job_pb2.Backoff) -> model.Backoff | None:
+    kind = backoff.WhichOneof("kind")
+    if kind == "fixed":
+        return model.FixedBackoff(from_duration(backoff.fixed.delay), backoff.jitter)
+    if kind == "exponential":
+        message = backoff.exponential
+        return model.ExponentialBackoff(
+            from_duration(message.initial_delay),
+            message.multiplier if message.HasField("multiplier") else 2.0,
+            from_duration(message.max_delay) if message.HasField("max_delay") else None,
+            backoff.jitter,
+        )
+    if kind == "list":
+        return model.ListBackoff(tuple(_seconds(delay) for delay in backoff.list.delays), backoff.jitter)
+    return None
+
+
+def _seconds(duration: Duration) -> model.Seconds:
+    return from_duration(duration)
+
+
+def _from_retention(retention: job_pb2.Retention) -> model.Retention:
+    return model.Retention(
+        from_duration(retention.max_age) if retention.HasField("max_age") else None,
+        retention.max_count if retention.HasField("max_count") else None,
+    )
+
+
+def worker_status(worker: admin_pb2.Worker) -> model.WorkerStatus:
+    """Read a worker's entry in the registry."""
+    info = worker.info
+    return model.WorkerStatus(
+        worker_id=info.worker_id,
+        hostname=info.hostname,
+        pid=info.pid,
+        language=info.language,
+        sdk_version=info.sdk_version,
+        queues=list(info.queues),
+        concurrency=info.concurrency,
+        running=info.running,
+        heartbeat_time=_time(worker, "heartbeat_time"),
+        poll_time=_time(worker, "poll_time"),
+    )
+
+
+def server_info(response: admin_pb2.GetServerInfoResponse) -> model.ServerInfo:
+    """Read what the server is."""
+    store = response.store
+    return model.ServerInfo(
+        version=response.version,
+        store=model.StoreInfo(
+            kind=store.kind,
+            version=store.version,
+            embedded=store.embedded,
+            default_durability=model.Durability(store.default_durability),
+            max_durability=model.Durability(store.max_durability),
+            warnings=list(store.warnings),
+            used_memory_bytes=store.used_memory_bytes,
+            max_memory_bytes=store.max_memory_bytes,
+        ),
+        capabilities=list(response.capabilities),
+        max_payload_bytes=response.max_payload_bytes,
+        max_batch_size=response.max_batch_size,
+        start_time=_time(response, "start_time"),
+    )

@@ -1,0 +1,100 @@
+"""Runs handlers, and turns how they end into a decision about the job. Applies none of them: see settling.py."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
+from leasemq.attempt import Attempt, Outcome, Stop, complete, fail, release
+from leasemq.job import Cancelled, Fatal, Job, Release, Snooze
+
+Handler = Callable[[Job], Any]
+
+
+class NoHandler(Exception):  # noqa: N818 - told to the broker as the failure's type
+    """The worker has no handler for jobs of this name."""
+
+
+class Handlers:
+    """The handlers of a worker: one for all jobs, or one for each job name."""
+
+    def __init__(self, handler: Handler | Mapping[str, Handler], threads: int) -> None:
+        self._any: Handler | None = None if isinstance(handler, Mapping) else handler
+        self._by_name: dict[str, Handler] = dict(handler) if isinstance(handler, Mapping) else {}
+        everyone = list(self._by_name.values()) if self._any is None else [self._any]
+        for each in everyone:
+            if not callable(each):
+                raise TypeError(f"a handler must be callable, not {type(each).__name__}")
+        if not everyone:
+            raise ValueError("a worker needs at least one handler")
+        self._async = {id(each) for each in everyone if is_async(each)}
+        self._threads: ThreadPoolExecutor | None = None
+        if len(self._async) < len({id(each) for each in everyone}):
+            self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="leasemq-handler")
+
+    def close(self) -> None:
+        """Let the threads end as soon as their handlers do."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def execute(self, attempt: Attempt) -> Outcome | None:
+        """Run the handler and decide what becomes of the job; None: nothing, the lease is not ours any more."""
+        if attempt.stop is not None:
+            return _stopped(attempt, Cancelled(attempt.job.cancelled.reason))
+        try:
+            result = await self._call(attempt)
+            return None if attempt.stop is Stop.LOST else complete(attempt, result)
+        except (asyncio.CancelledError, Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises is an outcome
+            return _decide(attempt, error)
+
+    async def _call(self, attempt: Attempt) -> Any:
+        job = attempt.job
+        handler = self._by_name.get(job.name) if self._any is None else self._any
+        if handler is None:
+            raise NoHandler(f"this worker has no handler for jobs named {job.name!r}")
+        if id(handler) in self._async:
+            attempt.is_async = True
+            return await handler(job)
+        loop = asyncio.get_running_loop()
+        result = await loop.run_in_executor(self._threads, copy_context().run, _call_in_thread, handler, job)
+        if inspect.isawaitable(result):
+            attempt.is_async = True
+            return await result
+        return result
+
+
+def is_async(handler: Handler) -> bool:
+    """Say whether a handler is a coroutine function, or an object whose __call__ is one."""
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004 - not whether it is callable but how
+
+
+def _call_in_thread(handler: Handler, job: Job) -> Any:
+    try:
+        return handler(job)
+    except StopIteration as error:
+        raise RuntimeError("the handler raised StopIteration") from error  # a future can't carry it
+
+
+def _decide(attempt: Attempt, error: BaseException) -> Outcome | None:
+    """Rule on an attempt that did not return."""
+    if attempt.stop is Stop.LOST:
+        return None
+    if isinstance(error, Fatal):
+        return fail(attempt, error, for_good=True)
+    if isinstance(error, Snooze | Release):
+        return release(attempt, error.delay if isinstance(error, Snooze) else None)
+    return fail(attempt, error) if attempt.stop is None else _stopped(attempt, error)
+
+
+def _stopped(attempt: Attempt, error: BaseException) -> Outcome | None:
+    if attempt.stop is Stop.LOST:
+        return None
+    if attempt.stop is Stop.RELEASE:
+        return release(attempt)
+    if isinstance(error, asyncio.CancelledError | Cancelled):
+        return fail(attempt, Cancelled(attempt.job.cancelled.reason or "cancelled"), for_good=True, kind="Cancelled")
+    return fail(attempt, error, for_good=True)

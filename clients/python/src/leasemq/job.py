@@ -1,0 +1,193 @@
+"""What a handler gets, and what it may raise to say what becomes of the job."""
+# ruff: noqa: N818 - what a handler raises says what it wants, which is not always an error
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any, TypeVar
+
+from leasemq.codec import JSON_TYPE, decode, to_duration
+from leasemq.connection import Connection
+from leasemq.convert import to_value
+from leasemq.model import JobState, Seconds
+from leasemq.v1 import job_pb2, worker_pb2
+
+T = TypeVar("T")
+
+
+class Fatal(Exception):
+    """Raise it to fail the job for good: no further attempt, whatever its policy says."""
+
+
+class Snooze(Exception):
+    """Raise it to run the job again after `delay` (seconds or timedelta). Uses no attempt. ValueError: the delay is not finite."""
+
+    def __init__(self, delay: Seconds) -> None:
+        super().__init__(delay)
+        self.delay = to_duration(delay)
+
+
+class Release(Exception):
+    """Raise it to give the job back at once, to the head of its queue. Uses no attempt."""
+
+
+class Cancelled(Exception):
+    """Raised by `job.raise_if_cancelled()`; a handler may raise it by itself when it stopped because of `job.cancelled`."""
+
+
+class CancelSignal:
+    """Set when the job is to stop: it was cancelled, its lease is lost or the worker's drain_timeout is over. Safe in any thread.
+
+    An async handler's task is cancelled as well, so it seldom needs this; a plain function has only this.
+    """
+
+    __slots__ = ("_reason", "_wakers")
+
+    _lock = threading.Lock()
+
+    def __init__(self) -> None:
+        self._reason: str | None = None
+        self._wakers: list[Callable[[], object]] | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why, for people; None while it is not set."""
+        return self._reason
+
+    def is_set(self) -> bool:
+        """Say whether the job is to stop."""
+        return self._reason is not None
+
+    async def wait(self) -> None:
+        """Wait until the job is to stop; for async handlers."""
+        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+        if self._listen(lambda: loop.call_soon_threadsafe(woken.set)):
+            await woken.wait()
+
+    def wait_sync(self, timeout: float | None = None) -> bool:
+        """Block until the job is to stop, or for `timeout` seconds; return whether it is. For handlers that are plain functions."""
+        woken = threading.Event()
+        if self._listen(woken.set):
+            woken.wait(timeout)
+        return self.is_set()
+
+    def set(self, reason: str) -> None:
+        """Set it; only the first reason stands. The worker does this."""
+        with self._lock:
+            if self._reason is not None:
+                return
+            self._reason = reason
+            wakers, self._wakers = self._wakers, None
+        for waker in wakers or ():
+            waker()
+
+    def _listen(self, waker: Callable[[], object]) -> bool:
+        with self._lock:
+            if self._reason is not None:
+                return False
+            if self._wakers is None:
+                self._wakers = []
+            self._wakers.append(waker)
+            return True
+
+
+class Job:
+    """One attempt at a job. Its values are read from the lease as they are asked for.
+
+    `state`, `next_run_time` and `attempts_remaining` say what became of it once the broker knows, so in the hooks.
+    """
+
+    __slots__ = ("_connection", "_lease", "_loop", "attempts_remaining", "cancelled", "lease_token", "next_run_time", "state")
+
+    def __init__(self, lease: worker_pb2.Lease, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+        self._lease = lease
+        self._connection = connection
+        self._loop = loop
+        self.lease_token: str = lease.lease_token
+        """The handle of this attempt."""
+        self.cancelled = CancelSignal()
+        """Set when the job is to stop."""
+        self.state = JobState.ACTIVE
+        self.next_run_time: datetime | None = None
+        self.attempts_remaining = 0
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id} of {self.queue}: {self.name}, attempt {self.attempt}>"
+
+    @property
+    def _spec(self) -> job_pb2.JobSpec:
+        return self._lease.job.spec
+
+    @property
+    def id(self) -> str:
+        """Its id, unique in the queue."""
+        return self._lease.job.id
+
+    @property
+    def queue(self) -> str:
+        """The queue that it came from."""
+        return self._lease.job.queue
+
+    @property
+    def name(self) -> str:
+        """What kind of work it is."""
+        return self._spec.name
+
+    @property
+    def raw_payload(self) -> bytes:
+        """The payload's bytes."""
+        return self._spec.payload
+
+    @property
+    def content_type(self) -> str:
+        """The payload's media type."""
+        return self._spec.content_type or JSON_TYPE
+
+    @property
+    def payload(self) -> Any:
+        """The payload: decoded (anew each time) if its content type is JSON, else the bytes. ValueError: it is not the JSON that it says it is."""
+        return decode(self._spec.payload, self._spec.content_type)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the producer sent along."""
+        return dict(self._spec.headers)
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt this is, from 1."""
+        return self._lease.attempt
+
+    @property
+    def max_attempts(self) -> int | None:
+        """How many attempts the producer allowed in all; None = the queue's default."""
+        return self._spec.retry.max_attempts or None
+
+    def raise_if_cancelled(self) -> None:
+        """Raise Cancelled if the job is to stop; for handlers that are plain functions and check now and then."""
+        if self.cancelled.is_set():
+            raise Cancelled(self.cancelled.reason)
+
+    async def progress(self, value: Any) -> None:
+        """Store how far the job is: any JSON value, at most 16 KiB. Errors: LeaseLost (stop working), Unavailable."""
+        request = worker_pb2.ReportProgressRequest(lease_token=self.lease_token, progress=to_value(value))
+        await self._connection.call(self._connection.stubs.worker.ReportProgress, request)
+
+    async def log(self, *lines: str) -> None:
+        """Append lines to the job's log, which keeps the newest 1,000. Errors: LeaseLost (stop working), Unavailable. A retry may repeat lines."""
+        request = worker_pb2.AppendLogsRequest(lease_token=self.lease_token, lines=lines)
+        await self._connection.call(self._connection.stubs.worker.AppendLogs, request)
+
+    def progress_sync(self, value: Any) -> None:
+        """Do as `progress`, from a handler that is a plain function."""
+        self._run(self.progress(value))
+
+    def log_sync(self, *lines: str) -> None:
+        """Do as `log`, from a handler that is a plain function."""
+        self._run(self.log(*lines))
+
+    def _run(self, call: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()

@@ -1,0 +1,305 @@
+"""What callers see of jobs, queues, workers and servers: plain values, no protobuf.
+
+Durations that you give are seconds (int or float) or a timedelta; durations that you get are timedeltas. Times are aware
+datetimes in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Any, Self
+
+from leasemq.codec import decode
+
+Seconds = float | timedelta
+"""A duration: seconds, or a timedelta."""
+
+
+class JobState(IntEnum):
+    """Where a job is in its life. The numbers are the contract's."""
+
+    UNKNOWN = 0
+    WAITING = 1
+    DELAYED = 2
+    BLOCKED = 3
+    ACTIVE = 4
+    COMPLETED = 5
+    FAILED = 6
+    CANCELLED = 7
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls(0) if isinstance(value, int) and value else None
+
+    @property
+    def finished(self) -> bool:
+        """True for COMPLETED, FAILED and CANCELLED."""
+        return self >= JobState.COMPLETED
+
+
+class Durability(IntEnum):
+    """How far an added job must have got when `add` returns. DEFAULT leaves it to the server."""
+
+    DEFAULT = 0
+    MEMORY = 1
+    FSYNC = 2
+    REPLICATED = 3
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls(0) if isinstance(value, int) and value else None
+
+
+class FailureKind(IntEnum):
+    """Why an attempt, or a job, failed."""
+
+    UNKNOWN = 0
+    ERROR = 1
+    LEASE_EXPIRED = 2
+    TIMEOUT = 3
+    EXPIRED = 4
+    DEPENDENCY = 5
+    CANCELLED = 6
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls(0) if isinstance(value, int) and value else None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long a finished job is kept. Neither set = the queue's default.
+
+    max_age: removed this long after it finished; 0 = at once. max_count: the oldest finished jobs beyond this many are removed; 0
+    = this one at once.
+    """
+
+    max_age: Seconds | None = None
+    max_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FixedBackoff:
+    """The same wait before each retry; made by `fixed`."""
+
+    delay: Seconds
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExponentialBackoff:
+    """A wait that grows with each attempt; made by `exponential`."""
+
+    initial_delay: Seconds
+    multiplier: float = 2.0
+    max_delay: Seconds | None = None
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ListBackoff:
+    """A wait for each attempt, by hand; made by `delays`."""
+
+    delays: tuple[Seconds, ...]
+    jitter: float = 0.0
+
+
+Backoff = FixedBackoff | ExponentialBackoff | ListBackoff
+
+
+def fixed(delay: Seconds, *, jitter: float = 0.0) -> FixedBackoff:
+    """Wait `delay` before each retry. jitter (0 to 1, default 0) is the part of the wait that is random."""
+    return FixedBackoff(delay, jitter)
+
+
+def exponential(
+    initial_delay: Seconds, *, multiplier: float = 2.0, max_delay: Seconds | None = None, jitter: float = 0.0
+) -> ExponentialBackoff:
+    """Wait initial_delay * multiplier^(attempt-1), at most max_delay (default 24 h): `exponential(1)` waits 1, 2, 4, 8, 16 s."""
+    return ExponentialBackoff(initial_delay, multiplier, max_delay, jitter)
+
+
+def delays(waits: Sequence[Seconds], *, jitter: float = 0.0) -> ListBackoff:
+    """Wait as listed (1 to 100 waits), the last one again when there are more attempts."""
+    return ListBackoff(tuple(waits), jitter)
+
+
+@dataclass(slots=True)
+class NewJob:
+    """A job for `Client.add_many`; the fields are the options of `Client.add`, which documents them."""
+
+    payload: Any = None
+    name: str | None = None
+    id: str | None = None
+    delay: Seconds | None = None
+    run_time: datetime | None = None
+    priority: int = 0
+    lifo: bool = False
+    attempts: int | None = None
+    backoff: Backoff | None = None
+    timeout: Seconds | None = None
+    ttl: Seconds | None = None
+    headers: Mapping[str, str] | None = None
+    content_type: str | None = None
+    completed_retention: Retention | None = None
+    failed_retention: Retention | None = None
+    dead_letter_queue: str | None = None
+    max_lease_expirations: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddedJob:
+    """What became of an added job. `created` is False when the id existed already and nothing changed; `run_time` is set while DELAYED."""
+
+    id: str
+    created: bool
+    state: JobState
+    run_time: datetime | None
+    durability: Durability
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failure of one attempt."""
+
+    kind: FailureKind
+    type: str
+    message: str
+    stack_trace: str
+    attempt: int
+    time: datetime | None
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """A job as the server sees it now. `attempt` counts attempts started; `failures` are the newest 10, newest last."""
+
+    queue: str
+    id: str
+    name: str
+    state: JobState
+    attempt: int
+    max_attempts: int | None
+    priority: int
+    headers: dict[str, str]
+    raw_payload: bytes
+    content_type: str
+    raw_result: bytes
+    result_content_type: str
+    progress: Any
+    failures: list[Failure]
+    failure_count: int
+    lease_expirations: int
+    cancel_requested: bool
+    worker_id: str
+    create_time: datetime | None
+    run_time: datetime | None
+    start_time: datetime | None
+    finish_time: datetime | None
+    expire_time: datetime | None
+    lease_expire_time: datetime | None
+
+    @property
+    def payload(self) -> Any:
+        """The payload: decoded if its content type is JSON (ValueError if it is none), else the bytes."""
+        return decode(self.raw_payload, self.content_type)
+
+    @property
+    def result(self) -> Any:
+        """What the handler returned, decoded like the payload; None if nothing."""
+        return decode(self.raw_result, self.result_content_type)
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How many jobs a queue has in each state, and since its beginning. `workers`: heard of in the last minute."""
+
+    waiting: int
+    delayed: int
+    blocked: int
+    active: int
+    completed: int
+    failed: int
+    cancelled: int
+    paused: bool
+    oldest_waiting_age: timedelta | None
+    workers: int
+    added_total: int
+    completed_total: int
+    failed_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueConfig:
+    """What was set for a queue; None = the server's default."""
+
+    attempts: int | None
+    backoff: Backoff | None
+    completed_retention: Retention | None
+    failed_retention: Retention | None
+    dead_letter_queue: str | None
+    max_lease_expirations: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueInfo:
+    """A queue: its name, what was configured, its counts."""
+
+    name: str
+    config: QueueConfig
+    stats: Stats
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """What a bulk verb did: jobs changed, jobs named that do not exist, jobs named whose state does not allow it."""
+
+    done: int
+    not_found: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """A worker as the server knows it. One with free slots whose poll_time stands still is deaf."""
+
+    worker_id: str
+    hostname: str
+    pid: int
+    language: str
+    sdk_version: str
+    queues: list[str]
+    concurrency: int
+    running: int
+    heartbeat_time: datetime | None
+    poll_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """What the store is; `warnings` say what is wrong with its settings and what to change."""
+
+    kind: str
+    version: str
+    embedded: bool
+    default_durability: Durability
+    max_durability: Durability
+    warnings: list[str]
+    used_memory_bytes: int
+    max_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What the server is and what it stands on."""
+
+    version: str
+    store: StoreInfo
+    capabilities: list[str]
+    max_payload_bytes: int
+    max_batch_size: int
+    start_time: datetime | None

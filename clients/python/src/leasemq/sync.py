@@ -1,0 +1,185 @@
+"""The client for programs without asyncio: the same methods, blocking, safe in any number of threads.
+
+    from leasemq.sync import Client
+
+    with Client() as client:
+        client.add("email", {"to": "a@example.com"})
+
+An async client runs behind it in one thread of its own, so adds of many threads travel together. After a fork the thread is gone:
+make the client
+in each child (gunicorn: in `post_fork`, or without `preload_app`). Workers are async: `asyncio.run(worker.run())` is all they
+need.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
+
+from leasemq.admin import Admin as AsyncAdmin
+from leasemq.client import Client as AsyncClient
+
+__all__ = ["Admin", "Client"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Inner = TypeVar("Inner", covariant=True)
+
+CHUNK = 100
+"""Items that a listing takes over from the event loop at a time."""
+
+
+class _Facade(Protocol[Inner]):
+    """What blocks on an async object: its loop runs in another thread."""
+
+    @property
+    def inner(self) -> Inner:
+        """The async object."""
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run it in the other thread and wait for it."""
+
+
+def _blocking(method: Callable[Concatenate[Inner, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Any, P], T]:
+    """Make the blocking twin of an async method, with its signature and docstring."""
+
+    @functools.wraps(method)
+    def call(self: _Facade[Inner], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.run(method(self.inner, *args, **kwargs))
+
+    return call
+
+
+def _listing(method: Callable[Concatenate[Inner, P], AsyncIterator[T]]) -> Callable[Concatenate[Any, P], Iterator[T]]:
+    """Make the plain twin of a method that iterates asynchronously; it reads on as it is iterated over."""
+
+    @functools.wraps(method)
+    def items(self: _Facade[Inner], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        source = method(self.inner, *args, **kwargs)
+        while chunk := self.run(_take(source)):
+            yield from chunk
+
+    return items
+
+
+async def _take(source: AsyncIterator[T]) -> list[T]:
+    chunk: list[T] = []
+    async for item in source:
+        chunk.append(item)
+        if len(chunk) == CHUNK:
+            break
+    return chunk
+
+
+class Admin:
+    """What operators call, blocking; reached as `client.admin`. Listings are iterators."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def inner(self) -> AsyncAdmin:
+        """The async twin."""
+        return self._client.inner.admin
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the client's thread and wait for it."""
+        return self._client.run(coroutine)
+
+    stats = _blocking(AsyncAdmin.stats)
+    queue = _blocking(AsyncAdmin.queue)
+    update_queue = _blocking(AsyncAdmin.update_queue)
+    pause = _blocking(AsyncAdmin.pause)
+    resume = _blocking(AsyncAdmin.resume)
+    drain = _blocking(AsyncAdmin.drain)
+    delete_queue = _blocking(AsyncAdmin.delete_queue)
+    retry = _blocking(AsyncAdmin.retry)
+    promote = _blocking(AsyncAdmin.promote)
+    delete = _blocking(AsyncAdmin.delete)
+    server_info = _blocking(AsyncAdmin.server_info)
+    queues = _listing(AsyncAdmin.queues)
+    jobs = _listing(AsyncAdmin.jobs)
+    logs = _listing(AsyncAdmin.logs)
+    workers = _listing(AsyncAdmin.workers)
+
+
+class Client:
+    """Talks to a broker, blocking. Cheap to make: its thread starts and it connects with the first call."""
+
+    def __init__(self, address: str | None = None, *, retry_timeout: float = 30.0) -> None:
+        """Set up, as `leasemq.Client` does; nothing is sent yet."""
+        self._inner = AsyncClient(address, retry_timeout=retry_timeout)
+        self._admin = Admin(self)
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+        self._closed = False
+
+    @property
+    def inner(self) -> AsyncClient:
+        """The async twin; only the client's own thread may call it."""
+        return self._inner
+
+    @property
+    def address(self) -> str:
+        """Where the broker is."""
+        return self._inner.address
+
+    @property
+    def admin(self) -> Admin:
+        """What operators call: counts, queues, jobs, workers."""
+        return self._admin
+
+    add = _blocking(AsyncClient.add)
+    add_many = _blocking(AsyncClient.add_many)
+    get = _blocking(AsyncClient.get)
+    wait = _blocking(AsyncClient.wait)
+    cancel = _blocking(AsyncClient.cancel)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the client's thread and wait for it. RuntimeError: the client is closed, or was made before a fork."""
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+        except RuntimeError:
+            coroutine.close()
+            raise
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C while waiting: the call ends too
+            raise
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._pid != os.getpid():
+            raise RuntimeError("this client was made before a fork, which gRPC does not survive: make one in each process")
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the client is closed")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="leasemq-client", daemon=True)
+                self._thread.start()
+            return self._loop
+
+    def close(self) -> None:
+        """Wait for the adds that are under way, then close the connection and end the thread."""
+        with self._lock:
+            self._closed = True
+            loop, self._loop = self._loop, None
+        if loop is None or self._thread is None or self._pid != os.getpid():
+            return
+        asyncio.run_coroutine_threadsafe(self._inner.close(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        self._thread.join()
+        loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,103 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from leasemq.v1 import job_pb2 as _job_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class AddJobRequest(_message.Message):
+    __slots__ = ("queue", "job", "durability")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    DURABILITY_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    job: _job_pb2.JobSpec
+    durability: _job_pb2.Durability
+    def __init__(self, queue: _Optional[str] = ..., job: _Optional[_Union[_job_pb2.JobSpec, _Mapping]] = ..., durability: _Optional[_Union[_job_pb2.Durability, str]] = ...) -> None: ...
+
+class AddJobResponse(_message.Message):
+    __slots__ = ("job_id", "created", "state", "run_time", "durability")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    RUN_TIME_FIELD_NUMBER: _ClassVar[int]
+    DURABILITY_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    created: bool
+    state: _job_pb2.JobState
+    run_time: _timestamp_pb2.Timestamp
+    durability: _job_pb2.Durability
+    def __init__(self, job_id: _Optional[str] = ..., created: _Optional[bool] = ..., state: _Optional[_Union[_job_pb2.JobState, str]] = ..., run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., durability: _Optional[_Union[_job_pb2.Durability, str]] = ...) -> None: ...
+
+class BatchAddJobsRequest(_message.Message):
+    __slots__ = ("queue", "jobs", "durability")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    DURABILITY_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    jobs: _containers.RepeatedCompositeFieldContainer[_job_pb2.JobSpec]
+    durability: _job_pb2.Durability
+    def __init__(self, queue: _Optional[str] = ..., jobs: _Optional[_Iterable[_Union[_job_pb2.JobSpec, _Mapping]]] = ..., durability: _Optional[_Union[_job_pb2.Durability, str]] = ...) -> None: ...
+
+class BatchAddJobsResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[AddJobResponse]
+    def __init__(self, results: _Optional[_Iterable[_Union[AddJobResponse, _Mapping]]] = ...) -> None: ...
+
+class GetJobRequest(_message.Message):
+    __slots__ = ("queue", "job_id", "read_mask")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    job_id: str
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, queue: _Optional[str] = ..., job_id: _Optional[str] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class GetJobResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _job_pb2.Job
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class AwaitJobRequest(_message.Message):
+    __slots__ = ("queue", "job_id", "wait_duration")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    WAIT_DURATION_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    job_id: str
+    wait_duration: _duration_pb2.Duration
+    def __init__(self, queue: _Optional[str] = ..., job_id: _Optional[str] = ..., wait_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class AwaitJobResponse(_message.Message):
+    __slots__ = ("job", "finished")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    job: _job_pb2.Job
+    finished: bool
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., finished: _Optional[bool] = ...) -> None: ...
+
+class CancelJobRequest(_message.Message):
+    __slots__ = ("queue", "job_id", "reason")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    job_id: str
+    reason: str
+    def __init__(self, queue: _Optional[str] = ..., job_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class CancelJobResponse(_message.Message):
+    __slots__ = ("state",)
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    state: _job_pb2.JobState
+    def __init__(self, state: _Optional[_Union[_job_pb2.JobState, str]] = ...) -> None: ...

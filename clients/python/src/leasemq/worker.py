@@ -1,0 +1,350 @@
+"""The worker: leases jobs, runs their handlers, settles what became of them.
+
+A job's way: the Poller leases it and calls `_take`, a task runs its handler (Handlers.execute) and gets an Outcome, the Settler
+sends that, `_settled`
+calls the hooks. Beside it the Lifeline keeps the lease alive from threads of its own, and calls `_stop_attempt` when the job is
+to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import math
+import os
+import secrets
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Self
+
+from leasemq import signals
+from leasemq.attempt import Attempt, Attempts, Outcome, Stop, release
+from leasemq.client import Client
+from leasemq.codec import to_seconds
+from leasemq.errors import LeaseMQError
+from leasemq.executing import Handler, Handlers
+from leasemq.job import Job
+from leasemq.lifeline import Lifeline
+from leasemq.model import Seconds
+from leasemq.polling import Poller
+from leasemq.settling import Settler
+from leasemq.v1 import worker_pb2
+from leasemq.version import __version__
+
+log = logging.getLogger("leasemq")
+
+SHORTEST_LEASE, LONGEST_LEASE = 1.0, 12 * 3600.0
+MAX_QUEUES = 32
+STREAM_PATIENCE = 1.0
+"""Seconds that the first poll waits for the control stream to open."""
+STOP_GRACE = 1.0
+"""Seconds that a handler told to stop at the end of the drain has to do so, before its job is given back under it."""
+FLUSH_TIMEOUT = 5.0
+"""Seconds that the last settlements and hooks have at least."""
+HURRY_TIMEOUT = 2.0
+"""Seconds that the last settlements have after a second signal."""
+
+
+def new_worker_id() -> str:
+    """Make an id that no other worker has: hostname-pid-random."""
+    return f"{socket.gethostname()[:90]}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+class Worker:
+    """Works the jobs of one or more queues with a handler, or a handler for each job name.
+
+    A handler takes a `Job`. What it returns is the job's result (any JSON value, bytes, or None); what it raises fails the
+    attempt, and the job's
+    policy decides whether there is another one. `Fatal` fails it for good, `Snooze(seconds)` runs it again later and `Release` at
+    once, both without
+    using an attempt. Coroutine functions run in the event loop, plain functions in `concurrency` threads.
+
+    A job that is cancelled, or whose lease is lost, is told to stop: `job.cancelled` is set, and an async handler's task is
+    cancelled. What a handler with
+    a lost lease returns is thrown away.
+
+    Work goes on through any outage of the broker or its store; the logger `leasemq` has a line when one begins and one when it
+    ends.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        queues: str | Sequence[str],
+        handler: Handler | Mapping[str, Handler],
+        *,
+        concurrency: int = 50,
+        lease: Seconds = 30.0,
+        worker_id: str | None = None,
+        drain_timeout: Seconds = 30.0,
+        on_completed: Callable[[Job, Any], Any] | None = None,
+        on_failed: Callable[[Job, BaseException], Any] | None = None,
+        on_lost: Callable[[Job, str], Any] | None = None,
+        on_error: Callable[[Exception], Any] | None = None,
+    ) -> None:
+        """Set up; nothing runs yet. A worker runs once.
+
+        queues: one, or up to 32 in the order of preference. handler: for all jobs, or by job name; a job whose name has none
+        fails.
+        concurrency: how many jobs run at a time. lease: for how long a job is this worker's without a heartbeat (sent at a third
+        of it); 1 s to 12 h.
+        worker_id: unique in every process; default hostname-pid-random. drain_timeout: how long running handlers may go on after
+        a signal or `stop`.
+
+        Hooks, plain or async; what they raise goes to on_error. on_completed(job, result) and on_failed(job, error): the broker
+        has it, and `job.state` is
+        what became of the job. on_lost(job, reason): the lease was lost and the handler has ended. on_error(error): anything else
+        that went wrong, but for
+        outages; default: it is logged.
+
+        ValueError: a number out of its range, no queue, no handler.
+        """
+        self.queues = [queues] if isinstance(queues, str) else list(queues)
+        self.concurrency = concurrency
+        self.worker_id = worker_id or new_worker_id()
+        self._lease = to_seconds(lease)
+        self._drain_timeout = to_seconds(drain_timeout)
+        self._check()
+        self._handlers = Handlers(handler, concurrency)
+        self._connection = client.connection
+        self._on_completed, self._on_failed, self._on_lost, self._on_error = on_completed, on_failed, on_lost, on_error
+        self._attempts: Attempts = {}
+        self._running = 0
+        self._max_backlog = max(2 * concurrency, 1_000)
+        self._hooks: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
+        self._drain: asyncio.Task[None] | None = None
+        self._fatal: BaseException | None = None
+        self._ended, self._hurry, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._idle.set()
+        self._started = False
+
+    def _check(self) -> None:
+        if not 1 <= len(self.queues) <= MAX_QUEUES:
+            raise ValueError(f"a worker has 1 to {MAX_QUEUES} queues, not {len(self.queues)}")
+        if self.concurrency < 1:
+            raise ValueError(f"concurrency is at least 1, not {self.concurrency}")
+        if not SHORTEST_LEASE <= self._lease <= LONGEST_LEASE:
+            raise ValueError(f"lease is 1 s to 12 h, not {self._lease} s")
+        if not self._drain_timeout >= 0:
+            raise ValueError(f"drain_timeout is not negative, as {self._drain_timeout} s is")
+
+    @property
+    def running(self) -> int:
+        """How many handlers run now."""
+        return self._running
+
+    async def run(self, *, install_signal_handlers: bool = True) -> None:
+        """Work until SIGTERM, SIGINT, `stop` or the broker's directive to end; then drain. A second signal gives back all running jobs at once.
+
+        Signals stop all workers that run in the process; they are heard in the main thread only. Errors: InvalidField, if the
+        broker won't have such a worker.
+        """
+        if install_signal_handlers:
+            signals.listen(self._signalled)
+        try:
+            await self.start()
+            await self._ended.wait()
+        except asyncio.CancelledError:
+            self._hurry.set()
+            raise
+        finally:
+            await self.stop()
+            signals.unlisten(self._signalled)
+        if self._fatal is not None:
+            raise self._fatal
+
+    async def start(self) -> None:
+        """Begin to work in the background, whether the broker can be reached or not. RuntimeError: it was started before."""
+        if self._started:
+            raise RuntimeError("a worker runs once: make a new one")
+        self._started = True
+        self._loop = asyncio.get_running_loop()
+        self._settler = Settler(self._connection, self._settled)
+        self._poller = Poller(
+            self._connection, self.queues, self.worker_id, self._lease, self._free_slots, self._take, self._report
+        )
+        self._lifeline = Lifeline(
+            self._connection.address, self._info(), self._lease, self._attempts, self._connection.outage, self._stop_attempt,
+            self._directed
+        )  # fmt: skip
+        await self._lifeline.start(STREAM_PATIENCE)
+        self._poller.start().add_done_callback(self._polling_ended)
+
+    async def stop(self, *, drain_timeout: Seconds | None = None) -> None:
+        """Lease no more, wait up to drain_timeout (default: the worker's) for running handlers, stop and give back the rest, settle everything, end.
+
+        Calls after the first wait for the same end.
+        """
+        if not self._started:
+            return
+        await asyncio.shield(self._begin_stop(self._drain_timeout if drain_timeout is None else to_seconds(drain_timeout)))
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _info(self) -> worker_pb2.WorkerInfo:
+        return worker_pb2.WorkerInfo(
+            worker_id=self.worker_id,
+            hostname=socket.gethostname()[:256],
+            pid=os.getpid(),
+            language="python",
+            sdk_version=__version__,
+            queues=self.queues,
+            concurrency=self.concurrency,
+        )
+
+    # A job's way
+
+    def _free_slots(self) -> int:
+        return min(self.concurrency - self._running, self._max_backlog - self._settler.backlog)
+
+    def _take(self, lease: worker_pb2.Lease, received: float) -> None:
+        job = Job(lease, self._connection, self._loop)
+        attempt = Attempt(job, received + self._lease)
+        self._attempts[attempt.token] = attempt
+        if self._drain is not None:
+            attempt.running = False
+            self._settler.put(release(attempt))
+            return
+        self._running += 1
+        self._idle.clear()
+        attempt.task = self._loop.create_task(self._work(attempt))
+
+    async def _work(self, attempt: Attempt) -> None:
+        outcome = await self._handlers.execute(attempt)
+        attempt.running = False
+        self._running -= 1
+        self._poller.wake()
+        if not self._running:
+            self._idle.set()
+        if outcome is not None:
+            self._settler.put(outcome)
+        elif self._attempts.pop(attempt.token, None) is not None and self._on_lost is not None:
+            self._call_hook(self._on_lost, attempt.job, attempt.job.cancelled.reason or "")
+
+    def _settled(self, outcome: Outcome, error: LeaseMQError | None) -> None:
+        attempt = outcome.attempt
+        self._attempts.pop(attempt.token, None)
+        self._poller.wake()
+        if error is not None:
+            self._report(error)
+        elif outcome.settlement.HasField("complete"):
+            if self._on_completed is not None:
+                self._call_hook(self._on_completed, attempt.job, outcome.result)
+        elif outcome.error is not None:
+            if self._on_failed is not None:
+                self._call_hook(self._on_failed, attempt.job, outcome.error)
+            else:
+                log.warning("%r failed and is %s now", attempt.job, attempt.job.state.name, exc_info=outcome.error)
+
+    def _stop_attempt(self, attempt: Attempt, stop: Stop, reason: str) -> None:
+        """Tell a handler to stop; a lost lease is final, other reasons give way to it."""
+        if not attempt.running or attempt.stop in (stop, Stop.LOST):
+            return
+        first = attempt.stop is None
+        attempt.stop = stop
+        attempt.job.cancelled.set(reason)
+        if first and attempt.is_async and attempt.task is not None:
+            attempt.task.cancel()
+
+    # What may go wrong
+
+    def _report(self, error: Exception) -> None:
+        if self._on_error is None:
+            log.error("%s", error, exc_info=None if isinstance(error, LeaseMQError) else error)
+        else:
+            self._call_hook(self._on_error, error)
+
+    def _call_hook(self, hook: Callable[..., Any], *args: Any) -> None:
+        try:
+            result = hook(*args)
+        except Exception as error:  # noqa: BLE001 - a hook must not stop the worker
+            self._hook_failed(hook, error)
+            return
+        if inspect.isawaitable(result):
+            _keep(self._loop.create_task(self._await_hook(hook, result)), self._hooks)
+
+    async def _await_hook(self, hook: Callable[..., Any], result: Any) -> None:
+        try:
+            await result
+        except Exception as error:  # noqa: BLE001 - as above
+            self._hook_failed(hook, error)
+
+    def _hook_failed(self, hook: Callable[..., Any], error: Exception) -> None:
+        if hook is self._on_error or self._on_error is None:
+            log.error("a hook failed", exc_info=error)
+        else:
+            self._call_hook(self._on_error, error)
+
+    def _polling_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fatal = error
+            log.error("worker %s ends: %s", self.worker_id, error)
+            self._begin_stop(self._drain_timeout)
+
+    # The end
+
+    def _signalled(self) -> None:
+        if self._drain is not None:
+            self._hurry.set()
+        if self._started:
+            self._begin_stop(self._drain_timeout)
+
+    def _directed(self, directive: int) -> None:
+        if directive == worker_pb2.WORKER_DIRECTIVE_TERMINATE:
+            self._begin_stop(self._drain_timeout)
+        elif self._drain is None:
+            quiet = self._poller.quiet(directive == worker_pb2.WORKER_DIRECTIVE_QUIET)
+            _keep(self._loop.create_task(quiet), self._errands)
+
+    def _begin_stop(self, seconds: float) -> asyncio.Task[None]:
+        if self._drain is None:
+            self._drain = self._loop.create_task(self._drain_and_end(seconds))
+        return self._drain
+
+    async def _drain_and_end(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        polling = self._loop.create_task(self._poller.drain(max(seconds, FLUSH_TIMEOUT)))
+        await self._until(deadline, self._idle.wait())
+        await self._give_back()
+        await self._until(math.inf, asyncio.shield(polling))
+        if self._hurry.is_set():
+            self._poller.abandon()
+        await polling
+        await self._settler.flush(HURRY_TIMEOUT if self._hurry.is_set() else max(deadline - time.monotonic(), FLUSH_TIMEOUT))
+        if self._hooks:
+            await asyncio.wait(self._hooks, timeout=FLUSH_TIMEOUT)
+        await self._lifeline.stop()
+        self._handlers.close()
+        self._ended.set()
+
+    async def _until(self, deadline: float, what: Awaitable[Any]) -> None:
+        """Wait for it, for a second signal, or for the deadline, whichever is first."""
+        waiting = [asyncio.ensure_future(what), self._loop.create_task(self._hurry.wait())]
+        timeout = None if deadline == math.inf else max(deadline - time.monotonic(), 0.0)
+        await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+
+    async def _give_back(self) -> None:
+        """Stop what still runs. A handler that ends in time gives its job back by itself; from the others it is taken."""
+        for attempt in list(self._attempts.values()):
+            self._stop_attempt(attempt, Stop.RELEASE, "the worker stops")
+        await self._until(time.monotonic() + STOP_GRACE, self._idle.wait())
+        for attempt in list(self._attempts.values()):
+            if attempt.running and attempt.stop is not Stop.LOST:
+                attempt.stop = Stop.LOST
+                self._settler.put(release(attempt))
+
+
+def _keep(task: asyncio.Task[None], where: set[asyncio.Task[None]]) -> None:
+    """Hold a task until it is done: the loop itself doesn't."""
+    where.add(task)
+    task.add_done_callback(where.discard)

@@ -1,0 +1,5 @@
+"""The LeaseMQ broker."""
+
+from importlib.metadata import version
+
+__version__ = version("leasemq-server")

@@ -1,0 +1,194 @@
+"""Builds, starts and stops all parts of a broker; nothing else does.
+
+The order of the start: store, its check, subscription, loops, gRPC; only then is the address printed. The stop goes backwards: no new calls, parked polls end with
+an empty OK, what is in flight finishes, then the loops and the store.
+"""
+
+import asyncio
+import signal
+import sys
+from typing import Any
+
+import grpc
+import structlog
+from grpc_channelz.v1 import channelz
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from leasemq_server import __version__, logs
+from leasemq_server.broker.broker import Broker
+from leasemq_server.config import Settings
+from leasemq_server.errors import StartError, StoreUnavailableError
+from leasemq_server.loops.health import HealthLoop
+from leasemq_server.loops.listen import ListenLoop
+from leasemq_server.loops.supervise import SuperviseLoop
+from leasemq_server.loops.tick import TickLoop
+from leasemq_server.rpc import admin, producer, worker
+from leasemq_server.rpc.register import register
+from leasemq_server.store import check
+from leasemq_server.store.connect import connect, redact
+from leasemq_server.store.embedded import EmbeddedStore
+from leasemq_server.store.store import Store
+
+MAX_MESSAGE_BYTES = 128 * 1024 * 1024
+SERVICES = [producer.SERVICE, worker.SERVICE, admin.SERVICE]
+
+log = structlog.get_logger("leasemq")
+
+
+def run(settings: Settings) -> int:
+    """Runs a broker until SIGTERM or SIGINT. Returns the process's exit code: 0 after a clean stop, 1 when it could not start."""
+    logs.configure(settings.log_format, settings.log_level)
+    try:
+        return _loop_runner()(_serve(settings))
+    except StartError as error:
+        print(f"leasemq: {error}", file=sys.stderr)  # noqa: T201 - a person at a terminal reads it
+        return 1
+
+
+def _loop_runner() -> Any:
+    if sys.platform == "win32":
+        return asyncio.run
+    import uvloop  # noqa: PLC0415 - not on every platform
+
+    return uvloop.run
+
+
+async def _serve(settings: Settings) -> int:
+    app = App(settings)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        address = await app.start()
+        print(f"listening on {address}", flush=True)  # noqa: T201 - the contract with scripts
+        await stopping.wait()
+    finally:
+        await app.stop()
+    return 0
+
+
+class App:
+    """A broker in this process; `start` and `stop` once each."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._embedded: EmbeddedStore | None = None
+        self._store: Store | None = None
+        self._broker: Broker | None = None
+        self._server: grpc.aio.Server | None = None
+        self._loops: list[Any] = []
+
+    async def start(self) -> str:
+        """Starts everything; returns the gRPC address, HOST:PORT.
+
+        Raises:
+            StartError: one line that says what to change.
+        """
+        url = await self._start_embedded() if self.settings.store is None else self.settings.store
+        client, real = connect(url)
+        self._store = Store(client, real=real)
+        self._store.replicas = self.settings.replicas
+        state = await self._inspect(url, real)
+        self._store.implied_durability = state.implied_durability
+        broker = self._broker = Broker(self.settings, self._store, state)
+        if broker.default_durability > state.max_durability:
+            most = state.max_durability.name.lower()
+            raise StartError(f"--durability {self.settings.durability} can't be reached with this store; the most is {most}")
+        health_servicer = health.aio.HealthServicer()
+        server = self._server = self._make_server(broker, health_servicer)
+        port = self._bind(server)
+        if self._embedded is not None:
+            await self._start_loop(SuperviseLoop(self._embedded))
+        await self._start_loop(ListenLoop(broker))
+        await self._start_loop(TickLoop(broker))
+        await self._start_loop(HealthLoop(broker, health_servicer, [service.full_name for service in SERVICES]))
+        await server.start()
+        address = f"{self.settings.listen.rpartition(':')[0]}:{port}"
+        log.info("broker started", version=__version__, listen=address, store=redact(url), store_version=f"{state.kind} {state.version}")
+        return address
+
+    async def stop(self) -> None:
+        """Stops everything that was started, in order."""
+        if self._server is not None and self._broker is not None:
+            broker = self._broker
+            stopped = asyncio.create_task(self._server.stop(self.settings.drain_timeout))
+            await asyncio.sleep(0)  # refuse new calls first, then end what is parked
+            broker.workers.drain_all()
+            broker.workers.close_streams()
+            broker.awaiting.close()
+            await stopped
+            await self._finish(broker)
+        for loop in reversed(self._loops):
+            await loop.stop()
+        if self._broker is not None:
+            self._broker.wakes.close()
+        if self._store is not None:
+            await self._store.close()
+        if self._embedded is not None:
+            await self._embedded.stop()
+        if self._server is not None:
+            log.info("broker stopped")
+
+    @staticmethod
+    async def _finish(broker: Broker) -> None:
+        try:
+            async with asyncio.timeout(5.0):
+                await broker.idle()
+        except (TimeoutError, StoreUnavailableError) as error:
+            log.warning("stopped with work in flight", detail=str(error))
+
+    async def _start_embedded(self) -> str:
+        embedded = EmbeddedStore(self.settings.data_dir, self.settings.store_fsync)
+        embedded.lock()
+        self._embedded = embedded
+        await embedded.start()
+        return embedded.url
+
+    async def _inspect(self, url: str, real: bool) -> check.StoreState:
+        assert self._store is not None
+        try:
+            state = await check.inspect(self._store, real=real)
+        except StoreUnavailableError as error:
+            raise StartError(f"the store at {redact(url)} does not answer ({error.message}); is it running, and is the URL right?") from None
+        if state.errors:
+            problems = "; ".join(f"{finding.message} - {finding.fix}" for finding in state.errors)
+            raise StartError(f"the store at {redact(url)} can't be used: {problems}")
+        for warning in state.warnings:
+            log.warning("store settings", detail=warning)
+        return state
+
+    async def _start_loop(self, loop: Any) -> None:
+        self._loops.append(loop)
+        await loop.start()
+
+    def _make_server(self, broker: Broker, health_servicer: Any) -> grpc.aio.Server:
+        options = [
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+            ("grpc.optimization_target", "throughput"),
+            ("grpc.keepalive_time_ms", 20_000),
+            ("grpc.keepalive_timeout_ms", 10_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+        ]
+        server = grpc.aio.server(options=options)
+        register(server, producer.SERVICE, producer.ProducerServicer(broker))
+        register(server, worker.SERVICE, worker.WorkerServicer(broker))
+        register(server, admin.SERVICE, admin.AdminServicer(broker))
+        health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+        channelz.add_channelz_servicer(server)
+        names = [service.full_name for service in SERVICES]
+        reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+        return server
+
+    def _bind(self, server: grpc.aio.Server) -> int:
+        try:
+            port = server.add_insecure_port(self.settings.listen)
+        except RuntimeError:
+            port = 0
+        if port == 0:
+            raise StartError(f"can't listen on {self.settings.listen}: the port is in use, or the address is not this machine's; choose another with --listen")
+        return port

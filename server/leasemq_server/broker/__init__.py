@@ -1,0 +1,1 @@
+"""What the broker itself keeps: parked polls, calls to be made together, who waits for what. Nothing that a restart may not lose."""

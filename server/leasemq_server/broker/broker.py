@@ -1,0 +1,87 @@
+"""The broker's parts, put together: what the RPC handlers, and later the dashboard, call."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from leasemq_server.broker.awaiting import Awaiting
+from leasemq_server.broker.coalesce import Coalescer
+from leasemq_server.broker.dispatch import Dispatcher
+from leasemq_server.broker.queues import Queues
+from leasemq_server.broker.relay import Relay
+from leasemq_server.broker.settle import Settler
+from leasemq_server.broker.tasks import Tasks
+from leasemq_server.broker.wakes import Wakes
+from leasemq_server.broker.workers import Workers
+from leasemq_server.config import Settings
+from leasemq_server.jobs.tokens import parse_token
+from leasemq_server.store.check import StoreState
+from leasemq_server.store.store import Store
+from leasemq_server.store.types import Added, Durability, Extension, NewJob
+
+LOST = Extension("LOST", 0)
+
+
+class Broker:
+    """One broker over one store."""
+
+    def __init__(self, settings: Settings, store: Store, state: StoreState) -> None:
+        self.settings = settings
+        self.store = store
+        self.state = state
+        self.start_ms = int(time.time() * 1000)
+        self.tasks = Tasks()
+        self.queues = Queues(store)
+        self.wakes = Wakes()
+        self.workers = Workers()
+        self.awaiting = Awaiting(store)
+        self.relay = Relay(store, self.queues, self.tasks)
+        self.dispatcher = Dispatcher(store, self.queues, self.wakes, self.workers, self.relay, self.tasks)
+        self.settler = Settler(store, self.relay)
+        self._adds: Coalescer[tuple[str, Durability], NewJob, tuple[Added, Durability]] = Coalescer(self._add)
+
+    @property
+    def default_durability(self) -> Durability:
+        """What an add without a durability of its own asks for."""
+        return Durability[self.settings.durability.upper()]
+
+    @property
+    def max_durability(self) -> Durability:
+        """The highest level that the store can reach."""
+        return self.state.max_durability
+
+    async def add(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> tuple[list[Added], Durability]:
+        """Adds all jobs or none, together with those that others add to the queue at the same time."""
+        results = await self._adds.submit((queue, durability), jobs)
+        return [added for added, _ in results], results[0][1]
+
+    async def _add(self, key: tuple[str, Durability], jobs: list[NewJob]) -> list[tuple[Added, Durability]]:
+        queue, durability = key
+        await self.queues.register(queue)
+        added, reached = await self.store.add(queue, jobs, durability)
+        return [(one, reached) for one in added]
+
+    async def extend(self, tokens: Sequence[str], lease_ms: int) -> list[Extension]:
+        """Extends leases of any queues."""
+        extensions = [LOST] * len(tokens)
+        by_queue: dict[str, list[tuple[int, str, str]]] = {}
+        for index, text in enumerate(tokens):
+            token = parse_token(text)
+            if token is not None:
+                by_queue.setdefault(token.queue, []).append((index, token.job_id, token.nonce))
+        for queue, leases in by_queue.items():
+            results = await self.store.extend(queue, [(job_id, nonce) for _, job_id, nonce in leases], lease_ms)
+            for (index, _, _), extension in zip(leases, results, strict=True):
+                extensions[index] = extension
+        return extensions
+
+    async def heard_of(self, worker_id: str, info: bytes) -> None:
+        """Notes a worker's heartbeat."""
+        self.workers.confirmed(worker_id)
+        await self.store.heard_of(worker_id, info, await self.store.time_ms(), self.workers.poll_ms(worker_id))
+
+    async def idle(self) -> None:
+        """Waits until nothing is in flight to the store."""
+        await asyncio.gather(self._adds.idle(), self.dispatcher.idle(), self.settler.idle())
+        await self.dispatcher.settle_unanswered()
+        await self.tasks.finish()

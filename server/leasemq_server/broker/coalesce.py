@@ -1,0 +1,83 @@
+"""Makes one store call of many: what arrives while the call before is in flight goes together. No delay when idle, group commit under load."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+MAX_ITEMS = 1000  # a script call's share
+
+
+K = TypeVar("K", bound=Hashable)
+I = TypeVar("I")
+R = TypeVar("R")
+
+
+class _Part(NamedTuple, Generic[I, R]):
+    items: Sequence[I]
+    done: asyncio.Future[list[R]]
+
+
+class Coalescer(Generic[K, I, R]):
+    """Runs `run(key, items)`, one call at a time a key. A part's items are never split over two calls."""
+
+    def __init__(
+        self,
+        run: Callable[[K, list[I]], Awaitable[list[R]]],
+        orphaned: Callable[[K, Sequence[I], list[R]], None] | None = None,
+    ) -> None:
+        self._run = run
+        self._orphaned = orphaned
+        self._waiting: dict[K, list[_Part[I, R]]] = {}
+        self._pumps: dict[K, asyncio.Task[None]] = {}
+
+    async def submit(self, key: K, items: Sequence[I]) -> list[R]:
+        """The results of the items, in order. A caller that is gone when they arrive leaves them to `orphaned`."""
+        done: asyncio.Future[list[R]] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, []).append(_Part(items, done))
+        if key not in self._pumps:
+            self._pumps[key] = asyncio.create_task(self._pump(key))
+        return await done
+
+    async def idle(self) -> None:
+        """Waits until nothing is in flight."""
+        while self._pumps:
+            await asyncio.wait(set(self._pumps.values()))
+
+    async def _pump(self, key: K) -> None:
+        try:
+            while parts := self._take(key):
+                await self._call(key, parts)
+        finally:
+            del self._pumps[key]
+
+    def _take(self, key: K) -> list[_Part[I, R]]:
+        waiting = self._waiting.get(key, [])
+        size, count = 0, 0
+        for part in waiting:
+            if count and size + len(part.items) > MAX_ITEMS:
+                break
+            size += len(part.items)
+            count += 1
+        taken, left = waiting[:count], waiting[count:]
+        if left:
+            self._waiting[key] = left
+        else:
+            self._waiting.pop(key, None)
+        return [part for part in taken if not part.done.cancelled()]
+
+    async def _call(self, key: K, parts: list[_Part[I, R]]) -> None:
+        try:
+            results = await self._run(key, [item for part in parts for item in part.items])
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to the callers, each of them
+            for part in parts:
+                if not part.done.cancelled():
+                    part.done.set_exception(error)
+            return
+        start = 0
+        for part in parts:
+            share = results[start : start + len(part.items)]
+            start += len(part.items)
+            if not part.done.cancelled():
+                part.done.set_result(share)
+            elif self._orphaned is not None:
+                self._orphaned(key, part.items, share)

@@ -1,0 +1,173 @@
+"""Hands jobs to workers: lease calls that wait, and the promise that no lease is lost between the store and the worker.
+
+The life of a lease call: look at its queues in order of preference; park until one of them wakes, or until time is up; look again. If the call is gone when a
+look brings leases, they are given back at once. If the store's answer itself got lost, they are given back when the store answers again.
+"""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from leasemq_server.broker.coalesce import Coalescer
+from leasemq_server.broker.queues import Queues
+from leasemq_server.broker.relay import Relay
+from leasemq_server.broker.tasks import Tasks
+from leasemq_server.broker.wakes import TIME_IS_UP, WOKEN, QueueWakes, Sleeper, Wakes
+from leasemq_server.broker.workers import Workers
+from leasemq_server.errors import StoreUnavailableError
+from leasemq_server.store.store import Store
+from leasemq_server.store.types import LeasedJob, LeaseRequest
+
+
+class Poll(NamedTuple):
+    """A worker's lease call."""
+
+    queues: Sequence[str]
+    worker_id: str
+    request_id: str
+    max_jobs: int
+    lease_ms: int
+    wait_ms: int
+
+
+class Leased(NamedTuple):
+    """A leased job and where it came from."""
+
+    queue: str
+    job: LeasedJob
+
+
+class Dispatcher:
+    """Serves lease calls from the store."""
+
+    def __init__(self, store: Store, queues: Queues, wakes: Wakes, workers: Workers, relay: Relay, tasks: Tasks) -> None:
+        self._store = store
+        self._queues = queues
+        self._wakes = wakes
+        self._workers = workers
+        self._relay = relay
+        self._tasks = tasks
+        self._coalescer: Coalescer[str, LeaseRequest, list[LeasedJob]] = Coalescer(self._lease, self._orphaned)
+        self._own_ids = (f"{secrets.token_hex(6)}-{number}" for number in itertools.count())
+        self._unanswered: dict[str, set[str]] = {}  # request ids whose script call got no answer, by queue
+
+    def request_id(self, poll: Poll) -> str:
+        """What the store remembers the call's leases by: the client's id, within its worker, or one of our own."""
+        return f"{poll.worker_id}:{poll.request_id}" if poll.request_id else next(self._own_ids)
+
+    async def lease(self, poll: Poll, request_id: str) -> list[Leased]:
+        """Leases up to max_jobs jobs, waiting for the first up to wait_ms; empty when there was none, or the worker drains.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        self._workers.polled(poll.worker_id)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + poll.wait_ms / 1000
+        queues = await self._preferred(poll, request_id)
+        while True:
+            wakes = [self._wakes.of(queue) for queue in queues]
+            seen = [wake.generation for wake in wakes]
+            if self._workers.drained(poll.worker_id):
+                _pass_on(wakes)
+                return []
+            leased = await self._look(queues, poll, request_id)
+            if leased or loop.time() >= deadline:
+                return leased
+            if all(wake.generation == before for wake, before in zip(wakes, seen, strict=True)):
+                why = await self._park(wakes, poll.worker_id, deadline)
+                if why != WOKEN:
+                    return []
+
+    async def _preferred(self, poll: Poll, request_id: str) -> Sequence[str]:
+        """A retry must find its leases again before it gets others from a queue that it prefers."""
+        if poll.request_id and len(poll.queues) > 1:
+            answered = [queue for queue in poll.queues if await self._store.has_answered(queue, request_id)]
+            return [*answered, *(queue for queue in poll.queues if queue not in answered)]
+        return poll.queues
+
+    async def _look(self, queues: Sequence[str], poll: Poll, request_id: str) -> list[Leased]:
+        leased: list[Leased] = []
+        for queue in queues:
+            request = LeaseRequest(request_id, poll.worker_id, poll.max_jobs - len(leased), poll.lease_ms)
+            try:
+                (jobs,) = await self._coalescer.submit(queue, [request])
+            except (asyncio.CancelledError, StoreUnavailableError):
+                self.give_back([lease.queue for lease in leased], request_id)
+                raise
+            leased += [Leased(queue, job) for job in jobs]
+            if len(leased) >= poll.max_jobs:
+                break
+        return leased
+
+    async def _park(self, wakes: Sequence[QueueWakes], worker_id: str, deadline: float) -> str:
+        loop = asyncio.get_running_loop()
+        sleeper: Sleeper = loop.create_future()
+        alarm = loop.call_at(deadline, _time_is_up, sleeper)
+        self._workers.parked(worker_id, sleeper)
+        for wake in wakes:
+            wake.sleep(sleeper)
+        try:
+            return await sleeper
+        except asyncio.CancelledError:
+            if sleeper.done() and not sleeper.cancelled() and sleeper.result() == WOKEN:
+                _pass_on(wakes)  # the wake must not be lost with this poll
+            raise
+        finally:
+            alarm.cancel()
+            self._workers.unparked(worker_id, sleeper)
+            for wake in wakes:
+                wake.leave(sleeper)
+
+    async def _lease(self, queue: str, requests: list[LeaseRequest]) -> list[list[LeasedJob]]:
+        await self._queues.register(queue)
+        try:
+            reply = await self._store.lease(queue, requests)
+        except StoreUnavailableError:
+            self._unanswered.setdefault(queue, set()).update(request.request_id for request in requests)
+            raise
+        wakes = self._wakes.of(queue)
+        if reply.next_in_ms >= 0:
+            wakes.look_again_in(reply.next_in_ms)
+        if reply.more:
+            wakes.more()
+        if reply.outbox:
+            self._relay.soon(queue)
+        return reply.answers
+
+    def _orphaned(self, queue: str, requests: Sequence[LeaseRequest], answers: list[list[LeasedJob]]) -> None:
+        for request, jobs in zip(requests, answers, strict=True):
+            if jobs:
+                self.give_back([queue], request.request_id)
+
+    def give_back(self, queues: Sequence[str], request_id: str) -> None:
+        """Gives back what a call leased that nobody received; in the background, the store's outages included."""
+        for queue in dict.fromkeys(queues):
+            self._unanswered.setdefault(queue, set()).add(request_id)
+        if queues:
+            self._tasks.spawn(self.settle_unanswered())
+
+    async def settle_unanswered(self) -> None:
+        """Gives back the leases of all calls that got no answer; what fails is kept for the next time."""
+        unanswered, self._unanswered = self._unanswered, {}
+        for queue, request_ids in unanswered.items():
+            try:
+                await self._store.give_back(queue, list(request_ids))
+            except StoreUnavailableError:
+                self._unanswered.setdefault(queue, set()).update(request_ids)
+
+    async def idle(self) -> None:
+        """Waits until no lease call is in flight to the store."""
+        await self._coalescer.idle()
+
+
+def _time_is_up(sleeper: Sleeper) -> None:
+    if not sleeper.done():
+        sleeper.set_result(TIME_IS_UP)
+
+
+def _pass_on(wakes: Sequence[QueueWakes]) -> None:
+    for wake in wakes:
+        wake.wake()

@@ -1,0 +1,76 @@
+"""Carries a queue's outbox to other queues: idempotent, so that any broker may do it, twice too, and a crash in between loses nothing."""
+
+import hashlib
+import json
+
+from leasemq.v1 import job_pb2
+
+from leasemq_server.broker.queues import Queues
+from leasemq_server.broker.tasks import Tasks
+from leasemq_server.errors import StoreFullError, StoreUnavailableError
+from leasemq_server.jobs.limits import MAX_NAME
+from leasemq_server.store.store import Store
+from leasemq_server.store.types import Durability, NewJob, OutboxEntry
+
+HEADER = "leasemq-dead-letter-"
+
+
+class Relay:
+    """Moves dead letters from outboxes to their queues."""
+
+    def __init__(self, store: Store, queues: Queues, tasks: Tasks) -> None:
+        self._store = store
+        self._queues = queues
+        self._tasks = tasks
+        self._running: set[str] = set()
+
+    def soon(self, queue: str) -> None:
+        """Relays the queue's outbox in the background."""
+        if queue not in self._running:
+            self._running.add(queue)
+            self._tasks.spawn(self._quietly(queue))
+
+    async def _quietly(self, queue: str) -> None:
+        try:
+            await self.relay(queue)
+        except (StoreUnavailableError, StoreFullError):
+            pass  # the entries stay in the outbox, and the tick loop comes back to them
+        finally:
+            self._running.discard(queue)
+
+    async def relay(self, queue: str) -> int:
+        """Relays all that is in the queue's outbox; returns how many entries."""
+        relayed = 0
+        while entries := await self._store.outbox(queue):
+            for entry in entries:
+                await self._queues.register(entry.target)
+                await self._store.add(entry.target, [dead_letter(queue, entry)], Durability.MEMORY)
+            await self._store.outbox_done(queue, [entry.entry_id for entry in entries])
+            relayed += len(entries)
+        return relayed
+
+
+def dead_letter(queue: str, entry: OutboxEntry) -> NewJob:
+    """The copy that the dead-letter queue gets: same name, payload and headers, new headers that say where it comes from, and an id that is the same each time
+    that this very failure is relayed."""
+    failed = job_pb2.JobSpec.FromString(entry.spec)
+    copy = job_pb2.JobSpec(name=failed.name, payload=failed.payload, content_type=failed.content_type, headers=failed.headers)
+    failure = json.loads(entry.failure) if entry.failure else {}
+    copy.headers.update(
+        {
+            HEADER + "queue": queue,
+            HEADER + "job-id": entry.job_id,
+            HEADER + "failure-kind": failure.get("kind", ""),
+            HEADER + "failure-type": failure.get("type", ""),
+            HEADER + "failure-message": failure.get("message", ""),
+        }
+    )
+    return NewJob(dead_letter_id(queue, entry.job_id, entry.finish_ms), copy.SerializeToString(), "")
+
+
+def dead_letter_id(queue: str, job_id: str, finish_ms: int) -> str:
+    """The id of the copy: readable where it fits, else a digest."""
+    readable = f"{queue}:{job_id}:{finish_ms}"
+    if len(readable) <= MAX_NAME:
+        return readable
+    return f"dead-letter:{hashlib.sha256(readable.encode()).hexdigest()}"

@@ -1,0 +1,108 @@
+"""Settles attempts, coalesced by queue and verb."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+from leasemq_server.broker.coalesce import Coalescer
+from leasemq_server.broker.relay import Relay
+from leasemq_server.errors import LeaseLostError
+from leasemq_server.jobs.tokens import parse_token
+from leasemq_server.store.store import Store
+from leasemq_server.store.types import LOST, Outcome
+
+
+I = TypeVar("I")
+
+
+class Complete(NamedTuple):
+    """The attempt went well."""
+
+    token: str
+    result: bytes
+    content_type: str
+
+
+class Fail(NamedTuple):
+    """The attempt failed; `failure` is JSON, retry_delay_ms "" for the policy's."""
+
+    token: str
+    failure: str
+    non_retryable: bool
+    retry_delay_ms: int | str
+
+
+class Release(NamedTuple):
+    """The job is given back."""
+
+    token: str
+    delay_ms: int
+
+
+Settlement = Complete | Fail | Release
+
+
+class Settler:
+    """Settles attempts through the store."""
+
+    def __init__(self, store: Store, relay: Relay) -> None:
+        self._store = store
+        self._relay = relay
+        self._completes: Coalescer[str, tuple[str, str, bytes, str], Outcome] = Coalescer(store.complete)
+        self._fails: Coalescer[str, tuple[str, str, str, int, int | str], Outcome] = Coalescer(self._fail)
+        self._releases: Coalescer[str, tuple[str, str, int], Outcome] = Coalescer(store.release)
+
+    async def settle_one(self, settlement: Settlement) -> Outcome:
+        """Settles one attempt.
+
+        Raises:
+            LeaseLostError: the token is not, or no longer, a lease.
+        """
+        (outcome,) = await self.settle([settlement])
+        if outcome.lost:
+            raise LeaseLostError
+        return outcome
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
+        """Settles each for itself; an outcome may be LOST."""
+        completes: dict[str, list[tuple[int, tuple[str, str, bytes, str]]]] = {}
+        fails: dict[str, list[tuple[int, tuple[str, str, str, int, int | str]]]] = {}
+        releases: dict[str, list[tuple[int, tuple[str, str, int]]]] = {}
+        outcomes = [LOST] * len(settlements)
+        for index, settlement in enumerate(settlements):
+            token = parse_token(settlement.token)
+            if token is None:
+                continue
+            queue, job_id, nonce = token
+            if isinstance(settlement, Complete):
+                item = (index, (job_id, nonce, settlement.result, settlement.content_type))
+                completes.setdefault(queue, []).append(item)
+            elif isinstance(settlement, Fail):
+                failure = (job_id, nonce, settlement.failure, int(settlement.non_retryable), settlement.retry_delay_ms)
+                fails.setdefault(queue, []).append((index, failure))
+            else:
+                releases.setdefault(queue, []).append((index, (job_id, nonce, settlement.delay_ms)))
+        calls = [_gather(self._completes, queue, items, outcomes) for queue, items in completes.items()]
+        calls += [_gather(self._fails, queue, items, outcomes) for queue, items in fails.items()]
+        calls += [_gather(self._releases, queue, items, outcomes) for queue, items in releases.items()]
+        if len(calls) == 1:
+            await calls[0]
+        else:
+            await asyncio.gather(*calls)
+        return outcomes
+
+    async def _fail(self, queue: str, items: list[tuple[str, str, str, int, int | str]]) -> list[Outcome]:
+        outcomes, outbox = await self._store.fail(queue, items)
+        if outbox:
+            self._relay.soon(queue)
+        return outcomes
+
+    async def idle(self) -> None:
+        """Waits until nothing is in flight."""
+        await asyncio.gather(self._completes.idle(), self._fails.idle(), self._releases.idle())
+
+
+async def _gather(coalescer: Coalescer[str, I, Outcome], queue: str, items: list[tuple[int, I]], outcomes: list[Outcome]) -> None:
+    results = await coalescer.submit(queue, [item for _, item in items])
+    for (index, _), outcome in zip(items, results, strict=True):
+        outcomes[index] = outcome

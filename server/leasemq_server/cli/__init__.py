@@ -1,0 +1,9 @@
+"""The `leasemq` command: one file a noun, built on the Python SDK.
+
+`app.py` knows the commands by name and loads the one that was asked for; `connect.py` is the door to the broker; `console.py`
+is all that prints. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no broker in reach, 4 not found, 130 interrupted.
+"""
+
+from leasemq_server.cli.app import main
+
+__all__ = ["main"]

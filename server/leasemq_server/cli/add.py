@@ -1,0 +1,194 @@
+"""leasemq add"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from leasemq import AddedJob, Client, JobInfo, JobState, NewJob
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from leasemq_server.cli.connect import run
+from leasemq_server.cli.console import err, print_json
+from leasemq_server.cli.failure import Failure
+from leasemq_server.cli.job_view import as_json_job
+from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, BackoffOption, Json, Queue, duration, headers, moment
+from leasemq_server.cli.payloads import JsonLines, print_result, read_payload
+
+app = typer.Typer(add_completion=False)
+
+WAIT, MANY, JOB = "Waiting", "Many jobs", "The job"
+
+
+@app.command()
+def add(
+    queue: Queue,
+    payload: Annotated[str | None, typer.Argument(metavar="PAYLOAD", help="JSON; - reads it from standard input.")] = None,
+    *,
+    file: Annotated[Path | None, typer.Option("--file", "-f", metavar="FILE", help="Read the payload from a file.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="The payload is not JSON: send its bytes as they are.")] = False,
+    content_type: Annotated[str | None, typer.Option(metavar="TYPE", help="The payload's media type.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What kind of work it is (default: the queue's name).")] = None,
+    job_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="Your own id: adding it again changes nothing.")
+    ] = None,
+    delay: Annotated[
+        timedelta | None,
+        typer.Option(parser=duration, metavar="DURATION", help="Start no earlier than this from now: 500ms, 30s, 5m, 2h, 1d."),
+    ] = None,
+    run_time: Annotated[
+        datetime | None, typer.Option(parser=moment, metavar="TIME", help="Start no earlier than this: 2026-01-31T08:00:00Z.")
+    ] = None,
+    priority: Annotated[
+        int, typer.Option(min=0, metavar="N", help="1 is the most urgent, 2097151 the least; 0 runs before all of them.")
+    ] = 0,
+    lifo: Annotated[bool, typer.Option("--lifo", help="To the head of its priority.")] = False,
+    attempts: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Attempts in all (default: the queue's, or 1).")
+    ] = None,
+    backoff: BackoffOption = None,
+    timeout: Annotated[
+        timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="The longest that one attempt may take.")
+    ] = None,
+    ttl: Annotated[
+        timedelta | None,
+        typer.Option(parser=duration, metavar="DURATION", help="Fail it if it was not started within this time."),
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", metavar="KEY=VALUE", help="Carried to the worker; repeatable.")
+    ] = None,
+    dead_letter_queue: Annotated[
+        str | None, typer.Option(metavar="QUEUE", help="Receives a copy if the job fails for good.")
+    ] = None,
+    jsonl: Annotated[
+        str | None,
+        typer.Option("--jsonl", metavar="FILE", help="Add a job a line; - reads standard input.", rich_help_panel=MANY),
+    ] = None,
+    spec: Annotated[
+        bool,
+        typer.Option(
+            "--spec",
+            help='With --jsonl: each line is {"payload": …, "name": …, "id": …, "delay": …, "priority": …}.',
+            rich_help_panel=MANY,
+        ),
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and print the result.", rich_help_panel=WAIT)] = False,
+    wait_timeout: Annotated[
+        timedelta | None,
+        typer.Option(parser=duration, metavar="DURATION", help="Give up waiting after this.", rich_help_panel=WAIT),
+    ] = None,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Add a job, or many.
+
+    Examples:
+    [cyan]leasemq add email '{"to": "a@example.com"}' --delay 5m --attempts 5 --backoff exponential:1s[/]
+    [cyan]leasemq add images --file photo.png --raw[/]
+    [cyan]leasemq add email --jsonl mails.jsonl[/]
+    [cyan]leasemq add sum '[1, 2]' --wait[/]
+    """
+    template = NewJob(
+        name=name,
+        id=job_id,
+        delay=delay,
+        run_time=run_time,
+        priority=priority,
+        lifo=lifo,
+        attempts=attempts,
+        backoff=backoff,
+        timeout=timeout,
+        ttl=ttl,
+        headers=headers(header or ()),
+        content_type=content_type,
+        dead_letter_queue=dead_letter_queue,
+    )
+    if jsonl is not None:
+        if alone := [
+            given
+            for given, is_given in {"PAYLOAD": payload, "--file": file, "--raw": raw, "--id": job_id, "--wait": wait}.items()
+            if is_given
+        ]:
+            raise typer.BadParameter(f"goes without {alone[0]}", param_hint="--jsonl")
+        lines = JsonLines(jsonl, template, spec=spec)
+        run(address, lambda client: _add_many(client, queue, lines, as_json=as_json))
+    else:
+        template.payload, template.content_type = read_payload(payload, file, raw=raw, content_type=content_type)
+        run(address, lambda client: _add_one(client, queue, template, wait=wait, wait_timeout=wait_timeout, as_json=as_json))
+
+
+async def _add_one(client: Client, queue: str, job: NewJob, *, wait: bool, wait_timeout: timedelta | None, as_json: bool) -> None:
+    (added,) = await client.add_many(queue, [job])
+    if not wait:
+        _print_added(queue, added, as_json=as_json)
+        return
+    try:
+        finished = await client.wait(queue, added.id, timeout=wait_timeout)
+    except TimeoutError:
+        raise Failure(f"job {added.id} is not finished yet — look at it with: leasemq jobs show {queue} {added.id}") from None
+    if as_json:
+        print_json(as_json_job(finished, with_payload=True))
+    elif finished.state is JobState.COMPLETED:
+        print_result(finished.raw_result)
+    if finished.state is not JobState.COMPLETED:
+        raise Failure(_why(finished))
+
+
+def _why(job: JobInfo) -> str:
+    last = f": {job.failures[-1].message}" if job.failures else ""
+    return f"job {job.id} {job.state.name.lower()} after {job.attempt} attempts{last}"
+
+
+def _print_added(queue: str, added: AddedJob, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "queue": queue,
+                "id": added.id,
+                "created": added.created,
+                "state": added.state,
+                "run_time": added.run_time,
+                "durability": added.durability,
+            }
+        )
+    elif added.created:
+        print(f"added {added.id} to {queue}: {added.state.name.lower()}")
+    else:
+        print(f"{added.id} is in {queue} already: nothing changed")
+
+
+async def _add_many(client: Client, queue: str, lines: JsonLines, *, as_json: bool) -> None:
+    total = created = 0
+    try:
+        with _progress(lines) as batches:
+            for batch in batches:
+                results = await client.add_many(queue, batch)
+                total, created = total + len(results), created + sum(added.created for added in results)
+                if as_json:
+                    for added in results:
+                        _print_added(queue, added, as_json=True)
+    except Failure as failure:
+        raise Failure(f"{failure.message}; {total} jobs before it were added", failure.exit_code) from failure
+    if not as_json:
+        print(f"added {created} jobs to {queue}" + (f"; {total - created} were there already" if created < total else ""))
+
+
+@contextmanager
+def _progress(lines: JsonLines) -> Iterator[Iterator[list[NewJob]]]:
+    """The batches, with a bar on standard error that follows them when that is a terminal."""
+    columns = (
+        TextColumn("{task.completed:,} jobs" if lines.count is None else "{task.completed:,} of {task.total:,} jobs"),
+        BarColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("add", total=lines.count)
+
+        def followed() -> Iterator[list[NewJob]]:
+            for batch in lines.batches():
+                yield batch
+                progress.advance(task, len(batch))
+
+        yield followed()

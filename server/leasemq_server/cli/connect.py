@@ -1,0 +1,63 @@
+"""The door to the broker: a client that is known to reach one, and the SDK's errors as one line each."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from leasemq import Client, LeaseMQError, NotFound, Unavailable
+
+from leasemq_server.cli.failure import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_UNREACHABLE, Failure
+
+REACH_TIMEOUT_S = 3.0
+
+
+@asynccontextmanager
+async def connect(address: str) -> AsyncIterator[Client]:
+    """A client of the broker at that address; a Failure at once when none listens there, instead of the SDK's patience."""
+    await _reach(address)
+    try:
+        async with Client(address) as client:
+            yield client
+    except LeaseMQError as error:
+        raise explain(error) from error
+
+
+def explain(error: LeaseMQError) -> Failure:
+    """The SDK's error as a Failure."""
+    violations = "; ".join(f"{violation.field}: {violation.description}" for violation in error.field_violations)
+    message = violations or error.message or type(error).__name__
+    return Failure(f"{message} ({error.reason})" if error.reason else message, _exit_code(error))
+
+
+def _exit_code(error: LeaseMQError) -> int:
+    match error:
+        case NotFound():
+            return EXIT_NOT_FOUND
+        case Unavailable():
+            return EXIT_UNREACHABLE
+    return EXIT_FAILED
+
+
+def run(address: str, do: Callable[[Client], Coroutine[Any, Any, None]]) -> None:
+    """Runs one conversation with the broker, from connecting to closing."""
+
+    async def conversation() -> None:
+        async with connect(address) as client:
+            await do(client)
+
+    asyncio.run(conversation())
+
+
+async def _reach(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise Failure(f"the address {address!r} is not HOST:PORT, as in 127.0.0.1:7878", exit_code=2)
+    try:
+        async with asyncio.timeout(REACH_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, OverflowError) as error:
+        raise Failure(
+            f"cannot reach a broker at {address} — is it running? start one with: leasemq serve", EXIT_UNREACHABLE
+        ) from error
+    writer.close()

@@ -1,0 +1,56 @@
+"""A job as people and scripts see it; shared by `jobs` and `add --wait`."""
+
+from typing import Any
+
+from leasemq import JobInfo
+
+from leasemq_server.cli.console import out, plain, print_fields
+
+COLUMNS = ("id", "name", "state", "attempt", "added", "runs", "finished", "last failure")
+FAILURE_WIDTH = 60
+
+
+def as_json_job(job: JobInfo, *, with_payload: bool) -> dict[str, Any]:
+    """The job's fields under the contract's names; payload and result decoded if they are JSON, else text or base64."""
+    hidden = {"raw_payload", "raw_result", "content_type", "result_content_type"} | (set() if with_payload else {"headers"})
+    fields = {name: value for name, value in plain(job).items() if name not in hidden}
+    if with_payload:
+        fields |= {"payload": _value(job.raw_payload, job, "payload"), "content_type": job.content_type or "application/json"}
+    if job.raw_result:
+        fields |= {
+            "result": _value(job.raw_result, job, "result"),
+            "result_content_type": job.result_content_type or "application/json",
+        }
+    return fields
+
+
+def row(job: JobInfo, *, with_payload: bool) -> list[object]:
+    """One row of the table with COLUMNS, and the payload if asked."""
+    failure = job.failures[-1].message.partition("\n")[0][:FAILURE_WIDTH] if job.failures else ""
+    attempt = f"{job.attempt}/{job.max_attempts}" if job.max_attempts else job.attempt
+    fields = [job.id, job.name, job.state, attempt, job.create_time, job.run_time or "", job.finish_time or "", failure]
+    return [*fields, _value(job.raw_payload, job, "payload")] if with_payload else fields
+
+
+def print_job(job: JobInfo) -> None:
+    """All that is known of the job, its failures below."""
+    fields = as_json_job(job, with_payload=True)
+    failures = fields.pop("failures")
+    times = {name: getattr(job, name) for name in fields if name.endswith("_time")}
+    print_fields((name.replace("_", " "), value) for name, value in (fields | {"state": job.state} | times).items())
+    for failure in failures:
+        what = f"{failure['type']}: {failure['message']}" if failure["type"] else failure["message"]
+        out.print(
+            f"\nattempt {failure['attempt']}, {failure['kind']}, {failure['time']}, {failure['worker_id']}\n  {what}",
+            markup=False,
+        )
+        if failure["stack_trace"]:
+            out.print(failure["stack_trace"], markup=False, style="dim")
+
+
+def _value(raw: bytes, job: JobInfo, name: str) -> Any:
+    """The decoded value; what claims to be JSON and isn't is shown as it is."""
+    try:
+        return plain(getattr(job, name))
+    except ValueError:
+        return plain(raw)

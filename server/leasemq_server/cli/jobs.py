@@ -1,0 +1,245 @@
+"""leasemq jobs list|show|retry|cancel|promote|delete|logs"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from leasemq import BulkResult, Client, JobState
+
+from leasemq_server.cli.connect import run
+from leasemq_server.cli.console import confirm, out, print_json, print_table
+from leasemq_server.cli.failure import EXIT_NOT_FOUND, Failure
+from leasemq_server.cli.job_view import COLUMNS, as_json_job, print_job, row
+from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue, Yes, duration, job_state
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show, retry, cancel, promote and delete jobs.")
+
+JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
+JobIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Jobs by id; or --all.")]
+All = Annotated[bool, typer.Option("--all", help="All that match, instead of ids.")]
+States = Annotated[
+    list[JobState] | None,
+    typer.Option(
+        "--state",
+        "-s",
+        parser=job_state,
+        metavar="STATE",
+        help="waiting, delayed, active, completed, failed or cancelled; repeatable.",
+    ),
+]
+State = Annotated[
+    JobState | None, typer.Option("--state", "-s", parser=job_state, metavar="STATE", help="With --all: only jobs in this state.")
+]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="Only jobs of this name.")]
+OlderThan = Annotated[
+    timedelta | None,
+    typer.Option("--older-than", parser=duration, metavar="DURATION", help="With --all: finished (or added) longer ago."),
+]
+Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="At most this many.")]
+
+LIST_LIMIT = 50
+
+
+@app.command("list")
+def list_(
+    queue: Queue,
+    *,
+    states: States = None,
+    name: Name = None,
+    descending: Annotated[bool, typer.Option("--desc", help="Newest, or last in order, first.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="At most this many; 0 = all.")] = LIST_LIMIT,
+    with_payload: Annotated[bool, typer.Option("--payload", help="Print payloads too.")] = False,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """List a queue's jobs: waiting ones in the order of their leases, finished ones oldest first.
+
+    Examples:
+    [cyan]leasemq jobs list email --state failed --payload[/]
+    [cyan]leasemq jobs list email --limit 0 --json[/]
+    """
+
+    async def do(client: Client) -> None:
+        # One more than asked, to know whether there are more.
+        found = client.admin.jobs(
+            queue,
+            states=states or (),
+            name=name,
+            descending=descending,
+            limit=limit + 1 if limit else None,
+            with_payload=with_payload,
+        )
+        if as_json and not limit:
+            async for job in found:
+                print_json(as_json_job(job, with_payload=with_payload))
+            return
+        listed = [job async for job in found]
+        shown = listed[:limit] if limit else listed
+        if as_json:
+            for job in shown:
+                print_json(as_json_job(job, with_payload=with_payload))
+            return
+        columns = (*COLUMNS, "payload") if with_payload else COLUMNS
+        print_table(columns, [row(job, with_payload=with_payload) for job in shown], empty=f"no such jobs in {queue}")
+        if len(shown) < len(listed):
+            out.print("[dim]… and more: --limit 0 lists all[/]")
+
+    run(address, do)
+
+
+@app.command()
+def show(queue: Queue, job_id: JobId, address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
+    """Show all there is to know of a job.
+
+    Example:
+    [cyan]leasemq jobs show email 01939f5e-7c1b-7000-8000-000000000001[/]
+    """
+
+    async def do(client: Client) -> None:
+        job = await client.get(queue, job_id)
+        if as_json:
+            print_json(as_json_job(job, with_payload=True))
+        else:
+            print_job(job)
+
+    run(address, do)
+
+
+@app.command()
+def logs(queue: Queue, job_id: JobId, address: Address = DEFAULT_ADDRESS) -> None:
+    """Print what a job's handlers logged.
+
+    Example:
+    [cyan]leasemq jobs logs email 01939f5e-7c1b-7000-8000-000000000001[/]
+    """
+
+    async def do(client: Client) -> None:
+        async for line in client.admin.logs(queue, job_id):
+            print(line)
+
+    run(address, do)
+
+
+@app.command()
+def cancel(
+    queue: Queue,
+    job_ids: Annotated[list[str], typer.Argument(metavar="ID", help="Jobs by id.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Told to the worker and kept with the job.")] = "",
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Cancel jobs: at once if they wait; a running one's worker is told within a second.
+
+    Example:
+    [cyan]leasemq jobs cancel email 01939f5e-7c1b-7000-8000-000000000001 --reason "sent by hand"[/]
+    """
+
+    async def do(client: Client) -> None:
+        for job_id in job_ids:
+            state = await client.cancel(queue, job_id, reason=reason)
+            if as_json:
+                print_json({"queue": queue, "id": job_id, "state": state})
+            else:
+                print(f"{job_id} is cancelled" if state is JobState.CANCELLED else f"{job_id} runs; its worker is told to stop")
+
+    run(address, do)
+
+
+@app.command()
+def retry(
+    queue: Queue,
+    job_ids: JobIds = None,
+    *,
+    all_: All = False,
+    state: State = None,
+    name: Name = None,
+    older_than: OlderThan = None,
+    limit: Limit = None,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Make finished jobs wait again, their attempts at 0; with --all the failed ones, unless --state says otherwise.
+
+    Examples:
+    [cyan]leasemq jobs retry email ID[/]
+    [cyan]leasemq jobs retry email --all --name welcome[/]
+    """
+    selection = _selection(job_ids, all_, state=state, name=name, older_than=older_than, limit=limit)
+    _bulk(address, lambda client: client.admin.retry(queue, **selection), "retried", ids=bool(job_ids), as_json=as_json)
+
+
+@app.command()
+def promote(
+    queue: Queue,
+    job_ids: JobIds = None,
+    *,
+    all_: All = False,
+    name: Name = None,
+    older_than: OlderThan = None,
+    limit: Limit = None,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Let delayed jobs start now.
+
+    Examples:
+    [cyan]leasemq jobs promote email ID[/]
+    [cyan]leasemq jobs promote email --all[/]
+    """
+    selection = _selection(job_ids, all_, name=name, older_than=older_than, limit=limit)
+    _bulk(address, lambda client: client.admin.promote(queue, **selection), "promoted", ids=bool(job_ids), as_json=as_json)
+
+
+@app.command()
+def delete(
+    queue: Queue,
+    job_ids: JobIds = None,
+    *,
+    all_: All = False,
+    state: State = None,
+    name: Name = None,
+    older_than: OlderThan = None,
+    limit: Limit = None,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+    yes: Yes = False,
+) -> None:
+    """Delete jobs that aren't running; --all needs --state.
+
+    Examples:
+    [cyan]leasemq jobs delete email ID[/]
+    [cyan]leasemq jobs delete email --all --state failed --older-than 7d[/]
+    """
+    if all_ and state is None:
+        raise typer.BadParameter("--all needs --state: say which jobs to delete", param_hint="--all")
+    selection = _selection(job_ids, all_, state=state, name=name, older_than=older_than, limit=limit)
+    what = f"all matching {state.name.lower()} jobs" if state else f"{len(job_ids or ())} jobs"
+    confirm(f"Delete {what} of {queue}?", yes=yes)
+    _bulk(address, lambda client: client.admin.delete(queue, **selection), "deleted", ids=bool(job_ids), as_json=as_json)
+
+
+def _selection(job_ids: list[str] | None, all_: bool, **conditions: object) -> dict[str, Any]:
+    given = {name: value for name, value in conditions.items() if value is not None}
+    if bool(job_ids) == all_:
+        raise typer.BadParameter("name jobs by id, or give --all (not both)", param_hint="ID")
+    if job_ids and given:
+        raise typer.BadParameter(f"--{next(iter(given)).replace('_', '-')} goes with --all, not with ids", param_hint="ID")
+    return given if all_ else {"ids": job_ids}
+
+
+def _bulk(address: str, call: Callable[[Client], Awaitable[BulkResult]], verb: str, *, ids: bool, as_json: bool) -> None:
+    async def do(client: Client) -> None:
+        result = await call(client)
+        if as_json:
+            print_json({verb: result.done, "not_found": result.not_found, "skipped": result.skipped})
+        else:
+            print(f"{verb} {result.done} jobs")
+        if ids and result.not_found:
+            raise Failure(f"{result.not_found} of the jobs named do not exist", EXIT_NOT_FOUND)
+        if ids and result.skipped:
+            raise Failure(
+                f"{result.skipped} of the jobs named can't be {verb} in the state that they are in — see: leasemq jobs show"
+            )
+
+    run(address, do)

@@ -1,0 +1,111 @@
+"""Payloads from the command line, from files and from lines; results back to standard output."""
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import typer
+from leasemq import NewJob
+
+from leasemq_server.cli.failure import Failure
+from leasemq_server.cli.options import duration
+
+BATCH = 1_000
+JSON, TEXT, BYTES = "application/json", "text/plain; charset=utf-8", "application/octet-stream"
+SPEC_FIELDS = ("payload", "name", "id", "delay", "priority")
+
+
+def read_payload(argument: str | None, file: Path | None, *, raw: bool, content_type: str | None) -> tuple[bytes, str]:
+    """The payload's bytes, as given, and its media type. JSON is checked: a slip of the shell's quotes reaches no worker."""
+    if argument is not None and file is not None:
+        raise typer.BadParameter("give PAYLOAD or --file, not both", param_hint="--file")
+    if file is not None:
+        data = _read_file(file)
+    elif argument == "-":
+        data = sys.stdin.buffer.read()
+    else:
+        data = os.fsencode(argument if argument is not None else "" if raw else "null")
+    if raw or (content_type and "json" not in content_type):
+        return data, content_type or (TEXT if argument not in (None, "-") else BYTES)
+    _check_json(data, "the payload")
+    return data, content_type or JSON
+
+
+def _read_file(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Failure(f"cannot read {file}: {error.strerror}") from error
+
+
+def _check_json(data: bytes, what: str) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Failure(
+            f"{what} is not JSON: {error} — put it in single quotes, or send it as it is with --raw", exit_code=2
+        ) from error
+
+
+class JsonLines:
+    """Jobs, one a line. A file is checked whole before the first job is added; what comes from a pipe is checked as it comes."""
+
+    def __init__(self, source: str, template: NewJob, *, spec: bool) -> None:
+        self._name = "standard input" if source == "-" else source
+        self._stream = sys.stdin.buffer if source == "-" else _open(source)
+        self._template = template
+        self._spec = spec
+        self.count = None if source == "-" or not self._stream.seekable() else self._check()
+
+    def batches(self) -> Iterator[list[NewJob]]:
+        jobs = self._jobs()
+        while batch := list(islice(jobs, BATCH)):
+            yield batch
+
+    def _check(self) -> int:
+        count = sum(1 for _ in self._jobs())
+        self._stream.seek(0)
+        return count
+
+    def _jobs(self) -> Iterator[NewJob]:
+        for number, line in enumerate(self._stream, start=1):
+            if data := line.strip():
+                yield self._job(data, f"line {number} of {self._name}")
+
+    def _job(self, data: bytes, where: str) -> NewJob:
+        value = _check_json(data, where)
+        if not self._spec:
+            return dataclasses.replace(self._template, payload=data, content_type=self._template.content_type or JSON)
+        if not isinstance(value, dict) or not value.keys() <= set(SPEC_FIELDS):
+            raise Failure(f"{where} is not an object of {', '.join(SPEC_FIELDS)}", exit_code=2)
+        return self._with_spec(value, where)
+
+    def _with_spec(self, value: dict[str, Any], where: str) -> NewJob:
+        kinds: dict[str, type | tuple[type, ...]] = {"name": str, "id": str, "priority": int, "delay": (int, float, str)}
+        for name, kind in kinds.items():
+            if name in value and not isinstance(value[name], kind):
+                raise Failure(f"{where}: {name} is {json.dumps(value[name])}", exit_code=2)
+        if "delay" in value:
+            try:
+                value["delay"] = duration(str(value["delay"]))
+            except typer.BadParameter as error:
+                raise Failure(f"{where}: {error.message}", exit_code=2) from error
+        return dataclasses.replace(self._template, **value)
+
+
+def _open(source: str) -> IO[bytes]:
+    try:
+        return Path(source).open("rb")
+    except OSError as error:
+        raise Failure(f"cannot read {source}: {error.strerror}") from error
+
+
+def print_result(raw: bytes) -> None:
+    """A result's bytes, ended by a line's end when they are text."""
+    sys.stdout.buffer.write(raw if raw.endswith(b"\n") or not raw else raw + b"\n")
+    sys.stdout.buffer.flush()

@@ -1,0 +1,201 @@
+"""leasemq queues list|show|pause|resume|drain|delete|update"""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from leasemq import Client, QueueInfo, QueueNotFound, Retention
+
+from leasemq_server.cli.connect import run
+from leasemq_server.cli.console import confirm, plain, print_fields, print_json, print_table
+from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, BackoffOption, Json, Queue, Yes, duration
+from leasemq_server.cli.stats import COLUMNS, stats_row
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="List, show, pause, resume, drain, delete and configure queues."
+)
+
+
+@app.command("list")
+def list_(address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
+    """List the queues with their counts.
+
+    Example:
+    [cyan]leasemq queues list --json[/]
+    """
+
+    async def do(client: Client) -> None:
+        queues = [queue async for queue in client.admin.queues()]
+        if as_json:
+            for queue in queues:
+                print_json(queue)
+        else:
+            print_table(COLUMNS, [stats_row(queue) for queue in queues], empty="no queues yet")
+
+    run(address, do)
+
+
+@app.command()
+def show(queue: Queue, address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
+    """Show a queue's configuration and counts.
+
+    Example:
+    [cyan]leasemq queues show email[/]
+    """
+
+    async def do(client: Client) -> None:
+        _print_queue(await client.admin.queue(queue), as_json=as_json)
+
+    run(address, do)
+
+
+@app.command()
+def pause(queue: Queue, address: Address = DEFAULT_ADDRESS) -> None:
+    """Give out no more of a queue's jobs; those that run go on.
+
+    Example:
+    [cyan]leasemq queues pause email[/]
+    """
+
+    async def do(client: Client) -> None:
+        await client.admin.pause(queue)
+        print(f"paused {queue}; go on with: leasemq queues resume {queue}")
+
+    run(address, do)
+
+
+@app.command()
+def resume(queue: Queue, address: Address = DEFAULT_ADDRESS) -> None:
+    """Give out a paused queue's jobs again.
+
+    Example:
+    [cyan]leasemq queues resume email[/]
+    """
+
+    async def do(client: Client) -> None:
+        await client.admin.resume(queue)
+        print(f"resumed {queue}")
+
+    run(address, do)
+
+
+@app.command()
+def drain(
+    queue: Queue,
+    *,
+    include_delayed: Annotated[bool, typer.Option("--include-delayed", help="Remove delayed jobs too.")] = False,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+    yes: Yes = False,
+) -> None:
+    """Remove a queue's waiting jobs.
+
+    Example:
+    [cyan]leasemq queues drain email --include-delayed --yes[/]
+    """
+    confirm(f"Remove all waiting {'and delayed ' if include_delayed else ''}jobs of {queue}?", yes=yes)
+
+    async def do(client: Client) -> None:
+        _print_removed(queue, await client.admin.drain(queue, include_delayed=include_delayed), as_json=as_json)
+
+    run(address, do)
+
+
+@app.command()
+def delete(
+    queue: Queue,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Even with unfinished and running jobs.")] = False,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+    yes: Yes = False,
+) -> None:
+    """Delete a queue with everything in it.
+
+    Example:
+    [cyan]leasemq queues delete email --force --yes[/]
+    """
+    confirm(f"Delete {queue} and {'all its jobs, the running ones too' if force else 'its finished jobs'}?", yes=yes)
+
+    async def do(client: Client) -> None:
+        _print_removed(queue, await client.admin.delete_queue(queue, force=force), as_json=as_json)
+
+    run(address, do)
+
+
+@app.command()
+def update(
+    queue: Queue,
+    *,
+    attempts: Annotated[int | None, typer.Option(min=1, metavar="N", help="Attempts of a job that doesn't say.")] = None,
+    backoff: BackoffOption = None,
+    dead_letter_queue: Annotated[
+        str | None, typer.Option(metavar="QUEUE", help="Receives a copy of each job that fails for good.")
+    ] = None,
+    max_lease_expirations: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Leases a job may lose before it fails.")
+    ] = None,
+    completed_age: Annotated[
+        timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="Keep completed jobs this long.")
+    ] = None,
+    completed_count: Annotated[int | None, typer.Option(min=0, metavar="N", help="Keep this many completed jobs.")] = None,
+    failed_age: Annotated[
+        timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="Keep failed jobs this long.")
+    ] = None,
+    failed_count: Annotated[int | None, typer.Option(min=0, metavar="N", help="Keep this many failed jobs.")] = None,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Change what holds for jobs that say nothing themselves; what isn't named stays as it is.
+
+    Example:
+    [cyan]leasemq queues update email --attempts 5 --backoff exponential:1s --completed-age 1d[/]
+    """
+    changes: dict[str, Any] = {
+        "attempts": attempts,
+        "backoff": backoff,
+        "dead_letter_queue": dead_letter_queue,
+        "max_lease_expirations": max_lease_expirations,
+        "completed_retention": _retention(completed_age, completed_count),
+        "failed_retention": _retention(failed_age, failed_count),
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    if not given:
+        raise typer.BadParameter("name at least one setting to change", param_hint="update")
+
+    async def do(client: Client) -> None:
+        kept = await _other_half_of_retry(client, queue, given)
+        _print_queue(await client.admin.update_queue(queue, **kept, **given), as_json=as_json)
+
+    run(address, do)
+
+
+async def _other_half_of_retry(client: Client, queue: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Attempts and backoff are one setting to the broker: changing one of them sends the other along as it is."""
+    if ("attempts" in given) == ("backoff" in given):
+        return {}
+    try:
+        config = (await client.admin.queue(queue)).config
+    except QueueNotFound:
+        return {}
+    return {"backoff": config.backoff} if "attempts" in given else {"attempts": config.attempts}
+
+
+def _retention(age: timedelta | None, count: int | None) -> Retention | None:
+    return None if age is None and count is None else Retention(max_age=age, max_count=count)
+
+
+def _print_queue(queue: QueueInfo, *, as_json: bool) -> None:
+    if as_json:
+        print_json(queue)
+        return
+    config = plain(queue.config)
+    print_fields([("queue", queue.name), *((name.replace("_", " "), value) for name, value in config.items())])
+    print_table(COLUMNS, [stats_row(queue)], empty="")
+
+
+def _print_removed(queue: str, removed: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"queue": queue, "removed": removed})
+    else:
+        print(f"removed {removed} jobs from {queue}")

@@ -1,0 +1,36 @@
+"""leasemq version"""
+
+import asyncio
+from importlib.metadata import version as installed
+
+import typer
+
+from leasemq_server.cli.connect import connect
+from leasemq_server.cli.console import print_fields, print_json
+from leasemq_server.cli.failure import Failure
+from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def version(address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
+    """Print the versions of this command and of the broker.
+
+    Example:
+    [cyan]leasemq version --json[/]
+    """
+    versions = {"leasemq": installed("leasemq-server"), "sdk": installed("leasemq")} | asyncio.run(_of_broker(address))
+    if as_json:
+        print_json(versions)
+    else:
+        print_fields(versions.items())
+
+
+async def _of_broker(address: str) -> dict[str, str | None]:
+    try:
+        async with connect(address) as client:
+            info = await client.admin.server_info()
+    except Failure:
+        return {"broker": None, "store": None}
+    return {"broker": info.version, "store": f"{info.store.kind} {info.store.version}"}

@@ -1,0 +1,140 @@
+"""leasemq work"""
+
+import contextlib
+import json
+from datetime import timedelta
+from typing import Annotated, Any
+
+import typer
+from leasemq import Client, Job, JobState, LeaseMQError, Snooze, Worker
+from rich.text import Text
+
+from leasemq_server.cli.connect import run
+from leasemq_server.cli.console import err
+from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, duration
+from leasemq_server.cli.program import run_program
+
+app = typer.Typer(add_completion=False)
+
+EX_TEMPFAIL = 75  # sysexits.h: not now, try again later
+LINES_PER_CALL = 1_000
+
+
+@app.command()
+def work(
+    queues: Annotated[list[str], typer.Argument(metavar="QUEUE", help="The queues, in the order of preference.")],
+    *,
+    command: Annotated[str, typer.Option("--exec", "-x", metavar="CMD", help="The program, as a shell command line.")],
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", "-c", min=1, max=1_000, metavar="N", help="How many jobs run at a time.")
+    ] = 1,
+    snooze: Annotated[
+        timedelta,
+        typer.Option(parser=duration, metavar="DURATION", show_default="10s", help="How long exit status 75 puts a job off."),
+    ] = timedelta(seconds=10),
+    lease: Annotated[
+        timedelta,
+        typer.Option(
+            parser=duration,
+            metavar="DURATION",
+            show_default="30s",
+            help="How long after this worker's death its jobs go to others.",
+        ),
+    ] = timedelta(seconds=30),
+    drain_timeout: Annotated[
+        timedelta,
+        typer.Option(parser=duration, metavar="DURATION", show_default="30s", help="How long a stop waits for running jobs."),
+    ] = timedelta(seconds=30),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no line a job.")] = False,
+    address: Address = DEFAULT_ADDRESS,
+) -> None:
+    """Work a queue's jobs with any program.
+
+    The payload is on its standard input; LEASEMQ_JOB_ID, LEASEMQ_JOB_NAME, LEASEMQ_QUEUE, LEASEMQ_ATTEMPT in its environment.
+    What it writes to standard error is the job's log.
+
+    Exit status 0 completes the job: standard output is its result, as JSON if it is JSON.
+    75 puts it off (--snooze) without using an attempt. Any other fails it, with the end of standard error as the message.
+
+    A job that is cancelled, or whose lease is lost, gets SIGTERM, and SIGKILL 5 s later.
+    Ctrl-C or SIGTERM: no new jobs, running ones finish; Ctrl-C again gives them back.
+
+    Examples:
+    [cyan]leasemq work email --exec ./send-mail.sh[/]
+    [cyan]leasemq work critical bulk --exec 'python resize.py' --concurrency 8[/]
+    """
+
+    async def do(client: Client) -> None:
+        info = await client.admin.server_info()
+        handler = Program(command, snooze, info.max_payload_bytes)
+        hooks: dict[str, Any] = (
+            {} if quiet else {"on_completed": _print_completed, "on_failed": _print_failed, "on_lost": _print_lost}
+        )
+        worker = Worker(client, queues, handler, concurrency=concurrency, lease=lease, drain_timeout=drain_timeout, **hooks)
+        if not quiet:
+            err.print(f"working {', '.join(queues)} at {address}; Ctrl-C stops", highlight=False, markup=False)
+        await worker.run()
+
+    run(address, do)
+
+
+class Program:
+    """The handler: runs the command for each job, and reads its exit status."""
+
+    def __init__(self, command: str, snooze: timedelta, max_output_bytes: int) -> None:
+        self._command = command
+        self._snooze = snooze
+        self._max_output_bytes = max_output_bytes
+
+    async def __call__(self, job: Job) -> Any:
+        environment = {
+            "LEASEMQ_JOB_ID": job.id,
+            "LEASEMQ_JOB_NAME": job.name,
+            "LEASEMQ_QUEUE": job.queue,
+            "LEASEMQ_ATTEMPT": str(job.attempt),
+        }
+
+        async def log(lines: list[str]) -> None:
+            # A line that can't be stored is no reason to stop the job.
+            with contextlib.suppress(LeaseMQError):
+                for start in range(0, len(lines), LINES_PER_CALL):
+                    await job.log(*lines[start : start + LINES_PER_CALL])
+
+        outcome = await run_program(self._command, job.raw_payload, environment, max_output_bytes=self._max_output_bytes, log=log)
+        if outcome.status == EX_TEMPFAIL:
+            raise Snooze(self._snooze)
+        if outcome.status != 0:
+            raise ProgramFailed(outcome.describe())
+        return _result(outcome.output)
+
+
+class ProgramFailed(Exception):  # noqa: N818 - it is what the job's failure is called
+    """The program ended with an exit status that is neither 0 nor 75."""
+
+
+def _result(output: bytes) -> Any:
+    """JSON as the value that it is, no output as none, all else as bytes."""
+    try:
+        return json.loads(output) if output.strip() else None
+    except ValueError:
+        return output
+
+
+def _print_completed(job: Job, _result: Any) -> None:
+    _print_line("completed", "green", job)
+
+
+def _print_failed(job: Job, error: BaseException) -> None:
+    word, style = {JobState.FAILED: ("failed", "red"), JobState.CANCELLED: ("cancelled", "dim")}.get(
+        job.state, ("again", "yellow")
+    )
+    _print_line(word, style, job, str(error).replace("\n", " | "))
+
+
+def _print_lost(job: Job, reason: str) -> None:
+    _print_line("lost", "magenta", job, reason)
+
+
+def _print_line(word: str, style: str, job: Job, why: str = "") -> None:
+    what = f" {job.queue} {job.id} {job.name}" + (f", attempt {job.attempt}: {why}" if why else "")
+    err.print(Text.assemble((word.ljust(9), style), what), soft_wrap=True)

@@ -1,0 +1,128 @@
+"""The domain's errors: a small vocabulary with stable reasons. rpc/errors.py turns each into a gRPC status."""
+
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+
+class Violation(NamedTuple):
+    """A field that breaks its rule: its path in the request, and the rule with the value."""
+
+    field: str
+    description: str
+
+
+class DomainError(Exception):
+    """What a caller did or met; `reason` is a name of leasemq.v1.ErrorReason without its prefix."""
+
+    reason: ClassVar[str]
+
+    def __init__(self, message: str, metadata: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = dict(metadata or {})
+
+
+class InvalidFieldError(DomainError):
+    """Fields that break their rules."""
+
+    reason = "INVALID_FIELD"
+
+    def __init__(self, violations: list[Violation]) -> None:
+        super().__init__("; ".join(f"{violation.field}: {violation.description}" for violation in violations))
+        self.violations = violations
+
+
+class PayloadTooLargeError(DomainError):
+    """A payload or result over the limit."""
+
+    reason = "PAYLOAD_TOO_LARGE"
+
+    def __init__(self, field: str, size: int, limit: int) -> None:
+        super().__init__(f"{field} is {size} bytes; the limit is {limit}", {"limit_bytes": str(limit), "size_bytes": str(size)})
+        self.violations = [Violation(field, self.message)]
+
+
+class BatchTooLargeError(DomainError):
+    """A batch over the limit."""
+
+    reason = "BATCH_TOO_LARGE"
+
+    def __init__(self, field: str, size: int, limit: int) -> None:
+        super().__init__(f"{field} has {size} entries; the limit is {limit}", {"limit": str(limit), "size": str(size)})
+        self.violations = [Violation(field, self.message)]
+
+
+class JobNotFoundError(DomainError):
+    """No such job."""
+
+    reason = "JOB_NOT_FOUND"
+
+    def __init__(self, queue: str, job_id: str) -> None:
+        super().__init__(f"queue {queue!r} has no job {job_id!r}", {"queue": queue, "job_id": job_id})
+
+
+class QueueNotFoundError(DomainError):
+    """No such queue."""
+
+    reason = "QUEUE_NOT_FOUND"
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"there is no queue {queue!r}", {"queue": queue})
+
+
+class LeaseLostError(DomainError):
+    """The token is not, or no longer, a lease."""
+
+    reason = "LEASE_LOST"
+
+    def __init__(self) -> None:
+        super().__init__("the lease token was superseded, or its job is gone: stop working on it")
+
+
+class JobNotInStateError(DomainError):
+    """The verb does not apply to the job's state."""
+
+    reason = "JOB_NOT_IN_STATE"
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"job {job_id!r} is {state.upper()}", {"job_id": job_id, "state": state.upper()})
+
+
+class QueueNotEmptyError(DomainError):
+    """The queue has unfinished jobs."""
+
+    reason = "QUEUE_NOT_EMPTY"
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"queue {queue!r} has unfinished jobs; drain it first, or force", {"queue": queue})
+
+
+class StoreFullError(DomainError):
+    """The store is at its maxmemory."""
+
+    reason = "STORE_FULL"
+
+    def __init__(self) -> None:
+        super().__init__("the store is full (maxmemory reached): nothing was added; leasing and settling go on")
+
+
+class StoreUnavailableError(DomainError):
+    """The store does not answer."""
+
+    reason = "STORE_UNAVAILABLE"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"the store does not answer: {detail}")
+
+
+class DurabilityNotReachedError(DomainError):
+    """Added, perhaps, but not as safely as asked."""
+
+    reason = "DURABILITY_NOT_REACHED"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"{detail}; the job may have been added, a retry with the same id is safe")
+
+
+class StartError(Exception):
+    """The broker can't start; the message is one line that says what to change."""

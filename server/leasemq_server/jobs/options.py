@@ -1,0 +1,124 @@
+"""What the scripts decide by: the parts of a JobSpec or QueueConfig that differ from the defaults, as compact JSON.
+
+The keys are short since each job that needs them carries them: p priority, l lifo, ma max_attempts, rp 1 when the job has a retry policy of its own, bo backoff
+(k kind; d delay; i, m, x initial, multiplier, maximum; l list; j jitter), to timeout, tl ttl, cr and fr completed and failed retention (a age, c count),
+dl dead_letter_queue, me max_lease_expirations. All times are milliseconds. lua/lib/retry.lua, finish.lua and maintain.lua read them.
+"""
+
+import json
+import math
+from typing import Any
+
+from leasemq.v1 import admin_pb2, job_pb2
+
+from leasemq_server.jobs import limits
+from leasemq_server.jobs.check import Check
+
+
+def job_options(spec: job_pb2.JobSpec, check: Check, at: str) -> str:
+    """The options of a job, "" when all is default; notes what breaks a rule in `check`, with field paths below `at`."""
+    options: dict[str, Any] = {}
+    if spec.priority:
+        options["p"] = check.whole(spec.priority, f"{at}.priority", 0, limits.MAX_PRIORITY)
+    if spec.lifo:
+        options["l"] = 1
+    if spec.HasField("retry"):
+        options["rp"] = 1
+        _retry(spec.retry, check, f"{at}.retry", options)
+    if spec.HasField("timeout"):
+        options["to"] = check.span(spec.timeout, f"{at}.timeout", 1)
+    if spec.HasField("ttl"):
+        options["tl"] = check.span(spec.ttl, f"{at}.ttl", 1)
+    if spec.HasField("completed_retention"):
+        options["cr"] = _retention(spec.completed_retention, check, f"{at}.completed_retention")
+    if spec.HasField("failed_retention"):
+        options["fr"] = _retention(spec.failed_retention, check, f"{at}.failed_retention")
+    if spec.dead_letter_queue:
+        options["dl"] = check.queue(spec.dead_letter_queue, f"{at}.dead_letter_queue")
+    if spec.HasField("max_lease_expirations"):
+        options["me"] = spec.max_lease_expirations
+    return _json(options)
+
+
+def config_options(config: admin_pb2.QueueConfig, check: Check, at: str = "config") -> str:
+    """The options of a queue, in the same words."""
+    options: dict[str, Any] = {}
+    if config.HasField("default_retry"):
+        _retry(config.default_retry, check, f"{at}.default_retry", options)
+    if config.HasField("completed_retention"):
+        options["cr"] = _whole_retention(
+            _retention(config.completed_retention, check, f"{at}.completed_retention"), limits.DEFAULT_COMPLETED_AGE_MS
+        )
+    if config.HasField("failed_retention"):
+        options["fr"] = _whole_retention(_retention(config.failed_retention, check, f"{at}.failed_retention"), limits.DEFAULT_FAILED_AGE_MS)
+    if config.dead_letter_queue:
+        options["dl"] = check.queue(config.dead_letter_queue, f"{at}.dead_letter_queue")
+    if config.HasField("max_lease_expirations"):
+        options["me"] = config.max_lease_expirations
+    return _json(options)
+
+
+def _json(options: dict[str, Any]) -> str:
+    kept = {name: value for name, value in options.items() if value is not None}
+    return json.dumps(kept, separators=(",", ":")) if kept else ""
+
+
+def _retry(retry: job_pb2.RetryPolicy, check: Check, at: str, options: dict[str, Any]) -> None:
+    if retry.max_attempts:
+        options["ma"] = check.whole(retry.max_attempts, f"{at}.max_attempts", 0, limits.MAX_ATTEMPTS)
+    if retry.HasField("backoff"):
+        options["bo"] = _backoff(retry.backoff, check, f"{at}.backoff")
+
+
+def _backoff(backoff: job_pb2.Backoff, check: Check, at: str) -> dict[str, Any]:
+    kind = backoff.WhichOneof("kind")
+    options: dict[str, Any] = {"k": kind}
+    if kind == "fixed":
+        options["d"] = _required_span(backoff.fixed, "delay", check, f"{at}.fixed.delay")
+    elif kind == "exponential":
+        options.update(_exponential(backoff.exponential, check, f"{at}.exponential"))
+    elif kind == "list":
+        delays = backoff.list.delays
+        if not 1 <= len(delays) <= limits.MAX_LIST_BACKOFF:
+            check.wrong(f"{at}.list.delays", f"must have 1 to {limits.MAX_LIST_BACKOFF} entries; got {len(delays)}")
+        options["l"] = [check.span(delay, f"{at}.list.delays[{index}]") for index, delay in enumerate(delays)]
+    else:
+        check.wrong(at, "must be one of fixed, exponential and list")
+    if not 0 <= backoff.jitter <= 1:  # NaN fails this too
+        check.wrong(f"{at}.jitter", f"must be 0 to 1; got {backoff.jitter:g}")
+    elif backoff.jitter:
+        options["j"] = backoff.jitter
+    return options
+
+
+def _exponential(backoff: job_pb2.ExponentialBackoff, check: Check, at: str) -> dict[str, Any]:
+    multiplier = backoff.multiplier if backoff.HasField("multiplier") else limits.DEFAULT_MULTIPLIER
+    if not (math.isfinite(multiplier) and 1 <= multiplier <= 1000):  # noqa: PLR2004 - the rule, beside its message
+        check.wrong(f"{at}.multiplier", f"must be 1 to 1000; got {multiplier:g}")
+        multiplier = limits.DEFAULT_MULTIPLIER
+    return {
+        "i": _required_span(backoff, "initial_delay", check, f"{at}.initial_delay"),
+        "m": multiplier,
+        "x": check.span(backoff.max_delay, f"{at}.max_delay") if backoff.HasField("max_delay") else limits.DEFAULT_MAX_DELAY_MS,
+    }
+
+
+def _required_span(message: Any, name: str, check: Check, field: str) -> int:
+    if not message.HasField(name):
+        check.wrong(field, "is required")
+        return 0
+    return check.span(getattr(message, name), field)
+
+
+def _retention(retention: job_pb2.Retention, check: Check, at: str) -> dict[str, int] | None:
+    options = {}
+    if retention.HasField("max_age"):
+        options["a"] = check.span(retention.max_age, f"{at}.max_age")
+    if retention.HasField("max_count"):
+        options["c"] = retention.max_count
+    return options or None
+
+
+def _whole_retention(options: dict[str, int] | None, default_age_ms: int) -> dict[str, int] | None:
+    """A queue's retention is never without an age: what is set by count alone is still swept by the default age."""
+    return None if options is None else {"a": default_age_ms, **options}

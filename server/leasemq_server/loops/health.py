@@ -1,0 +1,62 @@
+"""Says whether the store answers: to gRPC health checks, and with one log line when it goes and one when it comes back."""
+
+import asyncio
+
+import structlog
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio as health_aio
+
+from leasemq_server.broker.broker import Broker
+from leasemq_server.errors import DomainError
+
+STEP_S = 0.5
+
+log = structlog.get_logger("leasemq")
+
+
+class HealthLoop:
+    """The health of the broker is that of its store."""
+
+    def __init__(self, broker: Broker, servicer: health_aio.HealthServicer, services: list[str]) -> None:
+        self._broker = broker
+        self._servicer = servicer
+        self._services = ["", *services]
+        self._task: asyncio.Task[None] | None = None
+        self._serving: bool | None = None
+
+    async def start(self) -> None:
+        """Starts."""
+        await self.step()
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stops."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def step(self) -> None:
+        """Asks the store once."""
+        try:
+            await self._broker.store.ping()
+        except DomainError as error:
+            await self._say(serving=False, detail=error.message)
+        else:
+            await self._say(serving=True, detail="")
+
+    async def _say(self, *, serving: bool, detail: str) -> None:
+        if serving == self._serving:
+            return
+        if not serving:
+            log.error("store lost", detail=detail)
+        elif self._serving is not None:
+            log.info("store back")
+        self._serving = serving
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in self._services:
+            await self._servicer.set(service, status)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(STEP_S)
+            await self.step()

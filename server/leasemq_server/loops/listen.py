@@ -1,0 +1,53 @@
+"""Listens to what scripts publish: wakes, control messages, ends of jobs. After an outage everyone looks again, since messages may have been missed."""
+
+import asyncio
+
+from leasemq_server.broker.broker import Broker
+from leasemq_server.errors import StoreUnavailableError
+from leasemq_server.store.keys import CONTROL_CHANNEL, DONE_CHANNEL, WAKE_CHANNEL
+
+PAUSE_S = 0.2
+
+
+class ListenLoop:
+    """The broker's one subscription."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._task: asyncio.Task[None] | None = None
+        self.subscribed = asyncio.Event()
+
+    async def start(self) -> None:
+        """Starts, and returns once it is subscribed."""
+        self._task = asyncio.create_task(self._run())
+        await self.subscribed.wait()
+
+    async def stop(self) -> None:
+        """Stops."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def step(self) -> None:
+        """Listens until the store is gone."""
+        async for channel, text in self._broker.store.messages([WAKE_CHANNEL, CONTROL_CHANNEL, DONE_CHANNEL], self._on_subscribed):
+            if channel == WAKE_CHANNEL:
+                queue, _, in_ms = text.rpartition(" ")
+                self._broker.wakes.message(queue, int(in_ms))
+            elif channel == CONTROL_CHANNEL:
+                self._broker.workers.control(text)
+            else:
+                self._broker.awaiting.finished(text)
+
+    def _on_subscribed(self) -> None:
+        self.subscribed.set()
+        self._broker.wakes.wake_all()
+        self._broker.awaiting.look_all()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.step()
+            except StoreUnavailableError:
+                pass  # the health loop speaks of the outage
+            await asyncio.sleep(PAUSE_S)

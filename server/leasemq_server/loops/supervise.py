@@ -1,0 +1,46 @@
+"""Starts the embedded store again when it dies: its data is on disk, and the broker's clients only see an outage of a moment."""
+
+import asyncio
+
+import structlog
+
+from leasemq_server.errors import StartError
+from leasemq_server.store.embedded import EmbeddedStore
+
+PAUSE_S = 0.2
+
+log = structlog.get_logger("leasemq")
+
+
+class SuperviseLoop:
+    """Keeps one embedded store alive."""
+
+    def __init__(self, embedded: EmbeddedStore) -> None:
+        self._embedded = embedded
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Starts watching."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stops watching; the store itself goes on."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def step(self) -> None:
+        """Waits for the store's end, and starts it again."""
+        process = self._embedded.process
+        if process is not None:
+            code = await process.wait()
+            log.error("embedded store exited, starting it again", exit_code=code)
+        try:
+            await self._embedded.start()
+        except StartError as error:
+            log.error("embedded store did not start", detail=str(error))  # noqa: TRY400 - the message says it all
+
+    async def _run(self) -> None:
+        while True:
+            await self.step()
+            await asyncio.sleep(PAUSE_S)

@@ -1,0 +1,88 @@
+"""Does for queues that nobody polls what a lease call does on its way: due jobs, ended leases, expired jobs; and sweeps finished ones, and relays what is in
+outboxes. Every broker does it, safely side by side: each queue at the time that its last tick returned, a busy one at least every few seconds."""
+
+import asyncio
+import random
+
+import structlog
+
+from leasemq_server.broker.broker import Broker
+from leasemq_server.errors import DomainError
+
+STEP_S = 0.05
+BUSY_S = 5.0  # a lease that another broker gave out, and took the knowledge of with it when it died
+IDLE_S = 60.0
+REFRESH_S = 15.0
+LATE_S = 0.02  # parked polls come first; then one broker of several does the work and the others find it done
+
+log = structlog.get_logger("leasemq")
+
+
+class TickLoop:
+    """The time of all queues."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._task: asyncio.Task[None] | None = None
+        self._due: dict[str, float] = {}
+        self._refresh_at = 0.0
+
+    async def start(self) -> None:
+        """Starts."""
+        self._broker.wakes.listeners.append(self._hear)
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stops."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def step(self) -> None:
+        """Ticks the queues that are due."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._refresh_at:
+            self._refresh_at = now + REFRESH_S
+            await self._refresh(now)
+        for queue in [queue for queue, at in self._due.items() if at <= now]:
+            await self._tick(queue)
+
+    async def _refresh(self, now: float) -> None:
+        broker = self._broker
+        await broker.queues.refresh()
+        broker.wakes.forget_idle()
+        broker.workers.forget_old()
+        await broker.store.forget_workers(await broker.store.time_ms())
+        await broker.dispatcher.settle_unanswered()
+        for queue in broker.queues.known:
+            self._due.setdefault(queue, now + random.uniform(0, 1))  # noqa: S311 - spreads load, guards nothing
+
+    async def _tick(self, queue: str) -> None:
+        loop = asyncio.get_running_loop()
+        tick = await self._broker.store.tick(queue)
+        if tick.outbox:
+            self._broker.relay.soon(queue)
+        if tick.busy:
+            await self._broker.queues.register(queue)
+        elif queue not in self._broker.queues.known:
+            self._due.pop(queue, None)
+            return
+        wait = BUSY_S if tick.busy else IDLE_S
+        if tick.next_in_ms >= 0:
+            wait = min(wait, tick.next_in_ms / 1000 + LATE_S)
+        self._due[queue] = loop.time() + wait + random.uniform(0, LATE_S)  # noqa: S311 - spreads load, guards nothing
+
+    def _hear(self, queue: str, in_ms: int) -> None:
+        """Something is new in the queue: a wake says nothing of the leases that follow, so look within the busy interval."""
+        wait = BUSY_S if in_ms <= 0 else min(BUSY_S, in_ms / 1000 + LATE_S)
+        at = asyncio.get_running_loop().time() + wait
+        self._due[queue] = min(at, self._due.get(queue, at))
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.step()
+            except DomainError as error:
+                log.debug("tick failed", reason=error.reason)
+                await asyncio.sleep(1.0)
+            await asyncio.sleep(STEP_S)

@@ -1,0 +1,1 @@
+"""Thin handlers: decode, call, encode."""

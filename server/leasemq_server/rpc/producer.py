@@ -1,0 +1,106 @@
+"""ProducerService: for services that add jobs."""
+
+from typing import Any
+
+from leasemq.v1 import job_pb2, producer_pb2
+
+from leasemq_server.broker.broker import Broker
+from leasemq_server.errors import JobNotFoundError, JobNotInStateError
+from leasemq_server.jobs import limits
+from leasemq_server.jobs.check import Check
+from leasemq_server.jobs.specs import new_job
+from leasemq_server.rpc.encode import STATES, check_mask, job_message, masked, set_time, wants_spec
+from leasemq_server.store.types import Added, Durability
+
+SERVICE = producer_pb2.DESCRIPTOR.services_by_name["ProducerService"]
+
+
+class ProducerServicer:
+    """Adds jobs, follows them and cancels them."""
+
+    writes_reply = frozenset[str]()
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def AddJob(self, request: producer_pb2.AddJobRequest, _: Any) -> producer_pb2.AddJobResponse:  # noqa: N802 - the contract's name
+        check = Check()
+        if not request.HasField("job"):
+            check.wrong("job", "is required")
+        (response,) = await self._add(request, [request.job], ["job"], check)
+        return response
+
+    async def BatchAddJobs(self, request: producer_pb2.BatchAddJobsRequest, _: Any) -> producer_pb2.BatchAddJobsResponse:  # noqa: N802 - the contract's name
+        check = Check()
+        check.batch(request.jobs, "jobs")
+        paths = [f"jobs[{index}]" for index in range(len(request.jobs))]
+        return producer_pb2.BatchAddJobsResponse(results=await self._add(request, request.jobs, paths, check))
+
+    async def _add(self, request: Any, specs: Any, paths: list[str], check: Check) -> list[producer_pb2.AddJobResponse]:
+        check.queue(request.queue)
+        durability = self._durability(request.durability, check)
+        limit = self._broker.settings.max_payload_bytes
+        jobs = [new_job(spec, path, request.queue, limit, check) for spec, path in zip(specs, paths, strict=True)]
+        check.done()
+        added, reached = await self._broker.add(request.queue, jobs, durability)
+        return [_added(job.id, result, reached) for job, result in zip(jobs, added, strict=True)]
+
+    def _durability(self, asked: int, check: Check) -> Durability:
+        if asked == job_pb2.DURABILITY_UNSPECIFIED:
+            return self._broker.default_durability
+        if asked not in set(Durability):
+            check.wrong("durability", f"must be one of the enum's values; got {asked}")
+            return Durability.MEMORY
+        durability = Durability(asked)
+        if durability > self._broker.max_durability:
+            check.wrong("durability", f"{durability.name} can't be reached with this store; the most is {self._broker.max_durability.name}")
+        return durability
+
+    async def GetJob(self, request: producer_pb2.GetJobRequest, _: Any) -> producer_pb2.GetJobResponse:  # noqa: N802 - the contract's name
+        _check_job(request)
+        check_mask(request.read_mask, "read_mask", job_pb2.Job)
+        return producer_pb2.GetJobResponse(job=await self._read(request))
+
+    async def AwaitJob(self, request: producer_pb2.AwaitJobRequest, _: Any) -> producer_pb2.AwaitJobResponse:  # noqa: N802 - the contract's name
+        check = Check()
+        wait_ms = check.wait_span(request.wait_duration)
+        _check_job(request, check)
+        await self._broker.awaiting.wait(request.queue, request.job_id, wait_ms)
+        job = await self._read(request)
+        finished = job.state in (job_pb2.JOB_STATE_COMPLETED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED)
+        return producer_pb2.AwaitJobResponse(job=job, finished=finished)
+
+    async def _read(self, request: Any) -> job_pb2.Job:
+        mask = getattr(request, "read_mask", None)
+        with_spec = mask is None or wants_spec(mask)
+        (stored,) = await self._broker.store.read(request.queue, [request.job_id], with_spec=with_spec)
+        if stored is None:
+            raise JobNotFoundError(request.queue, request.job_id)
+        job = job_message(request.queue, stored)
+        return job if mask is None else masked(job, mask)
+
+    async def CancelJob(self, request: producer_pb2.CancelJobRequest, _: Any) -> producer_pb2.CancelJobResponse:  # noqa: N802 - the contract's name
+        check = Check()
+        if len(request.reason) > limits.MAX_REASON:
+            check.wrong("reason", f"must have at most {limits.MAX_REASON} characters; got {len(request.reason)}")
+        _check_job(request, check)
+        ((word, state),) = await self._broker.store.cancel(request.queue, [(request.job_id, request.reason)])
+        if word == "JOB_NOT_FOUND":
+            raise JobNotFoundError(request.queue, request.job_id)
+        if word == "JOB_NOT_IN_STATE":
+            raise JobNotInStateError(request.job_id, state)
+        return producer_pb2.CancelJobResponse(state=STATES[state])
+
+
+def _check_job(request: Any, check: Check | None = None) -> None:
+    check = check or Check()
+    check.queue(request.queue)
+    check.text(request.job_id, "job_id")
+    check.done()
+
+
+def _added(job_id: str, added: Added, reached: Durability) -> producer_pb2.AddJobResponse:
+    response = producer_pb2.AddJobResponse(job_id=job_id, created=added.created, state=STATES[added.state], durability=reached.value)
+    if added.run_ms:
+        set_time(response.run_time, added.run_ms)
+    return response

@@ -1,0 +1,284 @@
+"""WorkerService: for programs that work jobs."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from google.protobuf import json_format
+from leasemq.v1 import job_pb2, worker_pb2
+
+from leasemq_server.broker.broker import Broker
+from leasemq_server.broker.dispatch import Leased, Poll
+from leasemq_server.broker.settle import Complete, Fail, Release, Settlement
+from leasemq_server.errors import LeaseLostError
+from leasemq_server.jobs import limits
+from leasemq_server.jobs.check import Check, check_payload
+from leasemq_server.jobs.tokens import parse_token
+from leasemq_server.rpc.encode import STATES, fill_lease, set_time
+from leasemq_server.rpc.errors import status_of
+from leasemq_server.store.keys import CONTROL_CHANNEL
+from leasemq_server.store.types import Outcome
+
+SERVICE = worker_pb2.DESCRIPTOR.services_by_name["WorkerService"]
+KEEP_ALIVE_S = 10.0
+JSON_TYPE = "application/json"
+LEASE_STATUS = {
+    "EXTENDED": worker_pb2.LEASE_STATUS_EXTENDED,
+    "LOST": worker_pb2.LEASE_STATUS_LOST,
+    "CANCEL_REQUESTED": worker_pb2.LEASE_STATUS_CANCEL_REQUESTED,
+}
+
+
+class WorkerServicer:
+    """Leases jobs, keeps the leases alive and settles them."""
+
+    writes_reply = frozenset({"LeaseJob", "BatchLeaseJobs"})
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+
+    async def LeaseJob(self, request: worker_pb2.LeaseJobRequest, context: Any) -> None:  # noqa: N802 - the contract's name
+        poll = _poll(request, 1)
+
+        def reply(leased: Sequence[Leased]) -> worker_pb2.LeaseJobResponse:
+            response = worker_pb2.LeaseJobResponse()
+            for lease in leased:
+                fill_lease(response.lease, lease, poll.worker_id, poll.lease_ms)
+            return response
+
+        await self._deliver(poll, context, reply)
+
+    async def BatchLeaseJobs(self, request: worker_pb2.BatchLeaseJobsRequest, context: Any) -> None:  # noqa: N802 - the contract's name
+        poll = _poll(request, request.max_jobs or 1)
+
+        def reply(leased: Sequence[Leased]) -> worker_pb2.BatchLeaseJobsResponse:
+            response = worker_pb2.BatchLeaseJobsResponse()
+            for lease in leased:
+                fill_lease(response.leases.add(), lease, poll.worker_id, poll.lease_ms)
+            return response
+
+        await self._deliver(poll, context, reply)
+
+    async def _deliver(self, poll: Poll, context: Any, reply: Any) -> None:
+        """Writes the leases to the worker, or gives them back."""
+        dispatcher = self._broker.dispatcher
+        request_id = dispatcher.request_id(poll)
+        leased = await dispatcher.lease(poll, request_id)
+        queues = [lease.queue for lease in leased]
+        try:
+            await context.write(reply(leased))
+        except BaseException:
+            dispatcher.give_back(queues, request_id)
+            raise
+        if leased:
+            self._broker.workers.delivered(poll.worker_id, queues, request_id)
+
+    async def CompleteJob(self, request: worker_pb2.CompleteJobRequest, _: Any) -> worker_pb2.CompleteJobResponse:  # noqa: N802 - the contract's name
+        check = Check()
+        settlement = self._complete(request, request.lease_token, "", check)
+        check.done()
+        outcome = await self._broker.settler.settle_one(settlement)
+        return worker_pb2.CompleteJobResponse(state=STATES[outcome.state])
+
+    async def FailJob(self, request: worker_pb2.FailJobRequest, _: Any) -> worker_pb2.FailJobResponse:  # noqa: N802 - the contract's name
+        check = Check()
+        settlement = _fail(request, request.lease_token, "", check)
+        check.done()
+        outcome = await self._broker.settler.settle_one(settlement)
+        response = worker_pb2.FailJobResponse(next_state=STATES[outcome.state], attempts_remaining=outcome.attempts_left)
+        if outcome.run_ms:
+            set_time(response.next_run_time, outcome.run_ms)
+        return response
+
+    async def ReleaseJob(self, request: worker_pb2.ReleaseJobRequest, _: Any) -> worker_pb2.ReleaseJobResponse:  # noqa: N802 - the contract's name
+        check = Check()
+        settlement = _release(request, request.lease_token, "", check)
+        check.done()
+        outcome = await self._broker.settler.settle_one(settlement)
+        return worker_pb2.ReleaseJobResponse(next_state=STATES[outcome.state])
+
+    async def SettleJobs(self, request: worker_pb2.SettleJobsRequest, _: Any) -> worker_pb2.SettleJobsResponse:  # noqa: N802 - the contract's name
+        check = Check()
+        check.batch(request.settlements, "settlements")
+        settlements = [self._settlement(it, f"settlements[{index}]", check) for index, it in enumerate(request.settlements)]
+        if len({it.token for it in settlements}) < len(settlements):
+            check.wrong("settlements", "must name a lease_token at most once")
+        check.done()
+        outcomes = await self._broker.settler.settle(settlements)
+        return worker_pb2.SettleJobsResponse(results=[_settle_result(outcome) for outcome in outcomes])
+
+    def _settlement(self, settlement: worker_pb2.Settlement, at: str, check: Check) -> Settlement:
+        token = settlement.lease_token
+        kind = settlement.WhichOneof("outcome")
+        if kind == "complete":
+            return self._complete(settlement.complete, token, f"{at}.complete.", check, f"{at}.lease_token")
+        if kind == "fail":
+            return _fail(settlement.fail, token, f"{at}.fail.", check, f"{at}.lease_token")
+        if kind != "release":
+            check.wrong(f"{at}.outcome", "is required: one of complete, fail and release")
+        return _release(settlement.release, token, f"{at}.release.", check, f"{at}.lease_token")
+
+    def _complete(self, said: Any, token: str, at: str, check: Check, token_field: str = "lease_token") -> Complete:  # noqa: S107 - a field's name
+        check.token(token, token_field)
+        check_payload(f"{at}result", said.result, self._broker.settings.max_payload_bytes)
+        if said.result_content_type:
+            check.text(said.result_content_type, f"{at}result_content_type")
+        return Complete(token, said.result, said.result_content_type or JSON_TYPE)
+
+    async def Heartbeat(self, request: worker_pb2.HeartbeatRequest, _: Any) -> worker_pb2.HeartbeatResponse:  # noqa: N802 - the contract's name
+        check = Check()
+        _check_worker(request, check)
+        check.batch(request.lease_tokens, "lease_tokens", least=0)
+        for index, token in enumerate(request.lease_tokens):
+            check.token(token, f"lease_tokens[{index}]")
+        lease_ms = check.lease_span(request.lease_duration, present=request.HasField("lease_duration"))
+        check.done()
+        worker_id = request.worker.worker_id
+        await self._broker.heard_of(worker_id, request.worker.SerializeToString())
+        extensions = await self._broker.extend(list(request.lease_tokens), lease_ms)
+        response = worker_pb2.HeartbeatResponse(directive=worker_pb2.WORKER_DIRECTIVE_RUN)
+        for token, extension in zip(request.lease_tokens, extensions, strict=True):
+            heartbeat = response.leases.add(lease_token=token, status=LEASE_STATUS[extension.word])
+            if extension.expire_ms:
+                set_time(heartbeat.lease_expire_time, extension.expire_ms)
+        return response
+
+    async def WatchWorker(self, request: worker_pb2.WatchWorkerRequest, context: Any) -> None:  # noqa: N802 - the contract's name
+        check = Check()
+        worker_id = check.text(request.worker_id, "worker_id")
+        check.done()
+        workers = self._broker.workers
+        stream = workers.watch(worker_id)
+        try:
+            await context.write(worker_pb2.WatchWorkerResponse(keep_alive=worker_pb2.KeepAlive()))
+            while not workers.closing:
+                message = await _next(stream)
+                if message.get("word") == "CLOSE":
+                    return
+                await context.write(_control(message))
+        except asyncio.CancelledError:
+            if lost := workers.undelivered(worker_id):
+                self._broker.dispatcher.give_back(*lost)
+            raise
+        finally:
+            workers.unwatch(worker_id, stream)
+
+    async def ReportProgress(self, request: worker_pb2.ReportProgressRequest, _: Any) -> worker_pb2.ReportProgressResponse:  # noqa: N802 - the contract's name
+        check = Check()
+        check.token(request.lease_token)
+        progress = _progress(request, check)
+        check.done()
+        token = parse_token(request.lease_token)
+        if token is None:
+            raise LeaseLostError
+        (kept,) = await self._broker.store.progress(token.queue, [(token.job_id, token.nonce, progress)])
+        if not kept:
+            raise LeaseLostError
+        return worker_pb2.ReportProgressResponse()
+
+    async def AppendLogs(self, request: worker_pb2.AppendLogsRequest, _: Any) -> worker_pb2.AppendLogsResponse:  # noqa: N802 - the contract's name
+        check = Check()
+        check.token(request.lease_token)
+        check.batch(request.lines, "lines")
+        check.done()
+        token = parse_token(request.lease_token)
+        if token is None:
+            raise LeaseLostError
+        lines = [line[: limits.MAX_LOG_LINE] for line in request.lines]
+        count = await self._broker.store.log(token.queue, token.job_id, token.nonce, lines)
+        if count is None:
+            raise LeaseLostError
+        return worker_pb2.AppendLogsResponse(line_count=count)
+
+    async def DrainWorker(self, request: worker_pb2.DrainWorkerRequest, _: Any) -> worker_pb2.DrainWorkerResponse:  # noqa: N802 - the contract's name
+        check = Check()
+        worker_id = check.text(request.worker_id, "worker_id")
+        check.done()
+        self._broker.workers.drain(worker_id)
+        await self._broker.store.publish(CONTROL_CHANNEL, json.dumps({"worker": worker_id, "word": "DRAIN"}))
+        return worker_pb2.DrainWorkerResponse()
+
+
+def _poll(request: Any, max_jobs: int) -> Poll:
+    check = Check()
+    queues = check.queues(list(request.queues))
+    check.text(request.worker_id, "worker_id")
+    check.text(request.request_id, "request_id", required=False)
+    check.whole(max_jobs, "max_jobs", 1, limits.MAX_BATCH)
+    lease_ms = check.lease_span(request.lease_duration, present=request.HasField("lease_duration"))
+    wait_ms = check.wait_span(request.wait_duration)
+    check.done()
+    return Poll(queues, request.worker_id, request.request_id, max_jobs, lease_ms, wait_ms)
+
+
+def _fail(said: Any, token: str, at: str, check: Check, token_field: str = "lease_token") -> Fail:  # noqa: S107 - a field's name
+    check.token(token, token_field)
+    retry_delay: int | str = ""
+    if said.HasField("retry_delay"):
+        retry_delay = check.span(said.retry_delay, f"{at}retry_delay")
+    return Fail(token, _failure_json(said.failure), said.non_retryable, retry_delay)
+
+
+def _failure_json(failure: job_pb2.Failure) -> str:
+    kept = {
+        "type": failure.type[: limits.MAX_FAILURE_TYPE],
+        "message": failure.message[: limits.MAX_FAILURE_MESSAGE],
+        "stack_trace": failure.stack_trace[: limits.MAX_STACK_TRACE],
+    }
+    said = {name: value for name, value in kept.items() if value}
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")) if said else ""
+
+
+def _release(said: Any, token: str, at: str, check: Check, token_field: str = "lease_token") -> Release:  # noqa: S107 - a field's name
+    check.token(token, token_field)
+    return Release(token, check.span(said.delay, f"{at}delay"))
+
+
+def _settle_result(outcome: Outcome) -> worker_pb2.SettleResult:
+    if outcome.lost:
+        return worker_pb2.SettleResult(error=status_of(LeaseLostError()))
+    settled = worker_pb2.Settled(state=STATES[outcome.state], attempts_remaining=outcome.attempts_left)
+    if outcome.run_ms:
+        set_time(settled.next_run_time, outcome.run_ms)
+    return worker_pb2.SettleResult(settled=settled)
+
+
+def _check_worker(request: worker_pb2.HeartbeatRequest, check: Check) -> None:
+    worker = request.worker
+    check.text(worker.worker_id, "worker.worker_id")
+    check.text(worker.hostname, "worker.hostname", 256, required=False)
+    check.text(worker.language, "worker.language", required=False)
+    check.text(worker.sdk_version, "worker.sdk_version", required=False)
+    if len(worker.queues) > limits.MAX_QUEUES_A_CALL:
+        check.wrong("worker.queues", f"must have at most {limits.MAX_QUEUES_A_CALL} entries; got {len(worker.queues)}")
+
+
+def _progress(request: worker_pb2.ReportProgressRequest, check: Check) -> str:
+    if request.progress.WhichOneof("kind") is None:
+        check.wrong("progress", "is required: any JSON value")
+        return ""
+    try:
+        text = json_format.MessageToJson(request.progress, indent=None, ensure_ascii=False)
+    except (json_format.SerializeToJsonError, ValueError) as error:
+        check.wrong("progress", f"must be a JSON value: {error}")
+        return ""
+    if len(text.encode()) > limits.MAX_PROGRESS_BYTES:
+        check.wrong("progress", f"must have at most {limits.MAX_PROGRESS_BYTES} bytes as JSON; got {len(text.encode())}")
+    return text
+
+
+async def _next(stream: asyncio.Queue[dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return await asyncio.wait_for(stream.get(), KEEP_ALIVE_S)
+    except TimeoutError:
+        return {}
+
+
+def _control(message: dict[str, Any]) -> worker_pb2.WatchWorkerResponse:
+    if not message:
+        return worker_pb2.WatchWorkerResponse(keep_alive=worker_pb2.KeepAlive())
+    cancelled = worker_pb2.LeaseCancelled(
+        lease_token=message["token"], status=LEASE_STATUS[message["word"]], reason=message.get("reason", "")
+    )
+    return worker_pb2.WatchWorkerResponse(cancel=cancelled)

@@ -1,0 +1,59 @@
+"""From a store URL to a client: redis://, rediss://, unix:// and memory:// (fakeredis, for users' own tests)."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+SCHEMES = ("redis", "rediss", "unix", "memory")
+TIMEOUT_S = 10.0  # a script takes milliseconds; a store that is silent for this long is as good as gone
+MAX_CONNECTIONS = 64
+
+Client = Any  # redis.asyncio.Redis or FakeRedis; both are only partly typed
+
+
+def connect(url: str) -> tuple[Client, bool]:
+    """A client for the store, and whether it is a real one (memory:// is not).
+
+    No call is retried by the client: a lease whose reply got lost must be given back, not made again.
+
+    Raises:
+        ValueError: the URL's scheme is not one of SCHEMES.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in SCHEMES:
+        raise ValueError(f"store URL {redact(url)!r}: the scheme must be one of {', '.join(SCHEMES)}")
+    if scheme == "memory":
+        return _memory(url), False
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=MAX_CONNECTIONS,
+        timeout=TIMEOUT_S,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=2.0,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+    )
+    return redis.Redis(connection_pool=pool), True
+
+
+_memory_servers: dict[str, Any] = {}
+
+
+def _memory(url: str) -> Client:
+    import fakeredis  # noqa: PLC0415 - it takes 0.3 s to import, and only tests want it
+
+    make: Callable[..., Any] = fakeredis.FakeAsyncRedis
+    server = _memory_servers.setdefault(url, fakeredis.FakeServer(server_type="valkey"))
+    return make(server=server)
+
+
+def redact(url: str) -> str:
+    """The URL without its password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f":{parts.password}@", ":***@", 1)

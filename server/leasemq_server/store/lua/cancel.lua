@@ -1,0 +1,34 @@
+-- cancel: any unfinished → CANCELLED; an ACTIVE job stays so until its worker, which is told, settles it or loses its lease.
+-- KEYS: meta, wait, delayed, spec*, job*
+-- ARGV: now_ms, seed
+-- ITEMS: id, reason
+-- RETURNS: one a job: {OK, state} | {JOB_NOT_FOUND} | {JOB_NOT_IN_STATE, state}
+-- FLAGS: allow-oom
+-- USES: job, wake, order, finish, retry
+local now = clock()
+local results = {}
+
+local function ask_worker(id, reason)
+  local h = redis.call('HMGET', job .. id, 't', 'w')
+  redis.call('HSET', job .. id, 'c', reason)
+  tell_worker(h[2], 'CANCEL_REQUESTED', h[1], id, reason)
+end
+
+for i, id, reason in items() do
+  local state = state_of(id)
+  if not state then
+    results[i] = { 'JOB_NOT_FOUND' }
+  elseif state == 'completed' or state == 'failed' then
+    results[i] = { 'JOB_NOT_IN_STATE', state }
+  elseif state == 'active' then
+    ask_worker(id, reason)
+    results[i] = { 'OK', 'active' }
+  else
+    if state ~= 'cancelled' then
+      redis.call('ZREM', state == 'delayed' and delayed or wait, id)
+      cancel_now(id, options_of(id), now, redis.call('HGET', job .. id, 'aw'), { 'c', reason })
+    end
+    results[i] = { 'OK', 'cancelled' }
+  end
+end
+return results

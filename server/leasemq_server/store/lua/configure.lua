@@ -1,0 +1,8 @@
+-- configure: changes fields of the queue's configuration: `config` is what scripts decide by, `config_proto` what callers set.
+-- Compare-and-set on config_proto, so that two updates of different fields both stand.
+-- KEYS: meta
+-- ARGV: now_ms, expected, config_proto, config
+-- RETURNS: OK | CONFLICT
+if (redis.call('HGET', meta, 'config_proto') or '') ~= expected then return 'CONFLICT' end
+redis.call('HSET', meta, 'config', config, 'config_proto', config_proto)
+return 'OK'

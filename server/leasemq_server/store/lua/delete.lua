@@ -1,0 +1,28 @@
+-- delete: any but ACTIVE → gone, with its log. With force, ACTIVE too: its token is then lost.
+-- KEYS: meta, wait, delayed, leases, expiry, completed, failed, cancelled, purge, spec*, job*, logs*
+-- ARGV: now_ms, force
+-- ITEMS: id
+-- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
+-- FLAGS: allow-oom
+-- USES: job, wake, finish
+local WHERE = { waiting = wait, delayed = delayed, active = leases, completed = completed, failed = failed, cancelled = cancelled }
+local results, gone = {}, {}
+for i, id in items() do
+  local state = state_of(id)
+  if not state then
+    results[i] = 'JOB_NOT_FOUND'
+  elseif state == 'active' and force ~= '1' then
+    results[i] = 'JOB_NOT_IN_STATE'
+  else
+    local h = redis.call('HMGET', job .. id, 'w', 't', 'aw')
+    if state == 'active' then tell_worker(h[1], 'LOST', h[2], id, 'deleted') end
+    if h[3] then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. id) end
+    redis.call('ZREM', WHERE[state], id)
+    redis.call('ZREM', expiry, id)
+    redis.call('ZREM', purge, id)
+    gone[#gone + 1] = id
+    results[i] = 'OK'
+  end
+end
+remove_all(gone)
+return results

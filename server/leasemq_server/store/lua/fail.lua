@@ -1,0 +1,30 @@
+-- fail: ACTIVE → DELAYED or WAITING while the retry policy allows another attempt, else FAILED; CANCELLED if that was asked for.
+-- KEYS: meta, leases, job*, spec*
+-- ARGV: now_ms, seed
+-- ITEMS: id, nonce, failure, non_retryable, retry_delay_ms
+-- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then the number of outbox entries written
+-- FLAGS: allow-oom
+-- USES: job, wake, order, finish, retry, lease
+local now = clock()
+local results = {}
+
+-- `failure` is a JSON object that the broker wrote, without what only the script knows.
+local function completed_failure(failure, record)
+  local known = failure_json(record.cancel and 'CANCELLED' or 'ERROR', nil, record.attempt, now, record.worker)
+  if failure == '' then return known end
+  return string.sub(known, 1, -2) .. ',' .. string.sub(failure, 2)
+end
+
+for i, id, nonce, failure, non_retryable, retry_delay_ms in items() do
+  local record, reply = held(id, nonce, now)
+  if record then
+    redis.call('ZREM', leases, id)
+    record.failure = completed_failure(failure, record)
+    local fields = { 'f', with_failure(record.failures, record.failure), 'fc', record.failure_count + 1 }
+    local state, run_ms, left = after_failure(id, record.options, record.attempt, now, record, non_retryable == '1', tonumber(retry_delay_ms), fields)
+    reply = outcome(state, run_ms, left)
+    if state == 'waiting' or state == 'delayed' then redis.call('HSET', job .. id, 'so', cjson.encode({ nonce, reply })) end
+  end
+  results[i] = reply
+end
+return { results, outbox_written }

@@ -1,0 +1,63 @@
+-- COMPLETED, FAILED and CANCELLED: where finished jobs go, how long they stay, and what other queues and waiting callers learn of them.
+-- KEYS: meta, wait, delayed, leases, expiry, completed, failed, cancelled, purge, outbox, spec*, job*, logs*
+-- USES: job, wake
+local SETS = { completed = completed, failed = failed, cancelled = cancelled }
+local DEFAULTS = { completed = { a = 86400000, c = 10000 }, failed = { a = 2592000000, c = 100000 } }
+local AWAITED_MS = 60000 -- a job that somebody waits for outlives "remove at once" by this
+
+local function remove_all(ids)
+  local gone = {}
+  for _, id in ipairs(ids) do
+    gone[#gone + 1] = spec .. id
+    gone[#gone + 1] = job .. id
+    gone[#gone + 1] = logs .. id
+  end
+  if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
+end
+
+-- A job's own retention, else the queue's, else the default: age and count; nil = no limit of that kind.
+local function retention(options, state)
+  local kind = state == 'failed' and 'failed' or 'completed'
+  local own = kind == 'failed' and options.fr or options.cr
+  local queue = (kind == 'failed' and config().fr or config().cr) or DEFAULTS[kind]
+  if own then return own.a, own.c or (own.a and queue.c), true end
+  return queue.a, queue.c, false
+end
+
+-- Removes the oldest jobs beyond max_count, at most 1,000 of them.
+local function trim(state, max_count)
+  local excess = redis.call('ZCARD', SETS[state]) - max_count
+  if excess <= 0 then return 0 end
+  local popped = redis.call('ZPOPMIN', SETS[state], math.min(excess, 1000))
+  local ids = {}
+  for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
+  redis.call('ZREM', purge, unpack(ids))
+  remove_all(ids)
+  return #ids
+end
+
+-- Puts a copy for the dead-letter queue into the outbox, whole, since the job itself may be removed at once.
+local function send_to_dead_letter_queue(id, options, now, failure)
+  local target = options.dl or config().dl
+  if not target or target == '' or target == queue_name then return false end
+  local blob = redis.call('GET', spec .. id)
+  local _, _, stop = header_of(blob)
+  redis.call('XADD', outbox, '*', 'target', target, 'id', id, 'finish_ms', string.format('%.0f', now), 'failure', failure or '', 'spec', string.sub(blob, stop + 1))
+  return true
+end
+
+-- The job is out of wait, delayed and leases already. Returns the count that its set is to be trimmed to, or nil.
+local function finish(id, state, now, options, awaited, fields)
+  local age, count, own = retention(options, state)
+  if awaited and (age == 0 or count == 0) then age, count, own = AWAITED_MS, nil, true end
+  if options.tl then redis.call('ZREM', expiry, id) end
+  if age == 0 or count == 0 then
+    remove_all({ id })
+  else
+    redis.call('HSET', job .. id, 's', state, 'ft', now, unpack(fields or {}))
+    redis.call('ZADD', SETS[state], now, id)
+    if own and age then redis.call('ZADD', purge, now + age, id) end
+  end
+  if awaited then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. id) end
+  return count
+end

@@ -1,0 +1,36 @@
+-- Reading what is stored of a job. `spec*` holds "<create_ms> <options>\n<JobSpec>" (options: the JSON that scripts decide by, absent when all is default);
+-- `job*` is a hash that exists from the first change on. KEYS.md lists its fields.
+-- KEYS: meta, delayed, spec*, job*
+local function header_of(blob)
+  local stop = string.find(blob, '\n', 1, true)
+  local space = string.find(blob, ' ', 1, true)
+  if space and space < stop then return tonumber(string.sub(blob, 1, space - 1)), string.sub(blob, space + 1, stop - 1), stop end
+  return tonumber(string.sub(blob, 1, stop - 1)), '', stop
+end
+
+local function decode(json)
+  if not json or json == '' then return {} end
+  return cjson.decode(json)
+end
+
+local function options_of(id)
+  local head = redis.call('GETRANGE', spec .. id, 0, 4095)
+  if head == '' then return nil end
+  local _, json = header_of(head)
+  return decode(json)
+end
+
+local config_read
+local function config()
+  if not config_read then config_read = decode(redis.call('HGET', meta, 'config')) end
+  return config_read
+end
+
+-- The state in words, or nil when there is no such job.
+local function state_of(id)
+  local state = redis.call('HGET', job .. id, 's')
+  if state then return state end
+  if redis.call('EXISTS', spec .. id) == 0 then return nil end
+  if redis.call('ZSCORE', delayed, id) then return 'delayed' end
+  return 'waiting'
+end

@@ -1,0 +1,87 @@
+-- What time alone brings about: due delayed jobs wait, expired leases end, jobs that nobody started in time fail. At most max_moves jobs a call.
+-- KEYS: meta, wait, delayed, leases, expiry, spec*, job*
+-- USES: job, wake, order, finish, retry
+local function first_score(set)
+  local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
+  return first[2] and tonumber(first[2])
+end
+
+local function due(set, now, most)
+  local first = first_score(set)
+  if not first or first >= now + 1 then return {} end
+  return redis.call('ZRANGEBYSCORE', set, '-inf', '(' .. string.format('%.0f', now + 1), 'LIMIT', 0, most)
+end
+
+local function promote_due(now, most)
+  local ids = due(delayed, now, most)
+  for _, id in ipairs(ids) do
+    redis.call('ZREM', delayed, id)
+    if redis.call('EXISTS', job .. id) == 1 then redis.call('HSET', job .. id, 's', 'waiting') end
+    wait_at_tail(id, options_of(id) or {})
+  end
+  return #ids
+end
+
+local LEASED = { 't', 'a', 'n', 'c', 'ld', 'w', 'f', 'fc', 'aw', 'm' }
+
+local function end_lease(id, now)
+  local h = redis.call('HMGET', job .. id, unpack(LEASED))
+  local nonce, attempt, expirations, cancel, deadline, worker = h[1], tonumber(h[2]), tonumber(h[3] or 0), h[4], tonumber(h[5]) or 0, h[6]
+  local options = decode(h[10])
+  redis.call('ZREM', leases, id)
+  local timed_out = deadline > 0 and now >= deadline
+  local reason = timed_out and 'timeout' or 'lease expired'
+  tell_worker(worker, 'LOST', nonce, id, reason)
+  local failure = failure_json(cancel and 'CANCELLED' or timed_out and 'TIMEOUT' or 'LEASE_EXPIRED', cancel or reason, attempt, now, worker)
+  local fields = { 't', '', 'f', with_failure(h[7], failure), 'fc', tonumber(h[8] or 0) + 1 }
+  local record = { cancel = cancel, awaited = h[9], failure = failure }
+  if cancel or timed_out then
+    after_failure(id, options, attempt, now, record, false, nil, fields)
+    return
+  end
+  local allowed = options.me or config().me or 3
+  fields[#fields + 1] = 'n'
+  fields[#fields + 1] = expirations + 1
+  if expirations + 1 > allowed then
+    bury(id, options, now, record.awaited, failure, fields)
+    return
+  end
+  redis.call('HSET', job .. id, 's', 'waiting', 'a', attempt - 1, unpack(fields))
+  wait_at_head(id, options)
+end
+
+local function reap_leases(now, most)
+  local ids = due(leases, now, most)
+  for i = #ids, 1, -1 do end_lease(ids[i], now) end -- backwards, so that the one that ended first is the first again
+  return #ids
+end
+
+local function expire_unstarted(now, most)
+  local ids = due(expiry, now, most)
+  for _, id in ipairs(ids) do
+    redis.call('ZREM', expiry, id)
+    if redis.call('ZREM', wait, id) + redis.call('ZREM', delayed, id) > 0 then
+      local h = redis.call('HMGET', job .. id, 'f', 'fc', 'aw')
+      local failure = failure_json('EXPIRED', 'not started within its ttl', 0, now, '')
+      local fields = { 'f', with_failure(h[1], failure), 'fc', tonumber(h[2] or 0) + 1 }
+      bury(id, options_of(id), now, h[3], failure, fields)
+    end
+  end
+  return #ids
+end
+
+local function maintain(now, most)
+  local moved = expire_unstarted(now, most)
+  moved = moved + promote_due(now, most - moved + 1)
+  return moved + reap_leases(now, most - moved + 2)
+end
+
+-- In how many ms time alone changes something next; -1 when nothing is to come.
+local function next_change(now)
+  local soonest
+  for _, set in ipairs({ delayed, leases, expiry }) do
+    local first = first_score(set)
+    if first and (not soonest or first < soonest) then soonest = first end
+  end
+  return soonest and math.max(0, math.ceil(soonest) - now) or -1
+end

@@ -1,0 +1,35 @@
+-- Where a job stands among those that wait. One sorted set holds all of them: the default priority 0 has the negative scores, priority p the
+-- 2^32 scores from p * 2^32 on. Within a priority the tail counts up and the head counts down, so FIFO, LIFO and "back to the head" are exact.
+-- KEYS: meta, wait, delayed, spec*
+-- USES: job, wake
+local ZERO_START = -4503599627370496 -- -2^52
+local STEP = 4294967296 -- 2^32
+local MIDDLE = 1073741824 -- 2^30: room for 3.2e9 tails and 1.07e9 heads a queue and priority range
+
+local function tail_score(priority, n)
+  if priority == 0 then return ZERO_START + redis.call('HINCRBY', meta, 'tail', n) - n end
+  return priority * STEP + MIDDLE + (redis.call('HINCRBY', meta, 'ptail', n) - n) % (3 * MIDDLE)
+end
+
+local function head_score(priority)
+  if priority == 0 then return ZERO_START - redis.call('HINCRBY', meta, 'head', 1) end
+  return priority * STEP + MIDDLE - redis.call('HINCRBY', meta, 'phead', 1) % MIDDLE
+end
+
+local function priority_of(options) return options.p or 0 end
+
+local function wait_at_tail(id, options)
+  wake_if_first()
+  local score = options.l and head_score(priority_of(options)) or tail_score(priority_of(options), 1)
+  redis.call('ZADD', wait, score, id)
+end
+
+local function wait_at_head(id, options)
+  wake_if_first()
+  redis.call('ZADD', wait, head_score(priority_of(options)), id)
+end
+
+local function delay_until(id, run_ms)
+  redis.call('ZADD', delayed, run_ms, id)
+  wake_at(run_ms)
+end

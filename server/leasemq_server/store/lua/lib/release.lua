@@ -1,0 +1,22 @@
+-- Gives a held lease back: the attempt too.
+-- KEYS: leases, job*
+-- USES: job, order, finish, retry, lease
+local function release(id, delay_ms, record, now)
+  local options = record.options
+  redis.call('ZREM', leases, id)
+  if record.cancel then
+    cancel_now(id, options, now, record.awaited)
+    return outcome('cancelled', 0, 0)
+  end
+  local state, run_ms = 'waiting', 0
+  if delay_ms > 0 then state, run_ms = 'delayed', now + delay_ms end
+  local left = max_attempts(options) - record.attempt + 1
+  local reply = outcome(state, run_ms, left)
+  redis.call('HSET', job .. id, 's', state, 'a', record.attempt - 1, 'so', cjson.encode({ record.nonce, reply }))
+  if delay_ms > 0 then
+    delay_until(id, run_ms)
+  else
+    wait_at_head(id, options)
+  end
+  return reply
+end

@@ -1,0 +1,24 @@
+-- Telling the brokers that a queue has something to do. A message is "<queue> <ms>": lease at once (0), or look again
+-- in so many milliseconds (a span, since the brokers' clocks are not the store's).
+-- It is sent only when the queue goes from nothing to something, or when its next moment moves forward: an idle system is silent.
+-- KEYS: meta, wait, delayed
+local queue_name = string.match(meta, '{(.*)}')
+local woken = false
+
+local function publish_wake(ms) redis.call('PUBLISH', 'lmq:wake', queue_name .. ' ' .. string.format('%.0f', ms)) end
+
+local function wake_if_first()
+  if woken then return end
+  woken = true
+  if redis.call('EXISTS', wait) == 0 then publish_wake(0) end
+end
+
+local function wake_at(ms)
+  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  if first[2] and tonumber(first[2]) >= ms then publish_wake(math.max(0, ms - clock())) end
+end
+
+-- To the worker that holds a lease: what became of it (LOST or CANCEL_REQUESTED), and why.
+local function tell_worker(worker, word, nonce, id, reason)
+  redis.call('PUBLISH', 'lmq:control', cjson.encode({ worker = worker, word = word, token = nonce .. '/' .. queue_name .. '/' .. id, reason = reason }))
+end

@@ -1,0 +1,25 @@
+-- retry (redrive): FAILED, COMPLETED, CANCELLED → WAITING, with attempts and lease expirations at 0 unless asked to keep them.
+-- KEYS: meta, wait, completed, failed, cancelled, purge, spec*, job*
+-- ARGV: now_ms, keep_attempts
+-- ITEMS: id
+-- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
+-- USES: job, wake, order
+local SETS = { completed = completed, failed = failed, cancelled = cancelled }
+local results = {}
+for i, id in items() do
+  local state = state_of(id)
+  if not state then
+    results[i] = 'JOB_NOT_FOUND'
+  elseif not SETS[state] then
+    results[i] = 'JOB_NOT_IN_STATE'
+  else
+    redis.call('ZREM', SETS[state], id)
+    redis.call('ZREM', purge, id)
+    redis.call('HDEL', job .. id, 'c', 'r', 'rt', 'ft', 'so', 'ld', 'p')
+    redis.call('HSET', job .. id, 's', 'waiting', 't', '')
+    if keep_attempts ~= '1' then redis.call('HSET', job .. id, 'a', 0, 'n', 0) end
+    wait_at_tail(id, options_of(id))
+    results[i] = 'OK'
+  end
+end
+return results

@@ -1,0 +1,124 @@
+"""Loads the scripts in store/lua: each is one atomic transition, and its header is the contract that calls are checked against.
+
+A header names the KEYS (by their names in keys.py), the ARGV, the ITEMS (the fields of one item; a script takes any number of items), the FLAGS
+(`allow-oom`, `no-writes`) and the lua/lib files that it USES. The loader puts all of it in front of the script, so that its body speaks in names.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from leasemq_server.store.keys import queue_keys
+
+LUA = Path(__file__).parent / "lua"
+_HEADER = re.compile(r"^-- (KEYS|ARGV|ITEMS|FLAGS|USES|RETURNS): *(.*)$", re.MULTILINE)
+
+_CLOCK = """\
+local function clock()
+  if now_ms ~= '' then return tonumber(now_ms) end
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+"""
+
+
+class ScriptCallError(TypeError):
+    """A call that does not match the script's header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One script, bound to the names in its header."""
+
+    name: str
+    keys: tuple[str, ...]
+    argv: tuple[str, ...]
+    items: tuple[str, ...]
+    flags: tuple[str, ...]
+    body: str
+
+    def text(self, *, with_flags: bool) -> str:
+        """The script as the store gets it; fakeredis knows no `#!lua` line."""
+        shebang = f"#!lua flags={','.join(self.flags)}\n" if with_flags and self.flags else ""
+        return shebang + self.body
+
+    def sha(self, *, with_flags: bool) -> str:
+        """The digest that EVALSHA wants."""
+        return hashlib.sha1(self.text(with_flags=with_flags).encode(), usedforsecurity=False).hexdigest()
+
+    def call_args(self, queue: str, args: dict[str, Any], items: Iterable[Sequence[Any]]) -> list[Any]:
+        """The number of keys, the keys and the arguments, in the header's order."""
+        if args.keys() != set(self.argv):
+            raise ScriptCallError(f"{self.name} takes {self.argv}, not {tuple(args)}")
+        named = queue_keys(queue)
+        call: list[Any] = [len(self.keys)]
+        call += [named[key] for key in self.keys]
+        call += [args[name] for name in self.argv]
+        width = len(self.items)
+        for item in items:
+            if len(item) != width:
+                raise ScriptCallError(f"an item of {self.name} is {self.items}, not {len(item)} fields")
+            call += item
+        return call
+
+
+def _split(value: str) -> list[str]:
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def _headers(text: str) -> dict[str, list[str]]:
+    return {match[1]: _split(match[2]) for match in _HEADER.finditer(text)}
+
+
+def _with_libs(uses: Iterable[str], seen: dict[str, str]) -> None:
+    for name in uses:
+        if name not in seen:
+            text = (LUA / "lib" / f"{name}.lua").read_text()
+            _with_libs(_headers(text).get("USES", []), seen)
+            seen[name] = text
+
+
+def _prelude(keys: Sequence[str], argv: Sequence[str], items: Sequence[str]) -> str:
+    lines = [f"local {', '.join(key.rstrip('*') for key in keys)} = {', '.join(f'KEYS[{n}]' for n in range(1, len(keys) + 1))}"]
+    lines.append(f"local {', '.join(argv)} = {', '.join(f'ARGV[{n}]' for n in range(1, len(argv) + 1))}")
+    lines.append(_CLOCK)
+    if items:
+        fields = ", ".join(f"ARGV[at + {n}]" for n in range(1, len(items) + 1))
+        lines.append(f"local item_count = (#ARGV - {len(argv)}) / {len(items)}")
+        lines.append("local function items()")
+        lines.append(f"  local i, at = 0, {len(argv) - len(items)}")
+        lines.append("  return function()")
+        lines.append("    if i >= item_count then return nil end")
+        lines.append(f"    i, at = i + 1, at + {len(items)}")
+        lines.append(f"    return i, {fields}")
+        lines.append("  end")
+        lines.append("end")
+    return "\n".join(lines) + "\n"
+
+
+def _strip_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--")) + "\n"
+
+
+@cache
+def load(name: str) -> Script:
+    """Reads `lua/<name>.lua` and what it uses."""
+    text = (LUA / f"{name}.lua").read_text()
+    header = _headers(text)
+    libs: dict[str, str] = {}
+    _with_libs(header.get("USES", []), libs)
+    keys = dict.fromkeys(header.get("KEYS", []))
+    for lib in libs.values():
+        keys.update(dict.fromkeys(_headers(lib).get("KEYS", [])))
+    argv, items = header.get("ARGV", []), header.get("ITEMS", [])
+    body = _prelude(list(keys), argv, items) + "".join(_strip_comments(part) for part in (*libs.values(), text))
+    return Script(name, tuple(keys), tuple(argv), tuple(items), tuple(header.get("FLAGS", [])), body)
+
+
+def all_names() -> list[str]:
+    """The names of all scripts."""
+    return sorted(path.stem for path in LUA.glob("*.lua"))

@@ -1,0 +1,468 @@
+"""The one door to the store, with the domain's verbs. Each verb takes a list, and is one script call: one atomic transition."""
+
+import os
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from leasemq_server.errors import DurabilityNotReachedError, StoreFullError, StoreUnavailableError
+from leasemq_server.store import keys
+from leasemq_server.store.connect import Client
+from leasemq_server.store.scripts import Script, load
+from leasemq_server.store.types import (
+    LOST,
+    Added,
+    Counts,
+    Durability,
+    Extension,
+    LeasedJob,
+    LeaseReply,
+    LeaseRequest,
+    NewJob,
+    Outcome,
+    OutboxEntry,
+    Position,
+    StoredJob,
+    Tick,
+)
+
+MAX_MOVES = 1000  # jobs that one script call moves on behalf of time
+MAX_REPLY_BYTES = 3 * 1024 * 1024  # a reply must fit gRPC's default message size of 4 MiB
+MAX_LOG_LINES = 1000
+NONCE_BYTES = 18  # 144 bits: 24 characters of base64
+DURABLE_WAIT_MS = 5000
+WORKER_TTL_MS = 60_000
+
+STATE_SETS = {
+    "waiting": "wait",
+    "delayed": "delayed",
+    "active": "leases",
+    "completed": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+
+
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode()
+
+
+def _ms(value: Any) -> int:
+    """A time or score as the store gives it, "1763780000000.0312" too; nil is 0."""
+    return int(float(value)) if value else 0
+
+
+def _outcome(reply: Sequence[Any]) -> Outcome:
+    if _text(reply[0]) == "LEASE_LOST":
+        return LOST
+    return Outcome(_text(reply[1]), _ms(reply[2]), int(reply[3]))
+
+
+def parse_blob(blob: bytes) -> tuple[int, bytes, bytes]:
+    """A stored spec's creation time in ms, its options (JSON, may be empty) and its JobSpec bytes."""
+    header, _, spec = blob.partition(b"\n")
+    create_ms, _, options = header.partition(b" ")
+    return int(create_ms), options, spec
+
+
+class Store:
+    """The domain's verbs over one client. `now_ms` lets tests own time: None is the store's own clock."""
+
+    def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:
+        self._client = client
+        self._real = real
+        self._now_ms = now_ms or (lambda: None)
+        self.replicas = 1
+        self.implied_durability = Durability.MEMORY  # what every acknowledged write reaches anyway
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    async def _run(self, name: str, queue: str, items: Iterable[Sequence[Any]] = (), /, **args: Any) -> Any:
+        script = load(name)
+        call = script.call_args(queue, {"now_ms": self._now(), **args}, items)
+        try:
+            return await self._evalsha(self._client, script, call)
+        except RedisError as error:
+            raise _domain_error(error) from error
+        except OSError as error:
+            raise StoreUnavailableError(str(error)) from error
+
+    async def _evalsha(self, client: Any, script: Script, call: list[Any]) -> Any:
+        try:
+            return await client.execute_command("EVALSHA", script.sha(with_flags=self._real), *call)
+        except NoScriptError:
+            return await client.execute_command("EVAL", script.text(with_flags=self._real), *call)
+
+    async def _command(self, *command: Any) -> Any:
+        try:
+            return await self._client.execute_command(*command)
+        except RedisError as error:
+            raise _domain_error(error) from error
+        except OSError as error:
+            raise StoreUnavailableError(str(error)) from error
+
+    async def _pipeline(self, *commands: tuple[Any, ...]) -> list[Any]:
+        pipe = self._client.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)
+        try:
+            result: list[Any] = await pipe.execute()
+        except RedisError as error:
+            raise _domain_error(error) from error
+        except OSError as error:
+            raise StoreUnavailableError(str(error)) from error
+        return result
+
+    def _now(self) -> int | str:
+        now = self._now_ms()
+        return "" if now is None else now
+
+    def _seed(self) -> int:
+        return secrets.randbits(31)
+
+    # -- adding --------------------------------------------------------------------------------------------------
+
+    async def add(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> tuple[list[Added], Durability]:
+        """Adds all jobs or none; returns what became of each, and the durability level reached."""
+        if durability <= self.implied_durability:
+            reply = await self._run("add", queue, jobs)
+            reached = self.implied_durability
+        else:
+            reply = await self._add_durably(queue, jobs, durability)
+            reached = durability
+        return [Added(bool(item[0]), _text(item[1]), _ms(item[2])) for item in reply], reached
+
+    async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> Any:
+        """WAITAOF speaks of the writes of its own connection, so both go through one."""
+        script = load("add")
+        call = script.call_args(queue, {"now_ms": self._now()}, jobs)
+        replicas = self.replicas if durability is Durability.REPLICATED else 0
+        local = 1 if self.implied_durability is not Durability.MEMORY or durability is Durability.FSYNC else 0
+        wait = ("WAITAOF", local, replicas, DURABLE_WAIT_MS) if durability is Durability.FSYNC else ("WAIT", replicas, DURABLE_WAIT_MS)
+        try:
+            async with self._client.client() as connection:
+                reply = await self._evalsha(connection, script, call)
+                reached = await self._wait(connection, wait)
+        except RedisError as error:
+            raise _domain_error(error) from error
+        except OSError as error:
+            raise StoreUnavailableError(str(error)) from error
+        if durability is Durability.FSYNC and reached[0] < 1:
+            raise DurabilityNotReachedError(f"the store did not fsync within {DURABLE_WAIT_MS} ms")
+        if durability is Durability.REPLICATED and reached[-1] < replicas:
+            raise DurabilityNotReachedError(f"{reached[-1]} of {replicas} replicas acknowledged within {DURABLE_WAIT_MS} ms")
+        return reply
+
+    @staticmethod
+    async def _wait(connection: Any, wait: tuple[Any, ...]) -> list[int]:
+        try:
+            reply = await connection.execute_command(*wait)
+        except ResponseError as error:
+            raise DurabilityNotReachedError(f"the store refused {wait[0]}: {error}") from error
+        return reply if isinstance(reply, list) else [reply]
+
+    # -- leasing -------------------------------------------------------------------------------------------------
+
+    async def lease(self, queue: str, requests: Sequence[LeaseRequest]) -> LeaseReply:
+        """Leases jobs to several requests at once, first come first served."""
+        wanted = min(sum(request.max_jobs for request in requests), MAX_MOVES)
+        nonces = urlsafe_b64encode(os.urandom(NONCE_BYTES * wanted))
+        next_in_ms, more, outbox, answers = await self._run(
+            "lease", queue, requests, seed=self._seed(), max_moves=MAX_MOVES, max_bytes=MAX_REPLY_BYTES, nonces=nonces
+        )
+        leases = [[_leased(item) for item in answer] for answer in answers]
+        return LeaseReply(int(next_in_ms), bool(more), bool(outbox), leases)
+
+    async def give_back(self, queue: str, request_ids: Sequence[str]) -> int:
+        """Gives back the leases of requests whose answer never reached the worker; returns how many."""
+        return int(await self._run("give_back", queue, [(request_id,) for request_id in request_ids], seed=self._seed()))
+
+    async def has_answered(self, queue: str, request_id: str) -> bool:
+        """Whether a lease request was answered with leases from this queue."""
+        return bool(await self._command("EXISTS", keys.queue_keys(queue)["request*"] + request_id))
+
+    async def extend(self, queue: str, leases: Sequence[tuple[str, str]], lease_ms: int) -> list[Extension]:
+        """Extends leases, each (job id, nonce), to lease_ms from now."""
+        reply = await self._run("extend", queue, leases, lease_ms=lease_ms)
+        return [Extension(_text(word), _ms(expire_ms)) for word, expire_ms in reply]
+
+    # -- settling ------------------------------------------------------------------------------------------------
+
+    async def complete(self, queue: str, items: Sequence[tuple[str, str, bytes, str]]) -> list[Outcome]:
+        """Completes jobs, each (job id, nonce, result, content type)."""
+        return [_outcome(reply) for reply in await self._run("complete", queue, items)]
+
+    async def fail(self, queue: str, items: Sequence[tuple[str, str, str, int, int | str]]) -> tuple[list[Outcome], bool]:
+        """Fails attempts, each (job id, nonce, failure JSON, non_retryable 0|1, retry delay ms or ""); says whether the outbox was written."""
+        replies, outbox = await self._run("fail", queue, items, seed=self._seed())
+        return [_outcome(reply) for reply in replies], bool(outbox)
+
+    async def release(self, queue: str, items: Sequence[tuple[str, str, int]]) -> list[Outcome]:
+        """Gives jobs back, each (job id, nonce, delay ms)."""
+        return [_outcome(reply) for reply in await self._run("release", queue, items, seed=self._seed())]
+
+    async def progress(self, queue: str, items: Sequence[tuple[str, str, str]]) -> list[bool]:
+        """Stores progress, each (job id, nonce, JSON); False where the lease is lost."""
+        return [_text(word) == "OK" for word in await self._run("progress", queue, items)]
+
+    async def log(self, queue: str, job_id: str, nonce: str, lines: Sequence[str]) -> int | None:
+        """Appends lines to a job's log; returns how many were ever appended, or None when the lease is lost."""
+        reply = await self._run("log", queue, [(line,) for line in lines], id=job_id, nonce=nonce, max_lines=MAX_LOG_LINES)
+        return int(reply[1]) if _text(reply[0]) == "OK" else None
+
+    # -- changing jobs -------------------------------------------------------------------------------------------
+
+    async def cancel(self, queue: str, items: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Cancels jobs, each (job id, reason): (OK | JOB_NOT_IN_STATE | JOB_NOT_FOUND, state)."""
+        replies = await self._run("cancel", queue, items, seed=self._seed())
+        return [(_text(reply[0]), _text(reply[1]) if len(reply) > 1 else "") for reply in replies]
+
+    async def retry(self, queue: str, ids: Sequence[str], *, keep_attempts: bool = False) -> list[str]:
+        """Redrives finished jobs: OK, JOB_NOT_FOUND or JOB_NOT_IN_STATE each."""
+        return await self._words("retry", queue, ids, keep_attempts=int(keep_attempts))
+
+    async def promote(self, queue: str, ids: Sequence[str]) -> list[str]:
+        """Makes delayed jobs wait: OK, JOB_NOT_FOUND or JOB_NOT_IN_STATE each."""
+        return await self._words("promote", queue, ids)
+
+    async def delete(self, queue: str, ids: Sequence[str], *, force: bool = False) -> list[str]:
+        """Removes jobs, with force active ones too: OK, JOB_NOT_FOUND or JOB_NOT_IN_STATE each."""
+        return await self._words("delete", queue, ids, force=int(force))
+
+    async def _words(self, name: str, queue: str, ids: Sequence[str], **args: Any) -> list[str]:
+        return [_text(word) for word in await self._run(name, queue, [(job_id,) for job_id in ids], **args)]
+
+    async def await_mark(self, queue: str, job_id: str) -> str:
+        """Asks that the job's end is published; returns its state, or JOB_NOT_FOUND."""
+        return _text(await self._run("await", queue, id=job_id))
+
+    # -- queues --------------------------------------------------------------------------------------------------
+
+    async def pause(self, queue: str, *, paused: bool) -> None:
+        """Stops or starts giving out leases."""
+        await self._run("pause", queue, paused=int(paused))
+
+    async def configure(self, queue: str, expected: bytes, config_proto: bytes, config: str) -> bool:
+        """Stores a queue's configuration if it still is `expected`; False when it is not."""
+        reply = await self._run("configure", queue, expected=expected, config_proto=config_proto, config=config)
+        return _text(reply) == "OK"
+
+    async def stats(self, queue: str) -> Counts:
+        """Counts a queue's jobs."""
+        reply = await self._run("stats", queue)
+        numbers = [int(value) for value in reply[:11]]
+        return Counts(*numbers[:6], bool(numbers[6]), *numbers[7:], reply[11], bool(reply[12]))
+
+    async def tick(self, queue: str) -> Tick:
+        """Does what time has brought about in a queue."""
+        next_in_ms, outbox, moved, swept, busy = await self._run("tick", queue, seed=self._seed(), max_moves=MAX_MOVES)
+        return Tick(int(next_in_ms), int(outbox), int(moved), int(swept), bool(busy))
+
+    async def drain(self, queue: str, state: str) -> tuple[int, bool]:
+        """Removes up to 1,000 waiting or delayed jobs: how many, and whether there are more."""
+        removed, more = await self._run("drain", queue, state=state, max_jobs=MAX_MOVES)
+        return int(removed), bool(more)
+
+    async def drop_queue(self, queue: str) -> bool:
+        """Removes an empty queue; False when a job is in it."""
+        if _text(await self._run("drop_queue", queue)) != "OK":
+            return False
+        await self._command("ZREM", keys.QUEUES, queue)
+        return True
+
+    async def register_queue(self, queue: str) -> None:
+        """Makes the queue known to all brokers."""
+        await self._command("ZADD", keys.QUEUES, 0, queue)
+
+    async def queue_names(self, after: str = "", count: int = 1000) -> list[str]:
+        """Known queues by name, from the one after `after`."""
+        names = await self._command("ZRANGEBYLEX", keys.QUEUES, f"({after}" if after else "-", "+", "LIMIT", 0, count)
+        return [_text(name) for name in names]
+
+    async def queue_exists(self, queue: str) -> bool:
+        """Whether a job was ever added to the queue, or it was configured."""
+        return await self._command("ZSCORE", keys.QUEUES, queue) is not None
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    async def read(self, queue: str, ids: Sequence[str], *, with_spec: bool = True) -> list[StoredJob | None]:
+        """Reads jobs, as many as fit one reply (at least one); None where there is none."""
+        items = [(job_id,) for job_id in ids]
+        replies = await self._run("read", queue, items, with_spec=int(with_spec), max_bytes=MAX_REPLY_BYTES)
+        return [_stored(job_id, reply) if reply else None for job_id, reply in zip(ids, replies, strict=False)]
+
+    async def page(self, queue: str, state: str, after: Position | None, count: int, *, descending: bool) -> list[Position]:
+        """Up to `count` jobs of a state in index order, from the place after `after`."""
+        key = keys.queue_keys(queue)[STATE_SETS[state]]
+        if after is None:
+            found = await self._range(key, ("+inf", "-inf") if descending else ("-inf", "+inf"), 0, count, descending)
+            return found
+        ties_done = await self._ties_until(key, after, descending)
+        bounds = (after.score, "-inf") if descending else (after.score, "+inf")
+        return await self._range(key, bounds, ties_done, count, descending)
+
+    async def _range(self, key: str, bounds: tuple[str, str], offset: int, count: int, descending: bool) -> list[Position]:
+        command = "ZREVRANGEBYSCORE" if descending else "ZRANGEBYSCORE"
+        flat = await self._command(command, key, *bounds, "WITHSCORES", "LIMIT", offset, count)
+        if flat and isinstance(flat[0], list | tuple):
+            return [Position(_score(score), _text(job_id)) for job_id, score in flat]
+        return [Position(_score(flat[n + 1]), _text(flat[n])) for n in range(0, len(flat), 2)]
+
+    async def _ties_until(self, key: str, after: Position, descending: bool) -> int:
+        """How many of the jobs with this very score come up to and including the one seen last."""
+        offset = 0
+        while True:
+            ties = await self._range(key, (after.score, after.score), offset, MAX_MOVES, descending)
+            seen = sum(1 for tie in ties if (tie.id >= after.id if descending else tie.id <= after.id))
+            offset += seen
+            if seen < MAX_MOVES:
+                return offset
+
+    async def log_lines(self, queue: str, job_id: str, start: int, count: int) -> tuple[list[str], int, int]:
+        """Kept log lines from the one with number `start` on, the number of the line after them, and how many were ever appended."""
+        names = keys.queue_keys(queue)
+        kept, total = await self._pipeline(("LLEN", names["logs*"] + job_id), ("HGET", names["job*"] + job_id, "lc"))
+        dropped = int(total or 0) - int(kept)
+        start = max(start, dropped)
+        lines = await self._command("LRANGE", names["logs*"] + job_id, start - dropped, start - dropped + count - 1)
+        return [line.decode(errors="replace") for line in lines], start + len(lines), int(total or 0)
+
+    # -- outbox --------------------------------------------------------------------------------------------------
+
+    async def outbox(self, queue: str, count: int = 100) -> list[OutboxEntry]:
+        """The oldest entries that wait to be relayed to other queues."""
+        entries = await self._command("XRANGE", keys.queue_keys(queue)["outbox"], "-", "+", "COUNT", count)
+        found = []
+        for entry_id, flat in entries or []:
+            fields = dict(flat) if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
+            text = {name: fields[name].decode() for name in (b"target", b"id", b"finish_ms", b"failure")}
+            found.append(
+                OutboxEntry(_text(entry_id), text[b"target"], text[b"id"], int(text[b"finish_ms"]), text[b"failure"], fields[b"spec"])
+            )
+        return found
+
+    async def outbox_done(self, queue: str, entry_ids: Sequence[str]) -> None:
+        """Forgets entries that were relayed."""
+        await self._command("XDEL", keys.queue_keys(queue)["outbox"], *entry_ids)
+
+    # -- workers -------------------------------------------------------------------------------------------------
+
+    async def heard_of(self, worker_id: str, info: bytes, now_ms: int, poll_ms: int) -> None:
+        """Notes a heartbeat, and when the worker last asked for jobs (0: not known here)."""
+        commands: list[tuple[Any, ...]] = [("ZADD", keys.WORKERS, now_ms, worker_id), ("HSET", keys.WORKER_INFOS, worker_id, info)]
+        if poll_ms:
+            commands.append(("HSET", keys.WORKER_POLLS, worker_id, poll_ms))
+        await self._pipeline(*commands)
+
+    async def workers(self, now_ms: int) -> list[tuple[str, bytes, int, int]]:
+        """Those heard of in the last minute, by id: (worker id, info, heartbeat ms, poll ms)."""
+        seen = await self._range(keys.WORKERS, (f"({now_ms - WORKER_TTL_MS}", "+inf"), 0, 10_000, descending=False)
+        if not seen:
+            return []
+        seen.sort(key=lambda position: position.id)
+        ids = [position.id for position in seen]
+        infos, polls = await self._pipeline(("HMGET", keys.WORKER_INFOS, *ids), ("HMGET", keys.WORKER_POLLS, *ids))
+        return [
+            (position.id, info, _ms(position.score), _ms(poll))
+            for position, info, poll in zip(seen, infos, polls, strict=True)
+            if info is not None
+        ]
+
+    async def forget_workers(self, now_ms: int) -> None:
+        """Drops the workers that were not heard of for an hour."""
+        old = await self._command("ZRANGEBYSCORE", keys.WORKERS, "-inf", now_ms - 60 * WORKER_TTL_MS, "LIMIT", 0, MAX_MOVES)
+        if old:
+            await self._pipeline(
+                ("HDEL", keys.WORKER_INFOS, *old), ("HDEL", keys.WORKER_POLLS, *old), ("ZREM", keys.WORKERS, *old)
+            )
+
+    # -- the store itself ----------------------------------------------------------------------------------------
+
+    async def ping(self) -> None:
+        """Raises StoreUnavailableError when the store does not answer."""
+        await self._command("PING")
+
+    async def time_ms(self) -> int:
+        """The store's clock."""
+        now = self._now_ms()
+        if now is not None:
+            return now
+        seconds, micros = await self._command("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def info(self, section: str = "everything") -> dict[str, Any]:
+        """INFO, parsed."""
+        reply = await self._command("INFO", section)
+        return reply if isinstance(reply, dict) else {}
+
+    async def setting(self, name: str) -> str | None:
+        """A CONFIG value, or None when the store does not tell."""
+        try:
+            reply = await self._client.execute_command("CONFIG", "GET", name)
+        except ResponseError:
+            return None
+        except (RedisError, OSError) as error:
+            raise StoreUnavailableError(str(error)) from error
+        pairs = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+        return next((_text(value) for value in pairs.values()), None)
+
+    async def publish(self, channel: str, message: str) -> None:
+        """Sends a message to all brokers."""
+        await self._command("PUBLISH", channel, message)
+
+    async def messages(self, channels: Sequence[str], ready: Callable[[], None]) -> AsyncIterator[tuple[str, str]]:
+        """What is published on the channels, from the moment that `ready` is called; raises StoreUnavailableError when the store is gone."""
+        pubsub = self._client.pubsub()
+        try:
+            await pubsub.subscribe(*channels)
+            confirmed = 0
+            async for message in pubsub.listen():
+                if message["type"] == "subscribe":
+                    confirmed += 1
+                    if confirmed == len(channels):
+                        ready()
+                elif message["type"] == "message":
+                    yield _text(message["channel"]), _text(message["data"])
+        except RedisError as error:
+            raise StoreUnavailableError(str(error)) from error
+        except OSError as error:
+            raise StoreUnavailableError(str(error)) from error
+        finally:
+            await pubsub.aclose()
+
+
+def _score(value: Any) -> str:
+    if isinstance(value, float):
+        return repr(value)
+    return _text(value)
+
+
+def _leased(item: Sequence[Any]) -> LeasedJob:
+    job_id, nonce, blob, attempt, expire_ms, expirations, failures, start_ms = item
+    return LeasedJob(_text(job_id), _text(nonce), blob, int(attempt), _ms(expire_ms), int(expirations), int(failures), _ms(start_ms))
+
+
+def _stored(job_id: str, reply: Sequence[Any]) -> StoredJob:
+    blob, delayed, leased, flat = reply
+    create_ms, options, spec = parse_blob(blob)
+    fields = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
+    return StoredJob(job_id, create_ms, options, spec, _ms(delayed), _ms(leased), fields)
+
+
+def _domain_error(error: RedisError) -> Exception:
+    if isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error):
+        return StoreFullError()
+    if isinstance(error, RedisConnectionError | RedisTimeoutError):
+        return StoreUnavailableError(str(error))
+    if isinstance(error, ResponseError) and str(error).startswith(("MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY")):
+        return StoreUnavailableError(str(error))
+    return error

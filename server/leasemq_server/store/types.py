@@ -1,0 +1,152 @@
+"""What the store takes and gives: plain records, times in milliseconds since the epoch by the store's clock."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Durability(IntEnum):
+    """How far an add has got when it is acknowledged; the values are those of leasemq.v1.Durability."""
+
+    MEMORY = 1
+    FSYNC = 2
+    REPLICATED = 3
+
+
+class NewJob(NamedTuple):
+    """A job to add. `options` is the JSON that scripts decide by ("" when all is default); at most one of delay_ms and run_ms is set."""
+
+    id: str
+    spec: bytes
+    options: str
+    delay_ms: int | str = ""
+    run_ms: int | str = ""
+
+
+class Added(NamedTuple):
+    """What became of an added job; run_ms is 0 unless it is delayed."""
+
+    created: bool
+    state: str
+    run_ms: int
+
+
+class LeaseRequest(NamedTuple):
+    """A worker's wish for up to max_jobs jobs."""
+
+    request_id: str
+    worker_id: str
+    max_jobs: int
+    lease_ms: int
+
+
+class LeasedJob(NamedTuple):
+    """A job in the hands of a worker."""
+
+    id: str
+    nonce: str
+    blob: bytes
+    attempt: int
+    expire_ms: int
+    lease_expirations: int
+    failure_count: int
+    start_ms: int
+
+
+class LeaseReply(NamedTuple):
+    """The leases, one list a request; next_in_ms is when to look again if nothing wakes the broker before (-1: never)."""
+
+    next_in_ms: int
+    more: bool
+    outbox: bool
+    answers: list[list[LeasedJob]]
+
+
+class Outcome(NamedTuple):
+    """What a settlement led to. `state` is "" when the lease is lost."""
+
+    state: str
+    run_ms: int
+    attempts_left: int
+
+    @property
+    def lost(self) -> bool:
+        """True when the token was superseded or its job is gone."""
+        return not self.state
+
+
+LOST = Outcome("", 0, 0)
+
+
+class Extension(NamedTuple):
+    """How a heartbeat found a lease: EXTENDED, CANCEL_REQUESTED or LOST."""
+
+    word: str
+    expire_ms: int
+
+
+@dataclass(slots=True)
+class StoredJob:
+    """A job as it is stored: header and spec, and the fields of its hash (KEYS.md says what each is)."""
+
+    id: str
+    create_ms: int
+    options: bytes
+    spec: bytes
+    delayed_ms: int
+    lease_ms: int
+    fields: dict[bytes, bytes]
+
+    @property
+    def state(self) -> str:
+        """The state in words."""
+        word = self.fields.get(b"s")
+        if word:
+            return word.decode()
+        return "delayed" if self.delayed_ms else "waiting"
+
+
+class Counts(NamedTuple):
+    """A queue's counts, as in stats.lua."""
+
+    waiting: int
+    delayed: int
+    active: int
+    completed: int
+    failed: int
+    cancelled: int
+    paused: bool
+    oldest_waiting_ms: int
+    added_total: int
+    completed_total: int
+    failed_total: int
+    config: bytes
+    known: bool
+
+
+class Tick(NamedTuple):
+    """What a tick found: the next moment (-1: none), entries in the outbox, jobs moved and swept, whether the queue has any job."""
+
+    next_in_ms: int
+    outbox: int
+    moved: int
+    swept: int
+    busy: bool
+
+
+class OutboxEntry(NamedTuple):
+    """A dead letter on its way to another queue."""
+
+    entry_id: str
+    target: str
+    job_id: str
+    finish_ms: int
+    failure: str
+    spec: bytes
+
+
+class Position(NamedTuple):
+    """A place in a listing: the score and id of the last job seen."""
+
+    score: str
+    id: str

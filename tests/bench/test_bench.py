@@ -1,0 +1,93 @@
+"""The benchmark command, at its tiniest."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.report import BEGIN_MARK, END_MARK, write_between_marks
+
+ROOT = Path(__file__).resolve().parents[2]
+LEASEMQ_CONTENDERS = {
+    "add-single": {"LeaseMQ, SDK", "LeaseMQ, raw calls"},
+    "add-batch": {"LeaseMQ, SDK", "LeaseMQ, raw calls"},
+    "process": {"LeaseMQ, SDK", "LeaseMQ, raw calls"},
+    "lifecycle": {"LeaseMQ, SDK", "LeaseMQ, raw calls"},
+    "latency": {"LeaseMQ, SDK"},
+    "memory": {"LeaseMQ, SDK"},
+    "batch-sizes": {"LeaseMQ, raw calls"},
+    "store": {"LeaseMQ, raw calls"},
+}
+COMPARED = {"add-single", "add-batch", "process", "lifecycle", "latency", "memory"}
+
+
+def bench(*arguments, **environment):
+    command = [sys.executable, "-m", "bench", "--quick", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+@pytest.fixture
+def document(tmp_path):
+    file = tmp_path / "benchmarks.md"
+    file.write_text(f"Prose before.\n\n{BEGIN_MARK}\n\nold results\n\n{END_MARK}\n\nProse after.\n", encoding="utf-8")
+    return file
+
+
+def test_every_scenario_runs_on_both_stores_and_the_results_are_written_into_the_document(document):
+    ran = bench("--json", "--write", str(document))
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout)
+    peer_is_there = report["facts"]["peer"].startswith("BullMQ")
+    assert peer_is_there or not os.environ.get("CI"), report["facts"]["peer"]
+
+    contenders = {}
+    for result in report["results"]:
+        contenders.setdefault((result["store"], result["scenario"]), set()).add(result["contender"])
+        assert all(value >= 0 for value in result["medians"].values()), result
+    for (_, scenario), found in contenders.items():
+        peers = {"BullMQ"} if peer_is_there and scenario in COMPARED else set()
+        assert found == LEASEMQ_CONTENDERS[scenario] | peers
+    assert {scenario for store, scenario in contenders if store == "no-aof"} == set(LEASEMQ_CONTENDERS)
+    assert {scenario for store, scenario in contenders if store == "aof"} == set(LEASEMQ_CONTENDERS) - {"memory", "store"}
+
+    verdicts = {target["name"]: target["met"] for target in report["targets"]}
+    assert {"memory of a waiting job", "broker CPU over the lifecycle, batches of 100"} <= set(verdicts)
+    assert (verdicts["memory of a waiting job"] is not None) == peer_is_there
+
+    written = document.read_text(encoding="utf-8")
+    assert written.startswith("Prose before.")
+    assert written.endswith("Prose after.\n")
+    assert "old results" not in written
+    assert "### lifecycle: Add all, then work all (store without AOF)" in written
+
+
+def test_without_node_it_says_that_the_peer_was_left_out_and_measures_leasemq_alone(tmp_path):
+    ran = bench("--scenario", "memory", "--store", "no-aof", PATH=str(tmp_path))
+    assert ran.returncode == 0, ran.stderr
+    assert "LEFT OUT: node is not installed" in ran.stderr
+    assert "LEFT OUT: node is not installed" in ran.stdout
+    assert "LeaseMQ, SDK" in ran.stdout
+    assert "not measured" in ran.stdout
+
+
+def test_a_file_without_the_marks_is_refused_and_left_as_it_is(tmp_path):
+    file = tmp_path / "other.md"
+    file.write_text("No marks here.\n", encoding="utf-8")
+    ran = bench("--write", str(file))
+    assert ran.returncode == 2
+    assert "--write" in ran.stderr
+    assert file.read_text(encoding="utf-8") == "No marks here.\n"
+
+
+def test_results_can_be_written_again_and_again(document):
+    write_between_marks(document, "first")
+    write_between_marks(document, "second")
+    written = document.read_text(encoding="utf-8")
+    assert "second" in written
+    assert "first" not in written
+    assert (written.count(BEGIN_MARK), written.count(END_MARK)) == (1, 1)

@@ -1,0 +1,121 @@
+import json
+
+import pytest
+from leasemq import JobState
+
+
+def test_a_json_payload_arrives_as_it_was_typed(cli, client, queue):
+    added = cli.ok("add", queue, '{"to":  "a@example.com"}', "--json").json
+    job = client.get(queue, added["id"])
+    assert (job.raw_payload, job.content_type or "application/json", job.name) == (
+        b'{"to":  "a@example.com"}',
+        "application/json",
+        queue,
+    )
+    assert (added["queue"], added["created"], added["state"], added["run_time"]) == (queue, True, "WAITING", None)
+
+
+def test_without_json_a_sentence_names_the_job(cli, client, queue):
+    said = cli.ok("add", queue, "{}").out
+    (job,) = client.admin.jobs(queue)
+    assert said == f"added {job.id} to {queue}: waiting\n"
+
+
+def test_every_option_reaches_the_job(cli, client, queue):
+    options = "--name welcome --id one --delay 90s --priority 7 --attempts 3 --backoff exponential:2s --header a=1 --header b=x=y"
+    cli.ok("add", queue, "[1]", *options.split(), "--ttl", "1h", "--timeout", "5s", "--dead-letter-queue", f"{queue}.dead")
+    job = client.get(queue, "one")
+    assert (job.name, job.state, job.priority, job.max_attempts, job.headers) == (
+        "welcome",
+        JobState.DELAYED,
+        7,
+        3,
+        {"a": "1", "b": "x=y"},
+    )
+    assert 85 <= (job.run_time - job.create_time).total_seconds() <= 91
+    assert (job.expire_time - job.create_time).total_seconds() == pytest.approx(3600, abs=1)
+
+
+def test_a_second_add_of_the_same_id_changes_nothing_and_says_so(cli, client, queue):
+    cli.ok("add", queue, "1", "--id", "same")
+    assert "is in" in cli.ok("add", queue, "2", "--id", "same").out
+    assert client.get(queue, "same").payload == 1
+
+
+def test_lifo_goes_to_the_head(cli, client, queue):
+    cli.ok("add", queue, "1")
+    cli.ok("add", queue, "2", "--lifo")
+    assert [job.payload for job in client.admin.jobs(queue)] == [2, 1]
+
+
+def test_bytes_come_from_standard_input_and_from_a_file(cli, client, queue, tmp_path):
+    (tmp_path / "blob").write_bytes(b"\x00\xff")
+    cli.ok("add", queue, "-", "--raw", "--id", "stdin", stdin=b"\xfe\n")
+    cli.ok("add", queue, "--file", str(tmp_path / "blob"), "--raw", "--id", "file")
+    cli.ok("add", queue, "not json", "--raw", "--content-type", "text/plain", "--id", "text")
+    jobs = [client.get(queue, job_id) for job_id in ("stdin", "file", "text")]
+    assert [(job.raw_payload, job.content_type) for job in jobs] == [
+        (b"\xfe\n", "application/octet-stream"),
+        (b"\x00\xff", "application/octet-stream"),
+        (b"not json", "text/plain"),
+    ]
+
+
+def test_json_lines_add_a_job_each_in_order(cli, client, queue):
+    count = 2_500
+    lines = "\n".join(json.dumps({"n": n}) for n in range(count))
+    assert cli.ok("add", queue, "--jsonl", "-", "--name", "many", stdin=lines.encode()).out == f"added {count} jobs to {queue}\n"
+    jobs = list(client.admin.jobs(queue))
+    assert [job.payload["n"] for job in jobs] == list(range(count))
+    assert {job.name for job in jobs} == {"many"}
+
+
+def test_specs_say_for_each_line_what_options_say_for_all(cli, client, queue, tmp_path):
+    specs = [
+        {"payload": 1, "id": "a", "name": "x", "priority": 2},
+        {"payload": None, "id": "b", "delay": "1h"},
+        {"payload": 3, "id": "a"},
+    ]
+    (tmp_path / "jobs.jsonl").write_text("\n\n".join(map(json.dumps, specs)) + "\n")
+    results = cli.ok("add", queue, "--jsonl", str(tmp_path / "jobs.jsonl"), "--spec", "--json").json_lines
+    assert [(result["id"], result["created"]) for result in results] == [("a", True), ("b", True), ("a", False)]
+    a, b = client.get(queue, "a"), client.get(queue, "b")
+    assert (a.payload, a.name, a.priority, b.state) == (1, "x", 2, JobState.DELAYED)
+
+
+def test_a_file_with_one_bad_line_adds_nothing(cli, client, queue, tmp_path):
+    (tmp_path / "jobs.jsonl").write_text("1\n{bad\n3\n")
+    said = cli.fails(2, "add", queue, "--jsonl", str(tmp_path / "jobs.jsonl"))
+    assert "line 2 of" in said
+    assert client.admin.stats(queue).added_total == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["{bad"], "not JSON"),
+        (["1", "--delay", "5x"], "'5x' is not a duration"),
+        (["1", "--delay=-5s"], "is not a duration"),
+        (["1", "--run-time", "noon"], "is not a time"),
+        (["1", "--delay", "1s", "--run-time", "2030-01-01T00:00:00Z"], "not both"),
+        (["1", "--backoff", "linear:1s"], "--backoff"),
+        (["1", "--header", "x"], "KEY=VALUE"),
+        (["1", "--priority", "-1"], "--priority"),
+        (["1", "--jsonl", "-"], "goes without PAYLOAD"),
+        (["1", "--nonsense"], "No such option"),
+    ],
+)
+def test_wrong_usage_is_exit_2_and_one_line(cli, queue, arguments, said):
+    assert said in cli.fails(2, "add", queue, *arguments)
+
+
+def test_what_the_broker_refuses_is_exit_1_and_names_the_field(cli):
+    assert "queue" in cli.fails(1, "add", "bad{queue", "1")
+
+
+def test_a_file_that_is_not_there_is_one_line(cli, queue):
+    assert "cannot read" in cli.fails(1, "add", queue, "--file", "/no/such/file")
+
+
+def test_wait_gives_up_after_its_timeout(cli, queue):
+    assert "not finished yet" in cli.fails(1, "add", queue, "1", "--wait", "--wait-timeout", "200ms")

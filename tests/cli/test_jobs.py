@@ -1,0 +1,83 @@
+import pytest
+from leasemq import JobState
+
+NOWHERE = "no-such-job"
+
+
+@pytest.fixture
+def delayed(client, queue):
+    return [client.add(queue, n, delay=3600, id=f"job-{n}", name="even" if n % 2 == 0 else "odd").id for n in range(5)]
+
+
+def test_list_shows_a_job_a_line_and_says_when_there_are_more(cli, queue, delayed):
+    everything = cli.ok("jobs", "list", queue).out
+    assert [line.split()[0] for line in everything.splitlines()[1:]] == delayed
+    assert "more" in cli.ok("jobs", "list", queue, "--limit", "2").out
+
+
+def test_list_as_json_filters_orders_and_bounds(cli, queue, delayed):
+    found = cli.ok(
+        "jobs", "list", queue, "--state", "delayed", "--name", "even", "--desc", "--limit", "2", "--payload", "--json"
+    ).json_lines
+    assert [(job["id"], job["payload"], job["state"]) for job in found] == [("job-4", 4, "DELAYED"), ("job-2", 2, "DELAYED")]
+    assert cli.ok("jobs", "list", queue, "--state", "waiting", "--json").json_lines == []
+
+
+def test_show_tells_all_there_is(cli, queue, delayed):
+    job = cli.ok("jobs", "show", queue, delayed[3], "--json").json
+    assert {name: job[name] for name in ("id", "queue", "name", "state", "payload", "attempt", "failures", "failure_count")} == {
+        "id": "job-3",
+        "queue": queue,
+        "name": "odd",
+        "state": "DELAYED",
+        "payload": 3,
+        "attempt": 0,
+        "failures": [],
+        "failure_count": 0,
+    }
+    assert job["create_time"].endswith("Z")
+    assert "DELAYED" in cli.ok("jobs", "show", queue, delayed[3]).out
+
+
+def test_promote_cancel_and_delete_change_the_jobs_named(cli, client, queue, delayed):
+    assert cli.ok("jobs", "promote", queue, *delayed[:2], "--json").json == {"promoted": 2, "not_found": 0, "skipped": 0}
+    assert cli.ok("jobs", "cancel", queue, delayed[2], "--reason", "by hand").out == f"{delayed[2]} is cancelled\n"
+    assert cli.ok("jobs", "delete", queue, delayed[3], "--yes").out == "deleted 1 jobs\n"
+    stats = client.admin.stats(queue)
+    assert (stats.waiting, stats.cancelled, stats.delayed) == (2, 1, 1)
+
+
+def test_all_that_match_are_promoted_and_deleted(cli, client, queue, delayed):
+    assert cli.ok("jobs", "promote", queue, "--all", "--name", "even").out == "promoted 3 jobs\n"
+    assert cli.ok("jobs", "delete", queue, "--all", "--state", "waiting", "--limit", "1").out == "deleted 1 jobs\n"
+    assert client.admin.stats(queue).waiting == 2
+
+
+def test_cancelled_jobs_can_be_retried(cli, client, queue, delayed):
+    client.cancel(queue, delayed[0])
+    assert cli.ok("jobs", "retry", queue, "--all", "--state", "cancelled", "--json").json["retried"] == 1
+    assert client.get(queue, delayed[0]).state is JobState.WAITING
+
+
+def test_a_job_that_is_not_there_is_exit_4(cli, queue, delayed):
+    assert "JOB_NOT_FOUND" in cli.fails(4, "jobs", "show", queue, NOWHERE)
+    assert "do not exist" in cli.fails(4, "jobs", "retry", queue, NOWHERE)
+    assert "JOB_NOT_FOUND" in cli.fails(4, "jobs", "logs", queue, NOWHERE)
+
+
+def test_a_verb_that_does_not_apply_is_exit_1(cli, queue, delayed):
+    assert "can't be retried" in cli.fails(1, "jobs", "retry", queue, delayed[0])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["retry", "q"],
+        ["retry", "q", "id", "--all"],
+        ["promote", "q", "id", "--name", "x"],
+        ["delete", "q", "--all"],
+        ["list", "q", "-s", "odd"],
+    ],
+)
+def test_an_unclear_selection_is_exit_2(cli, arguments):
+    cli.fails(2, "jobs", *arguments)

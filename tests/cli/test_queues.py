@@ -1,0 +1,75 @@
+from leasemq import JobState
+
+
+def test_stats_of_one_queue_for_people_and_scripts(cli, client, queue):
+    client.add(queue, 1)
+    client.add(queue, 2, delay=60)
+    counted = cli.ok("stats", queue, "--json").json
+    names = ("queue", "waiting", "delayed", "active", "completed", "failed", "paused", "added_total")
+    assert [counted[name] for name in names] == [queue, 1, 1, 0, 0, 0, False, 2]
+    assert counted["oldest_waiting_age"] >= 0
+    assert "waiting" in cli.ok("stats", queue).out
+
+
+def test_stats_of_a_queue_that_nobody_used_are_zeros(cli, queue):
+    assert cli.ok("stats", queue, "--json").json["added_total"] == 0
+
+
+def test_all_queues_are_listed_with_their_counts(cli, client, queue):
+    client.add(queue, 1)
+    assert [found["waiting"] for found in cli.ok("stats", "--json").json_lines if found["queue"] == queue] == [1]
+    assert [found["stats"]["waiting"] for found in cli.ok("queues", "list", "--json").json_lines if found["name"] == queue] == [1]
+    (line,) = [line for line in cli.ok("stats").out.splitlines() if line.startswith(queue)]
+    assert line.split()[1] == "1"
+
+
+def test_pause_and_resume(cli, client, queue):
+    assert "paused" in cli.ok("queues", "pause", queue).out
+    assert client.admin.stats(queue).paused
+    cli.ok("queues", "resume", queue)
+    assert not client.admin.stats(queue).paused
+
+
+def test_update_changes_what_is_named_and_keeps_the_rest(cli, client, queue):
+    cli.ok(
+        "queues",
+        "update",
+        queue,
+        "--attempts",
+        "4",
+        "--dead-letter-queue",
+        "dead",
+        "--failed-age",
+        "2d",
+        "--completed-count",
+        "7",
+    )
+    shown = cli.ok("queues", "update", queue, "--backoff", "list:1s,5s", "--json").json
+    assert shown["config"]["attempts"] == 4
+    assert shown["config"]["dead_letter_queue"] == "dead"
+    config = client.admin.queue(queue).config
+    assert (config.attempts, config.failed_retention.max_age.total_seconds(), config.completed_retention.max_count) == (
+        4,
+        172_800,
+        7,
+    )
+    assert "dead" in cli.ok("queues", "show", queue).out
+
+
+def test_drain_leaves_delayed_jobs_unless_asked(cli, client, queue):
+    client.add(queue, 1)
+    client.add(queue, 2, delay=60)
+    assert cli.ok("queues", "drain", queue, "--json").json == {"queue": queue, "removed": 1}
+    assert cli.ok("queues", "drain", queue, "--include-delayed", "--yes").out == f"removed 1 jobs from {queue}\n"
+
+
+def test_a_queue_with_jobs_is_deleted_by_force_only(cli, client, queue):
+    client.add(queue, 1)
+    assert "QUEUE_NOT_EMPTY" in cli.fails(1, "queues", "delete", queue)
+    assert [job.state for job in client.admin.jobs(queue)] == [JobState.WAITING]
+    assert cli.ok("queues", "delete", queue, "--force", "--json").json["removed"] == 1
+    assert "QUEUE_NOT_FOUND" in cli.fails(4, "queues", "show", queue)
+
+
+def test_an_update_that_changes_nothing_is_exit_2(cli, queue):
+    cli.fails(2, "queues", "update", queue)
