@@ -1,12 +1,13 @@
 """Builds, starts and stops all parts of a broker; nothing else does.
 
-The order of the start: store, its check, subscription, loops, gRPC; only then is the address printed. The stop goes backwards: no new calls, parked polls end with
-an empty OK, what is in flight finishes, then the loops and the store.
+The order of the start: store, its check, subscription, loops, gRPC; only then is the address printed. The stop goes
+backwards: no new calls, parked polls end with an empty OK, what is in flight finishes, then the loops and the store.
 """
 
 import asyncio
 import signal
 import sys
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import grpc
@@ -46,12 +47,13 @@ def run(settings: Settings) -> int:
         return 1
 
 
-def _loop_runner() -> Any:
+def _loop_runner() -> Callable[[Coroutine[Any, Any, int]], int]:
     if sys.platform == "win32":
         return asyncio.run
     import uvloop  # noqa: PLC0415 - not on every platform
 
-    return uvloop.run
+    runner: Callable[[Coroutine[Any, Any, int]], int] = uvloop.run
+    return runner
 
 
 async def _serve(settings: Settings) -> int:
@@ -96,7 +98,7 @@ class App:
         if broker.default_durability > state.max_durability:
             most = state.max_durability.name.lower()
             raise StartError(f"--durability {self.settings.durability} can't be reached with this store; the most is {most}")
-        health_servicer = health.aio.HealthServicer()
+        health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # the stubs know no aio
         server = self._server = self._make_server(broker, health_servicer)
         port = self._bind(server)
         if self._embedded is not None:
@@ -106,7 +108,13 @@ class App:
         await self._start_loop(HealthLoop(broker, health_servicer, [service.full_name for service in SERVICES]))
         await server.start()
         address = f"{self.settings.listen.rpartition(':')[0]}:{port}"
-        log.info("broker started", version=__version__, listen=address, store=redact(url), store_version=f"{state.kind} {state.version}")
+        log.info(
+            "broker started",
+            version=__version__,
+            listen=address,
+            store=redact(url),
+            store_version=f"{state.kind} {state.version}",
+        )
         return address
 
     async def stop(self) -> None:
@@ -151,7 +159,9 @@ class App:
         try:
             state = await check.inspect(self._store, real=real)
         except StoreUnavailableError as error:
-            raise StartError(f"the store at {redact(url)} does not answer ({error.message}); is it running, and is the URL right?") from None
+            raise StartError(
+                f"the store at {redact(url)} does not answer ({error.message}); is it running, and is the URL right?"
+            ) from None
         if state.errors:
             problems = "; ".join(f"{finding.message} - {finding.fix}" for finding in state.errors)
             raise StartError(f"the store at {redact(url)} can't be used: {problems}")
@@ -163,7 +173,7 @@ class App:
         self._loops.append(loop)
         await loop.start()
 
-    def _make_server(self, broker: Broker, health_servicer: Any) -> grpc.aio.Server:
+    def _make_server(self, broker: Broker, health_servicer: Any) -> Any:
         options = [
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", -1),
@@ -174,7 +184,7 @@ class App:
             ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
             ("grpc.keepalive_permit_without_calls", 1),
         ]
-        server = grpc.aio.server(options=options)
+        server: Any = grpc.aio.server(options=options)  # the stubs know less of it than there is
         register(server, producer.SERVICE, producer.ProducerServicer(broker))
         register(server, worker.SERVICE, worker.WorkerServicer(broker))
         register(server, admin.SERVICE, admin.AdminServicer(broker))
@@ -184,11 +194,14 @@ class App:
         reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
         return server
 
-    def _bind(self, server: grpc.aio.Server) -> int:
+    def _bind(self, server: Any) -> int:
         try:
-            port = server.add_insecure_port(self.settings.listen)
+            port = int(server.add_insecure_port(self.settings.listen))
         except RuntimeError:
             port = 0
         if port == 0:
-            raise StartError(f"can't listen on {self.settings.listen}: the port is in use, or the address is not this machine's; choose another with --listen")
+            raise StartError(
+                f"can't listen on {self.settings.listen}: the port is in use, or the address is not this machine's; "
+                "choose another with --listen"
+            )
         return port

@@ -1,4 +1,7 @@
-"""All settings, in one object that is validated whole. Each has a flag of `leasemq serve` and an environment variable LEASEMQ_<NAME>."""
+"""All settings, in one object that is validated whole.
+
+Each has a flag of `leasemq serve` and an environment variable LEASEMQ_<NAME>.
+"""
 
 import ipaddress
 from pathlib import Path
@@ -20,7 +23,9 @@ class Settings(BaseSettings):
     store: str | None = Field(None, description="store URL: redis://, rediss://, unix:// or memory://; none = the embedded store")
     data_dir: Path = Field(Path("leasemq-data"), description="where the embedded store keeps its data")
     store_fsync: Literal["always", "everysec"] = Field("always", description="when the embedded store writes to disk")
-    durability: Literal["memory", "fsync", "replicated"] = Field("memory", description="what an add waits for unless it says otherwise")
+    durability: Literal["memory", "fsync", "replicated"] = Field(
+        "memory", description="what an add waits for unless it says otherwise"
+    )
     replicas: int = Field(1, ge=1, le=100, description="how many replicas `replicated` waits for")
     max_payload_bytes: int = Field(1024 * 1024, ge=1, le=64 * 1024 * 1024, description="the longest payload and result")
     insecure: bool = Field(default=False, description="listen on another address than loopback without authentication")

@@ -5,9 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
+
+from leasemq_server.cli.app import run
 
 LEASEMQ = str(Path(sys.executable).parent / "leasemq")
 TIMEOUT_S = 30
@@ -63,6 +67,13 @@ class Command:
         assert (ended.code, ended.err.count("\n")) == (code, 1), ended
         assert "Traceback" not in ended.err
         return ended.err
+
+    def refuses(self, *arguments: str) -> str:
+        """The one line of a wrong usage: exit 2. It runs in this process, as it never gets as far as the broker."""
+        with redirect_stderr(StringIO()) as errors, redirect_stdout(StringIO()) as output:
+            code = run(arguments)
+        assert (code, output.getvalue(), errors.getvalue().count("\n")) == (2, "", 1), errors.getvalue()
+        return errors.getvalue()
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

@@ -106,7 +106,7 @@ def test_a_file_with_one_bad_line_adds_nothing(cli, client, queue, tmp_path):
     ],
 )
 def test_wrong_usage_is_exit_2_and_one_line(cli, queue, arguments, said):
-    assert said in cli.fails(2, "add", queue, *arguments)
+    assert said in cli.refuses("add", queue, *arguments)
 
 
 def test_what_the_broker_refuses_is_exit_1_and_names_the_field(cli):

@@ -35,7 +35,7 @@ def test_the_address_may_stand_before_or_after_the_command(cli, nowhere):
 
 
 def test_an_address_that_is_none_is_exit_2(cli):
-    assert "HOST:PORT" in cli.fails(2, "stats", "--address", "somewhere")
+    assert "HOST:PORT" in cli.refuses("stats", "--address", "somewhere")
 
 
 def test_ctrl_c_is_silent_and_exit_130(cli, queue):

@@ -80,4 +80,4 @@ def test_a_verb_that_does_not_apply_is_exit_1(cli, queue, delayed):
     ],
 )
 def test_an_unclear_selection_is_exit_2(cli, arguments):
-    cli.fails(2, "jobs", *arguments)
+    cli.refuses("jobs", *arguments)

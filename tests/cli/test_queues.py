@@ -72,4 +72,4 @@ def test_a_queue_with_jobs_is_deleted_by_force_only(cli, client, queue):
 
 
 def test_an_update_that_changes_nothing_is_exit_2(cli, queue):
-    cli.fails(2, "queues", "update", queue)
+    cli.refuses("queues", "update", queue)

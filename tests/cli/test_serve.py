@@ -76,7 +76,7 @@ def test_a_port_in_use_is_one_line(embedded):
     ],
 )
 def test_a_wrong_setting_is_exit_2_and_names_it(options, said):
-    assert said in Command("").fails(2, "serve", *options)
+    assert said in Command("").refuses("serve", *options)
 
 
 def test_the_module_serves_too():

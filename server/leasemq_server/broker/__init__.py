@@ -1,1 +1,4 @@
-"""What the broker itself keeps: parked polls, calls to be made together, who waits for what. Nothing that a restart may not lose."""
+"""What the broker itself keeps.
+
+Parked polls, calls to be made together, who waits for what. Nothing that a restart may not lose.
+"""

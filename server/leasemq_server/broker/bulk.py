@@ -1,4 +1,7 @@
-"""Verbs over many jobs, by id or by filter, in bounded steps: each call looks at no more than a page of jobs, and says where to go on."""
+"""Verbs over many jobs, by id or by filter, in bounded steps.
+
+Each call looks at no more than a page of jobs, and says where to go on.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
@@ -13,7 +16,10 @@ Verb = Callable[[str, Sequence[str]], Awaitable[list[str]]]
 
 
 class JobFilter(NamedTuple):
-    """Which jobs: of a state, added or finished before `before_ms` (None: whenever), of a name ("": any), at most `limit` (None: all)."""
+    """Which jobs.
+
+    Of a state, added or finished before `before_ms` (None: whenever), of a name ("": any), at most `limit` (None: all).
+    """
 
     state: str
     before_ms: int | None

@@ -1,4 +1,7 @@
-"""Makes one store call of many: what arrives while the call before is in flight goes together. No delay when idle, group commit under load."""
+"""Makes one store call of many.
+
+What arrives while the call before is in flight goes together. No delay when idle, group commit under load.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -8,29 +11,29 @@ MAX_ITEMS = 1000  # a script call's share
 
 
 K = TypeVar("K", bound=Hashable)
-I = TypeVar("I")
+Item = TypeVar("Item")
 R = TypeVar("R")
 
 
-class _Part(NamedTuple, Generic[I, R]):
-    items: Sequence[I]
+class _Part(NamedTuple, Generic[Item, R]):
+    items: Sequence[Item]
     done: asyncio.Future[list[R]]
 
 
-class Coalescer(Generic[K, I, R]):
+class Coalescer(Generic[K, Item, R]):
     """Runs `run(key, items)`, one call at a time a key. A part's items are never split over two calls."""
 
     def __init__(
         self,
-        run: Callable[[K, list[I]], Awaitable[list[R]]],
-        orphaned: Callable[[K, Sequence[I], list[R]], None] | None = None,
+        run: Callable[[K, list[Item]], Awaitable[list[R]]],
+        orphaned: Callable[[K, Sequence[Item], list[R]], None] | None = None,
     ) -> None:
         self._run = run
         self._orphaned = orphaned
-        self._waiting: dict[K, list[_Part[I, R]]] = {}
+        self._waiting: dict[K, list[_Part[Item, R]]] = {}
         self._pumps: dict[K, asyncio.Task[None]] = {}
 
-    async def submit(self, key: K, items: Sequence[I]) -> list[R]:
+    async def submit(self, key: K, items: Sequence[Item]) -> list[R]:
         """The results of the items, in order. A caller that is gone when they arrive leaves them to `orphaned`."""
         done: asyncio.Future[list[R]] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(_Part(items, done))
@@ -50,7 +53,7 @@ class Coalescer(Generic[K, I, R]):
         finally:
             del self._pumps[key]
 
-    def _take(self, key: K) -> list[_Part[I, R]]:
+    def _take(self, key: K) -> list[_Part[Item, R]]:
         waiting = self._waiting.get(key, [])
         size, count = 0, 0
         for part in waiting:
@@ -65,7 +68,7 @@ class Coalescer(Generic[K, I, R]):
             self._waiting.pop(key, None)
         return [part for part in taken if not part.done.cancelled()]
 
-    async def _call(self, key: K, parts: list[_Part[I, R]]) -> None:
+    async def _call(self, key: K, parts: list[_Part[Item, R]]) -> None:
         try:
             results = await self._run(key, [item for part in parts for item in part.items])
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the callers, each of them

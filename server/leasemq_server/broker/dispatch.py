@@ -1,7 +1,10 @@
-"""Hands jobs to workers: lease calls that wait, and the promise that no lease is lost between the store and the worker.
+"""Hands jobs to workers.
 
-The life of a lease call: look at its queues in order of preference; park until one of them wakes, or until time is up; look again. If the call is gone when a
-look brings leases, they are given back at once. If the store's answer itself got lost, they are given back when the store answers again.
+Lease calls that wait, and the promise that no lease is lost between the store and the worker.
+
+The life of a lease call: look at its queues in order of preference; park until one of them wakes, or until time is up;
+look again. If the call is gone when a look brings leases, they are given back at once. If the store's answer itself got
+lost, they are given back when the store answers again.
 """
 
 import asyncio

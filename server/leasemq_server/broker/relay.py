@@ -1,4 +1,7 @@
-"""Carries a queue's outbox to other queues: idempotent, so that any broker may do it, twice too, and a crash in between loses nothing."""
+"""Carries a queue's outbox to other queues.
+
+Idempotent, so that any broker may do it, twice too, and a crash in between loses nothing.
+"""
 
 import hashlib
 import json
@@ -51,8 +54,11 @@ class Relay:
 
 
 def dead_letter(queue: str, entry: OutboxEntry) -> NewJob:
-    """The copy that the dead-letter queue gets: same name, payload and headers, new headers that say where it comes from, and an id that is the same each time
-    that this very failure is relayed."""
+    """The copy that the dead-letter queue gets.
+
+    Same name, payload and headers, new headers that say where it comes from, and an id that is the same each time that
+    this very failure is relayed.
+    """
     failed = job_pb2.JobSpec.FromString(entry.spec)
     copy = job_pb2.JobSpec(name=failed.name, payload=failed.payload, content_type=failed.content_type, headers=failed.headers)
     failure = json.loads(entry.failure) if entry.failure else {}

@@ -11,8 +11,7 @@ from leasemq_server.jobs.tokens import parse_token
 from leasemq_server.store.store import Store
 from leasemq_server.store.types import LOST, Outcome
 
-
-I = TypeVar("I")
+Item = TypeVar("Item")
 
 
 class Complete(NamedTuple):
@@ -102,7 +101,9 @@ class Settler:
         await asyncio.gather(self._completes.idle(), self._fails.idle(), self._releases.idle())
 
 
-async def _gather(coalescer: Coalescer[str, I, Outcome], queue: str, items: list[tuple[int, I]], outcomes: list[Outcome]) -> None:
+async def _gather(
+    coalescer: Coalescer[str, Item, Outcome], queue: str, items: list[tuple[int, Item]], outcomes: list[Outcome]
+) -> None:
     results = await coalescer.submit(queue, [item for _, item in items])
     for (index, _), outcome in zip(items, results, strict=True):
         outcomes[index] = outcome

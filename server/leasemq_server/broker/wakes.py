@@ -1,7 +1,10 @@
-"""When to look at a queue: parked polls sleep here until something is to be leased, or until the time that the last look returned.
+"""When to look at a queue.
 
-The lost wake-up is guarded by a generation: a poll notes it before it looks, and looks again if it moved. A wake rouses one poll; when its look says that
-more is left, twice as many are roused next, so that a burst reaches all and a single job does not stampede.
+Parked polls sleep here until something is to be leased, or until the time that the last look returned.
+
+The lost wake-up is guarded by a generation: a poll notes it before it looks, and looks again if it moved. A wake rouses
+one poll; when its look says that more is left, twice as many are roused next, so that a burst reaches all and a single
+job does not stampede.
 """
 
 import asyncio

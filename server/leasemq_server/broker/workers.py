@@ -1,4 +1,7 @@
-"""What the broker knows of the workers that talk to it: open polls, control streams, drains, and leases that they have not shown to have received."""
+"""What the broker knows of the workers that talk to it.
+
+Open polls, control streams, drains, and leases that they have not shown to have received.
+"""
 
 import asyncio
 import json

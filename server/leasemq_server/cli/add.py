@@ -105,6 +105,8 @@ def add(
         content_type=content_type,
         dead_letter_queue=dead_letter_queue,
     )
+    if delay is not None and run_time is not None:
+        raise typer.BadParameter("give --delay or --run-time, not both", param_hint="--run-time")
     if jsonl is not None:
         if alone := [
             given

@@ -4,12 +4,12 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from leasemq_server import __version__
 from leasemq_server.cli.failure import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED
 
 BROKER, JOBS, OPERATE = "Run", "Jobs", "Look and steer"
@@ -62,7 +62,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"leasemq {version('leasemq-server')}")
+        print(f"leasemq {__version__}")
         raise typer.Exit
 
 

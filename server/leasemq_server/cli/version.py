@@ -1,10 +1,11 @@
 """leasemq version"""
 
 import asyncio
-from importlib.metadata import version as installed
 
+import leasemq
 import typer
 
+import leasemq_server
 from leasemq_server.cli.connect import connect
 from leasemq_server.cli.console import print_fields, print_json
 from leasemq_server.cli.failure import Failure
@@ -20,7 +21,7 @@ def version(address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
     Example:
     [cyan]leasemq version --json[/]
     """
-    versions = {"leasemq": installed("leasemq-server"), "sdk": installed("leasemq")} | asyncio.run(_of_broker(address))
+    versions = {"leasemq": leasemq_server.__version__, "sdk": leasemq.__version__} | asyncio.run(_of_broker(address))
     if as_json:
         print_json(versions)
     else:

@@ -1,8 +1,9 @@
 """What the scripts decide by: the parts of a JobSpec or QueueConfig that differ from the defaults, as compact JSON.
 
-The keys are short since each job that needs them carries them: p priority, l lifo, ma max_attempts, rp 1 when the job has a retry policy of its own, bo backoff
-(k kind; d delay; i, m, x initial, multiplier, maximum; l list; j jitter), to timeout, tl ttl, cr and fr completed and failed retention (a age, c count),
-dl dead_letter_queue, me max_lease_expirations. All times are milliseconds. lua/lib/retry.lua, finish.lua and maintain.lua read them.
+The keys are short since each job that needs them carries them: p priority, l lifo, ma max_attempts, rp 1 when the job
+has a retry policy of its own, bo backoff (k kind; d delay; i, m, x initial, multiplier, maximum; l list; j jitter), to
+timeout, tl ttl, cr and fr completed and failed retention (a age, c count), dl dead_letter_queue, me
+max_lease_expirations. All times are milliseconds. lua/lib/retry.lua, finish.lua and maintain.lua read them.
 """
 
 import json
@@ -50,7 +51,9 @@ def config_options(config: admin_pb2.QueueConfig, check: Check, at: str = "confi
             _retention(config.completed_retention, check, f"{at}.completed_retention"), limits.DEFAULT_COMPLETED_AGE_MS
         )
     if config.HasField("failed_retention"):
-        options["fr"] = _whole_retention(_retention(config.failed_retention, check, f"{at}.failed_retention"), limits.DEFAULT_FAILED_AGE_MS)
+        options["fr"] = _whole_retention(
+            _retention(config.failed_retention, check, f"{at}.failed_retention"), limits.DEFAULT_FAILED_AGE_MS
+        )
     if config.dead_letter_queue:
         options["dl"] = check.queue(config.dead_letter_queue, f"{at}.dead_letter_queue")
     if config.HasField("max_lease_expirations"):

@@ -21,7 +21,11 @@ def page_parts(token: str, kinds: tuple[type, ...], check: Check) -> list[Any] |
         parts = json.loads(base64.urlsafe_b64decode(token.encode()))
     except (binascii.Error, ValueError):
         parts = None
-    if not isinstance(parts, list) or len(parts) != len(kinds) or not all(isinstance(p, k) for p, k in zip(parts, kinds, strict=True)):
+    if (
+        not isinstance(parts, list)
+        or len(parts) != len(kinds)
+        or not all(isinstance(p, k) for p, k in zip(parts, kinds, strict=True))
+    ):
         check.wrong("page_token", "must be the next_page_token of the same listing")
         return None
     return parts

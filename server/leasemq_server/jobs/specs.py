@@ -8,6 +8,9 @@ from leasemq_server.jobs.check import Check, check_payload, time_ms
 from leasemq_server.jobs.options import job_options
 from leasemq_server.store.types import NewJob
 
+_YEAR_1_MS = -62_135_596_800_000
+_YEAR_2200_MS = 7_258_118_400_000
+
 
 def new_job(spec: job_pb2.JobSpec, at: str, queue: str, max_payload_bytes: int, check: Check) -> NewJob:
     """Checks a spec and makes it storable. The id leaves the spec: the key has it.
@@ -38,8 +41,7 @@ def new_job(spec: job_pb2.JobSpec, at: str, queue: str, max_payload_bytes: int, 
 
 def _run_ms(spec: job_pb2.JobSpec, at: str, check: Check) -> int:
     ms = time_ms(spec.run_time)
-    year_2200_ms = 7_258_118_400_000
-    if not -62_135_596_800_000 <= ms <= year_2200_ms:
+    if not _YEAR_1_MS <= ms <= _YEAR_2200_MS:
         check.wrong(f"{at}.run_time", f"must be a time between the years 1 and 2200; got {spec.run_time.seconds} s since 1970")
     return max(ms, 0)
 

@@ -1,10 +1,10 @@
 """Says whether the store answers: to gRPC health checks, and with one log line when it goes and one when it comes back."""
 
 import asyncio
+from typing import Any
 
 import structlog
 from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import aio as health_aio
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import DomainError
@@ -17,7 +17,7 @@ log = structlog.get_logger("leasemq")
 class HealthLoop:
     """The health of the broker is that of its store."""
 
-    def __init__(self, broker: Broker, servicer: health_aio.HealthServicer, services: list[str]) -> None:
+    def __init__(self, broker: Broker, servicer: Any, services: list[str]) -> None:
         self._broker = broker
         self._servicer = servicer
         self._services = ["", *services]

@@ -1,6 +1,10 @@
-"""Listens to what scripts publish: wakes, control messages, ends of jobs. After an outage everyone looks again, since messages may have been missed."""
+"""Listens to what scripts publish.
+
+Wakes, control messages, ends of jobs. After an outage everyone looks again, since messages may have been missed.
+"""
 
 import asyncio
+from contextlib import suppress
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import StoreUnavailableError
@@ -30,7 +34,9 @@ class ListenLoop:
 
     async def step(self) -> None:
         """Listens until the store is gone."""
-        async for channel, text in self._broker.store.messages([WAKE_CHANNEL, CONTROL_CHANNEL, DONE_CHANNEL], self._on_subscribed):
+        async for channel, text in self._broker.store.messages(
+            [WAKE_CHANNEL, CONTROL_CHANNEL, DONE_CHANNEL], self._on_subscribed
+        ):
             if channel == WAKE_CHANNEL:
                 queue, _, in_ms = text.rpartition(" ")
                 self._broker.wakes.message(queue, int(in_ms))
@@ -46,8 +52,6 @@ class ListenLoop:
 
     async def _run(self) -> None:
         while True:
-            try:
+            with suppress(StoreUnavailableError):  # the health loop speaks of the outage
                 await self.step()
-            except StoreUnavailableError:
-                pass  # the health loop speaks of the outage
             await asyncio.sleep(PAUSE_S)

@@ -1,5 +1,8 @@
-"""Does for queues that nobody polls what a lease call does on its way: due jobs, ended leases, expired jobs; and sweeps finished ones, and relays what is in
-outboxes. Every broker does it, safely side by side: each queue at the time that its last tick returned, a busy one at least every few seconds."""
+"""Does for queues that nobody polls what a lease call does on its way.
+
+Due jobs, ended leases, expired jobs; and sweeps finished ones, and relays what is in outboxes. Every broker does it,
+safely side by side: each queue at the time that its last tick returned, a busy one at least every few seconds.
+"""
 
 import asyncio
 import random

@@ -13,7 +13,16 @@ from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.options import config_options
 from leasemq_server.jobs.pages import page_parts, page_token
-from leasemq_server.rpc.encode import STATE_WORDS, check_mask, job_message, masked, queue_message, set_time, stats_message, wants_spec
+from leasemq_server.rpc.encode import (
+    STATE_WORDS,
+    check_mask,
+    job_message,
+    masked,
+    queue_message,
+    set_time,
+    stats_message,
+    wants_spec,
+)
 from leasemq_server.store.types import Counts, Position
 
 SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
@@ -32,7 +41,7 @@ class AdminServicer:
 
     # -- queues --------------------------------------------------------------------------------------------------
 
-    async def GetStats(self, request: admin_pb2.GetStatsRequest, _: Any) -> admin_pb2.GetStatsResponse:  # noqa: N802 - the contract's name
+    async def GetStats(self, request: admin_pb2.GetStatsRequest, _: Any) -> admin_pb2.GetStatsResponse:
         _check_queue(request)
         counts = await self._store.stats(request.queue)
         return admin_pb2.GetStatsResponse(stats=stats_message(counts, (await self._workers_by_queue()).get(request.queue, 0)))
@@ -44,7 +53,7 @@ class AdminServicer:
                 counts[queue] = counts.get(queue, 0) + 1
         return counts
 
-    async def ListQueues(self, request: admin_pb2.ListQueuesRequest, _: Any) -> admin_pb2.ListQueuesResponse:  # noqa: N802 - the contract's name
+    async def ListQueues(self, request: admin_pb2.ListQueuesRequest, _: Any) -> admin_pb2.ListQueuesResponse:
         check = Check()
         size = check.page_size(request.page_size)
         after = page_parts(request.page_token, (str,), check)
@@ -54,7 +63,7 @@ class AdminServicer:
         queues = [queue_message(name, await self._store.stats(name), workers.get(name, 0)) for name in names]
         return admin_pb2.ListQueuesResponse(queues=queues, next_page_token=page_token(names[-1]) if len(names) == size else "")
 
-    async def GetQueue(self, request: admin_pb2.GetQueueRequest, _: Any) -> admin_pb2.GetQueueResponse:  # noqa: N802 - the contract's name
+    async def GetQueue(self, request: admin_pb2.GetQueueRequest, _: Any) -> admin_pb2.GetQueueResponse:
         _check_queue(request)
         return admin_pb2.GetQueueResponse(queue=await self._queue(request.queue))
 
@@ -66,7 +75,7 @@ class AdminServicer:
         if not await self._store.queue_exists(name):
             raise QueueNotFoundError(name)
 
-    async def UpdateQueue(self, request: admin_pb2.UpdateQueueRequest, _: Any) -> admin_pb2.UpdateQueueResponse:  # noqa: N802 - the contract's name
+    async def UpdateQueue(self, request: admin_pb2.UpdateQueueRequest, _: Any) -> admin_pb2.UpdateQueueResponse:
         check = Check()
         check.queue(request.queue)
         if not request.HasField("config"):
@@ -80,21 +89,23 @@ class AdminServicer:
         while True:
             counts = await self._store.stats(request.queue)
             config = _updated(counts, request)
-            if await self._store.configure(request.queue, counts.config, config.SerializeToString(), config_options(config, Check())):
+            if await self._store.configure(
+                request.queue, counts.config, config.SerializeToString(), config_options(config, Check())
+            ):
                 return admin_pb2.UpdateQueueResponse(queue=await self._queue(request.queue))
 
-    async def PauseQueue(self, request: admin_pb2.PauseQueueRequest, _: Any) -> admin_pb2.PauseQueueResponse:  # noqa: N802 - the contract's name
+    async def PauseQueue(self, request: admin_pb2.PauseQueueRequest, _: Any) -> admin_pb2.PauseQueueResponse:
         _check_queue(request)
         await self._broker.queues.register(request.queue)
         await self._store.pause(request.queue, paused=True)
         return admin_pb2.PauseQueueResponse()
 
-    async def ResumeQueue(self, request: admin_pb2.ResumeQueueRequest, _: Any) -> admin_pb2.ResumeQueueResponse:  # noqa: N802 - the contract's name
+    async def ResumeQueue(self, request: admin_pb2.ResumeQueueRequest, _: Any) -> admin_pb2.ResumeQueueResponse:
         _check_queue(request)
         await self._store.pause(request.queue, paused=False)
         return admin_pb2.ResumeQueueResponse()
 
-    async def DrainQueue(self, request: admin_pb2.DrainQueueRequest, _: Any) -> admin_pb2.DrainQueueResponse:  # noqa: N802 - the contract's name
+    async def DrainQueue(self, request: admin_pb2.DrainQueueRequest, _: Any) -> admin_pb2.DrainQueueResponse:
         _check_queue(request)
         removed, more = await self._store.drain(request.queue, "waiting")
         if request.include_delayed and not more:
@@ -102,7 +113,7 @@ class AdminServicer:
             removed += removed_delayed
         return admin_pb2.DrainQueueResponse(removed_count=removed, more=more)
 
-    async def DeleteQueue(self, request: admin_pb2.DeleteQueueRequest, _: Any) -> admin_pb2.DeleteQueueResponse:  # noqa: N802 - the contract's name
+    async def DeleteQueue(self, request: admin_pb2.DeleteQueueRequest, _: Any) -> admin_pb2.DeleteQueueResponse:
         _check_queue(request)
         await self._must_exist(request.queue)
         counts = await self._store.stats(request.queue)
@@ -117,7 +128,7 @@ class AdminServicer:
 
     # -- jobs ----------------------------------------------------------------------------------------------------
 
-    async def ListJobs(self, request: admin_pb2.ListJobsRequest, _: Any) -> admin_pb2.ListJobsResponse:  # noqa: N802 - the contract's name
+    async def ListJobs(self, request: admin_pb2.ListJobsRequest, _: Any) -> admin_pb2.ListJobsResponse:
         check = Check()
         check.queue(request.queue)
         size = check.page_size(request.page_size)
@@ -131,13 +142,17 @@ class AdminServicer:
         check_mask(request.read_mask, "read_mask", job_pb2.Job)
         return await self._list(request, states, size, after)
 
-    async def _list(self, request: admin_pb2.ListJobsRequest, states: list[str], size: int, after: list[Any] | None) -> admin_pb2.ListJobsResponse:
+    async def _list(
+        self, request: admin_pb2.ListJobsRequest, states: list[str], size: int, after: list[Any] | None
+    ) -> admin_pb2.ListJobsResponse:
         """One state's page; a page ends where its state does, so that a call does one bounded look."""
         index, position = (after[0], Position(after[1], after[2]) if after[2] else None) if after else (0, None)
         descending = request.order_by == "desc"
         response = admin_pb2.ListJobsResponse()
         for at in range(index, len(states)):
-            positions = await self._store.page(request.queue, states[at], position, size - len(response.jobs), descending=descending)
+            positions = await self._store.page(
+                request.queue, states[at], position, size - len(response.jobs), descending=descending
+            )
             with_spec = bool(request.name) or wants_spec(request.read_mask)
             ids = [found.id for found in positions]
             jobs = await self._store.read(request.queue, ids, with_spec=with_spec) if ids else []
@@ -157,7 +172,7 @@ class AdminServicer:
             position = None
         return response
 
-    async def ListJobLogs(self, request: admin_pb2.ListJobLogsRequest, _: Any) -> admin_pb2.ListJobLogsResponse:  # noqa: N802 - the contract's name
+    async def ListJobLogs(self, request: admin_pb2.ListJobLogsRequest, _: Any) -> admin_pb2.ListJobLogsResponse:
         check = Check()
         check.queue(request.queue)
         check.text(request.job_id, "job_id")
@@ -171,7 +186,7 @@ class AdminServicer:
         token = page_token(following) if following < total else ""
         return admin_pb2.ListJobLogsResponse(lines=lines, next_page_token=token, line_count=total)
 
-    async def RetryJobs(self, request: admin_pb2.RetryJobsRequest, _: Any) -> admin_pb2.RetryJobsResponse:  # noqa: N802 - the contract's name
+    async def RetryJobs(self, request: admin_pb2.RetryJobsRequest, _: Any) -> admin_pb2.RetryJobsResponse:
         async def verb(queue: str, ids: Any) -> list[str]:
             return await self._store.retry(queue, ids, keep_attempts=request.keep_attempts)
 
@@ -180,14 +195,16 @@ class AdminServicer:
             retried_count=counts.done, not_found_count=counts.not_found, skipped_count=counts.skipped, next_page_token=token
         )
 
-    async def PromoteJobs(self, request: admin_pb2.PromoteJobsRequest, _: Any) -> admin_pb2.PromoteJobsResponse:  # noqa: N802 - the contract's name
+    async def PromoteJobs(self, request: admin_pb2.PromoteJobsRequest, _: Any) -> admin_pb2.PromoteJobsResponse:
         counts, token = await self._bulk(request, self._store.promote, ("delayed",))
         return admin_pb2.PromoteJobsResponse(
             promoted_count=counts.done, not_found_count=counts.not_found, skipped_count=counts.skipped, next_page_token=token
         )
 
-    async def DeleteJobs(self, request: admin_pb2.DeleteJobsRequest, _: Any) -> admin_pb2.DeleteJobsResponse:  # noqa: N802 - the contract's name
-        counts, token = await self._bulk(request, self._store.delete, ("", "waiting", "delayed", "completed", "failed", "cancelled"))
+    async def DeleteJobs(self, request: admin_pb2.DeleteJobsRequest, _: Any) -> admin_pb2.DeleteJobsResponse:
+        counts, token = await self._bulk(
+            request, self._store.delete, ("", "waiting", "delayed", "completed", "failed", "cancelled")
+        )
         return admin_pb2.DeleteJobsResponse(
             deleted_count=counts.done, not_found_count=counts.not_found, skipped_count=counts.skipped, next_page_token=token
         )
@@ -221,7 +238,9 @@ class AdminServicer:
         state = STATE_WORDS.get(said.state, "" if said.state == job_pb2.JOB_STATE_UNSPECIFIED else "?") or allowed[0]
         if state not in allowed or not state:
             names = ", ".join(f"JOB_STATE_{word.upper()}" for word in allowed if word)
-            check.wrong("filter.state", f"must be one of {names}; got {job_pb2.JobState.Name(said.state) if state != '?' else said.state}")
+            check.wrong(
+                "filter.state", f"must be one of {names}; got {job_pb2.JobState.Name(said.state) if state != '?' else said.state}"
+            )
         before_ms = None
         if said.HasField("older_than"):
             before_ms = await self._store.time_ms() - check.span(said.older_than, "filter.older_than")
@@ -230,7 +249,7 @@ class AdminServicer:
 
     # -- workers and the server ----------------------------------------------------------------------------------
 
-    async def ListWorkers(self, request: admin_pb2.ListWorkersRequest, _: Any) -> admin_pb2.ListWorkersResponse:  # noqa: N802 - the contract's name
+    async def ListWorkers(self, request: admin_pb2.ListWorkersRequest, _: Any) -> admin_pb2.ListWorkersResponse:
         check = Check()
         if request.queue:
             check.queue(request.queue)
@@ -251,7 +270,7 @@ class AdminServicer:
             response.workers.append(worker)
         return response
 
-    async def GetServerInfo(self, _request: admin_pb2.GetServerInfoRequest, _: Any) -> admin_pb2.GetServerInfoResponse:  # noqa: N802 - the contract's name
+    async def GetServerInfo(self, _request: admin_pb2.GetServerInfoRequest, _: Any) -> admin_pb2.GetServerInfoResponse:
         state = self._broker.state
         memory = await self._store.info("memory") if state.kind != "memory" else {}
         response = admin_pb2.GetServerInfoResponse(
@@ -260,8 +279,8 @@ class AdminServicer:
                 kind=state.kind,
                 version=state.version,
                 embedded=self._broker.settings.store is None,
-                default_durability=max(self._broker.default_durability, state.implied_durability).value,
-                max_durability=state.max_durability.value,
+                default_durability=f"DURABILITY_{max(self._broker.default_durability, state.implied_durability).name}",
+                max_durability=f"DURABILITY_{state.max_durability.name}",
                 warnings=state.warnings,
                 used_memory_bytes=int(memory.get("used_memory", 0)),
                 max_memory_bytes=int(memory.get("maxmemory", 0)),

@@ -108,7 +108,7 @@ def _fill_outcome(job: job_pb2.Job, fields: dict[bytes, bytes]) -> None:
 
 def _failure(kept: dict[str, Any]) -> job_pb2.Failure:
     failure = job_pb2.Failure(
-        kind=job_pb2.FailureKind.Value("FAILURE_KIND_" + kept["kind"]),
+        kind="FAILURE_KIND_" + kept["kind"],
         type=kept.get("type", ""),
         message=kept.get("message", ""),
         stack_trace=kept.get("stack_trace", ""),

@@ -51,5 +51,3 @@ def status_of(error: DomainError) -> status_pb2.Status:
 def grpc_status(error: DomainError) -> grpc.Status:
     """The same as the gRPC library wants it."""
     return rpc_status.to_status(status_of(error))
-
-

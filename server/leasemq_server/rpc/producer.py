@@ -23,14 +23,14 @@ class ProducerServicer:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    async def AddJob(self, request: producer_pb2.AddJobRequest, _: Any) -> producer_pb2.AddJobResponse:  # noqa: N802 - the contract's name
+    async def AddJob(self, request: producer_pb2.AddJobRequest, _: Any) -> producer_pb2.AddJobResponse:
         check = Check()
         if not request.HasField("job"):
             check.wrong("job", "is required")
         (response,) = await self._add(request, [request.job], ["job"], check)
         return response
 
-    async def BatchAddJobs(self, request: producer_pb2.BatchAddJobsRequest, _: Any) -> producer_pb2.BatchAddJobsResponse:  # noqa: N802 - the contract's name
+    async def BatchAddJobs(self, request: producer_pb2.BatchAddJobsRequest, _: Any) -> producer_pb2.BatchAddJobsResponse:
         check = Check()
         check.batch(request.jobs, "jobs")
         paths = [f"jobs[{index}]" for index in range(len(request.jobs))]
@@ -53,15 +53,18 @@ class ProducerServicer:
             return Durability.MEMORY
         durability = Durability(asked)
         if durability > self._broker.max_durability:
-            check.wrong("durability", f"{durability.name} can't be reached with this store; the most is {self._broker.max_durability.name}")
+            check.wrong(
+                "durability",
+                f"{durability.name} can't be reached with this store; the most is {self._broker.max_durability.name}",
+            )
         return durability
 
-    async def GetJob(self, request: producer_pb2.GetJobRequest, _: Any) -> producer_pb2.GetJobResponse:  # noqa: N802 - the contract's name
+    async def GetJob(self, request: producer_pb2.GetJobRequest, _: Any) -> producer_pb2.GetJobResponse:
         _check_job(request)
         check_mask(request.read_mask, "read_mask", job_pb2.Job)
         return producer_pb2.GetJobResponse(job=await self._read(request))
 
-    async def AwaitJob(self, request: producer_pb2.AwaitJobRequest, _: Any) -> producer_pb2.AwaitJobResponse:  # noqa: N802 - the contract's name
+    async def AwaitJob(self, request: producer_pb2.AwaitJobRequest, _: Any) -> producer_pb2.AwaitJobResponse:
         check = Check()
         wait_ms = check.wait_span(request.wait_duration)
         _check_job(request, check)
@@ -79,7 +82,7 @@ class ProducerServicer:
         job = job_message(request.queue, stored)
         return job if mask is None else masked(job, mask)
 
-    async def CancelJob(self, request: producer_pb2.CancelJobRequest, _: Any) -> producer_pb2.CancelJobResponse:  # noqa: N802 - the contract's name
+    async def CancelJob(self, request: producer_pb2.CancelJobRequest, _: Any) -> producer_pb2.CancelJobResponse:
         check = Check()
         if len(request.reason) > limits.MAX_REASON:
             check.wrong("reason", f"must have at most {limits.MAX_REASON} characters; got {len(request.reason)}")
@@ -100,7 +103,9 @@ def _check_job(request: Any, check: Check | None = None) -> None:
 
 
 def _added(job_id: str, added: Added, reached: Durability) -> producer_pb2.AddJobResponse:
-    response = producer_pb2.AddJobResponse(job_id=job_id, created=added.created, state=STATES[added.state], durability=reached.value)
+    response = producer_pb2.AddJobResponse(
+        job_id=job_id, created=added.created, state=STATES[added.state], durability=f"DURABILITY_{reached.name}"
+    )
     if added.run_ms:
         set_time(response.run_time, added.run_ms)
     return response

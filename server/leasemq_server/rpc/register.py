@@ -1,7 +1,9 @@
-"""Binds a servicer's methods to the RPCs of a service, by its descriptor; domain errors become statuses here and nowhere else.
+"""Binds a servicer's methods to the RPCs of a service, by its descriptor.
 
-Lease calls are unary for the client, but served by a streaming handler: only there does the server learn whether its one reply was written to a connection that
-still lives (docs/decisions/0003). On the wire the two are the same.
+Domain errors become statuses here and nowhere else.
+
+Lease calls are unary for the client, but served by a streaming handler: only there does the server learn whether its
+one reply was written to a connection that still lives (docs/decisions/0003). On the wire the two are the same.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,7 +22,7 @@ log = structlog.get_logger("leasemq")
 Handler = Callable[[Any, Any], Awaitable[Any]]
 
 
-def register(server: grpc.aio.Server, service: ServiceDescriptor, servicer: Any) -> None:
+def register(server: Any, service: ServiceDescriptor, servicer: Any) -> None:
     """Adds all RPCs of a service to the server. A servicer's `writes_reply` names those that write their one reply themselves."""
     handlers = {method.name: _handler(method, servicer) for method in service.methods}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))

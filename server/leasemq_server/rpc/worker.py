@@ -38,7 +38,7 @@ class WorkerServicer:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    async def LeaseJob(self, request: worker_pb2.LeaseJobRequest, context: Any) -> None:  # noqa: N802 - the contract's name
+    async def LeaseJob(self, request: worker_pb2.LeaseJobRequest, context: Any) -> None:
         poll = _poll(request, 1)
 
         def reply(leased: Sequence[Leased]) -> worker_pb2.LeaseJobResponse:
@@ -49,7 +49,7 @@ class WorkerServicer:
 
         await self._deliver(poll, context, reply)
 
-    async def BatchLeaseJobs(self, request: worker_pb2.BatchLeaseJobsRequest, context: Any) -> None:  # noqa: N802 - the contract's name
+    async def BatchLeaseJobs(self, request: worker_pb2.BatchLeaseJobsRequest, context: Any) -> None:
         poll = _poll(request, request.max_jobs or 1)
 
         def reply(leased: Sequence[Leased]) -> worker_pb2.BatchLeaseJobsResponse:
@@ -74,14 +74,14 @@ class WorkerServicer:
         if leased:
             self._broker.workers.delivered(poll.worker_id, queues, request_id)
 
-    async def CompleteJob(self, request: worker_pb2.CompleteJobRequest, _: Any) -> worker_pb2.CompleteJobResponse:  # noqa: N802 - the contract's name
+    async def CompleteJob(self, request: worker_pb2.CompleteJobRequest, _: Any) -> worker_pb2.CompleteJobResponse:
         check = Check()
         settlement = self._complete(request, request.lease_token, "", check)
         check.done()
         outcome = await self._broker.settler.settle_one(settlement)
         return worker_pb2.CompleteJobResponse(state=STATES[outcome.state])
 
-    async def FailJob(self, request: worker_pb2.FailJobRequest, _: Any) -> worker_pb2.FailJobResponse:  # noqa: N802 - the contract's name
+    async def FailJob(self, request: worker_pb2.FailJobRequest, _: Any) -> worker_pb2.FailJobResponse:
         check = Check()
         settlement = _fail(request, request.lease_token, "", check)
         check.done()
@@ -91,14 +91,14 @@ class WorkerServicer:
             set_time(response.next_run_time, outcome.run_ms)
         return response
 
-    async def ReleaseJob(self, request: worker_pb2.ReleaseJobRequest, _: Any) -> worker_pb2.ReleaseJobResponse:  # noqa: N802 - the contract's name
+    async def ReleaseJob(self, request: worker_pb2.ReleaseJobRequest, _: Any) -> worker_pb2.ReleaseJobResponse:
         check = Check()
         settlement = _release(request, request.lease_token, "", check)
         check.done()
         outcome = await self._broker.settler.settle_one(settlement)
         return worker_pb2.ReleaseJobResponse(next_state=STATES[outcome.state])
 
-    async def SettleJobs(self, request: worker_pb2.SettleJobsRequest, _: Any) -> worker_pb2.SettleJobsResponse:  # noqa: N802 - the contract's name
+    async def SettleJobs(self, request: worker_pb2.SettleJobsRequest, _: Any) -> worker_pb2.SettleJobsResponse:
         check = Check()
         check.batch(request.settlements, "settlements")
         settlements = [self._settlement(it, f"settlements[{index}]", check) for index, it in enumerate(request.settlements)]
@@ -126,7 +126,7 @@ class WorkerServicer:
             check.text(said.result_content_type, f"{at}result_content_type")
         return Complete(token, said.result, said.result_content_type or JSON_TYPE)
 
-    async def Heartbeat(self, request: worker_pb2.HeartbeatRequest, _: Any) -> worker_pb2.HeartbeatResponse:  # noqa: N802 - the contract's name
+    async def Heartbeat(self, request: worker_pb2.HeartbeatRequest, _: Any) -> worker_pb2.HeartbeatResponse:
         check = Check()
         _check_worker(request, check)
         check.batch(request.lease_tokens, "lease_tokens", least=0)
@@ -144,7 +144,7 @@ class WorkerServicer:
                 set_time(heartbeat.lease_expire_time, extension.expire_ms)
         return response
 
-    async def WatchWorker(self, request: worker_pb2.WatchWorkerRequest, context: Any) -> None:  # noqa: N802 - the contract's name
+    async def WatchWorker(self, request: worker_pb2.WatchWorkerRequest, context: Any) -> None:
         check = Check()
         worker_id = check.text(request.worker_id, "worker_id")
         check.done()
@@ -164,7 +164,7 @@ class WorkerServicer:
         finally:
             workers.unwatch(worker_id, stream)
 
-    async def ReportProgress(self, request: worker_pb2.ReportProgressRequest, _: Any) -> worker_pb2.ReportProgressResponse:  # noqa: N802 - the contract's name
+    async def ReportProgress(self, request: worker_pb2.ReportProgressRequest, _: Any) -> worker_pb2.ReportProgressResponse:
         check = Check()
         check.token(request.lease_token)
         progress = _progress(request, check)
@@ -177,7 +177,7 @@ class WorkerServicer:
             raise LeaseLostError
         return worker_pb2.ReportProgressResponse()
 
-    async def AppendLogs(self, request: worker_pb2.AppendLogsRequest, _: Any) -> worker_pb2.AppendLogsResponse:  # noqa: N802 - the contract's name
+    async def AppendLogs(self, request: worker_pb2.AppendLogsRequest, _: Any) -> worker_pb2.AppendLogsResponse:
         check = Check()
         check.token(request.lease_token)
         check.batch(request.lines, "lines")
@@ -191,7 +191,7 @@ class WorkerServicer:
             raise LeaseLostError
         return worker_pb2.AppendLogsResponse(line_count=count)
 
-    async def DrainWorker(self, request: worker_pb2.DrainWorkerRequest, _: Any) -> worker_pb2.DrainWorkerResponse:  # noqa: N802 - the contract's name
+    async def DrainWorker(self, request: worker_pb2.DrainWorkerRequest, _: Any) -> worker_pb2.DrainWorkerResponse:
         check = Check()
         worker_id = check.text(request.worker_id, "worker_id")
         check.done()

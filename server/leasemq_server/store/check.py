@@ -1,4 +1,7 @@
-"""Looks at the store before work depends on it: version, eviction, persistence. Eviction strands jobs unseen, so such a store is refused."""
+"""Looks at the store before work depends on it.
+
+Version, eviction, persistence. Eviction strands jobs unseen, so such a store is refused.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -113,4 +116,6 @@ async def _persistence(store: Store, info: dict[str, Any]) -> Finding:
             "the store writes snapshots only: a crash loses all jobs since the last one",
             "set appendonly yes (CONFIG SET appendonly yes)",
         )
-    return Finding("warning", "the store keeps nothing on disk: a restart loses all jobs", "set appendonly yes (CONFIG SET appendonly yes)")
+    return Finding(
+        "warning", "the store keeps nothing on disk: a restart loses all jobs", "set appendonly yes (CONFIG SET appendonly yes)"
+    )

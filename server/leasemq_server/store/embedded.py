@@ -1,7 +1,9 @@
-"""The embedded store: a real valkey-server as a private child process on a Unix socket, its data in a directory that is kept.
+"""The embedded store.
 
-The directory is locked for as long as the broker lives. A valkey-server that a killed broker left behind is asked to stop first: it holds nothing that
-is not in its append-only file.
+A real valkey-server as a private child process on a Unix socket, its data in a directory that is kept.
+
+The directory is locked for as long as the broker lives. A valkey-server that a killed broker left behind is asked to
+stop first: it holds nothing that is not in its append-only file.
 """
 
 import asyncio
@@ -70,7 +72,9 @@ class EmbeddedStore:
             self.data_dir.mkdir(parents=True, exist_ok=True)
             self._lock = (self.data_dir / "lock").open("w")
         except OSError as error:
-            raise StartError(f"data directory {self.data_dir} can't be used: {error.strerror}; choose another with --data-dir") from error
+            raise StartError(
+                f"data directory {self.data_dir} can't be used: {error.strerror}; choose another with --data-dir"
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -99,10 +103,14 @@ class EmbeddedStore:
             async with asyncio.timeout(START_TIMEOUT_S):
                 while not await self._answers():
                     if self.process.returncode is not None:
-                        raise StartError(f"the embedded store exited with {self.process.returncode}; its log is {self.data_dir / 'valkey.log'}")
+                        raise StartError(
+                            f"the embedded store exited with {self.process.returncode}; its log is {self.data_dir / 'valkey.log'}"
+                        )
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            raise StartError(f"the embedded store did not start in {START_TIMEOUT_S:.0f} s; its log is {self.data_dir / 'valkey.log'}") from None
+            raise StartError(
+                f"the embedded store did not start in {START_TIMEOUT_S:.0f} s; its log is {self.data_dir / 'valkey.log'}"
+            ) from None
 
     def _arguments(self) -> list[str]:
         settings = {

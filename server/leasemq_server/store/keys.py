@@ -1,4 +1,6 @@
-"""Every key and channel that LeaseMQ uses in the store is named here. store/lua/KEYS.md lists their types, times to live and owners.
+"""Every key and channel that LeaseMQ uses in the store is named here.
+
+store/lua/KEYS.md lists their types, times to live and owners.
 
 All keys of a queue share the hash tag `{queue}`, so that they are in one cluster slot; queue names can't hold a brace.
 """

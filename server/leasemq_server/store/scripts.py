@@ -1,7 +1,10 @@
-"""Loads the scripts in store/lua: each is one atomic transition, and its header is the contract that calls are checked against.
+"""Loads the scripts in store/lua.
 
-A header names the KEYS (by their names in keys.py), the ARGV, the ITEMS (the fields of one item; a script takes any number of items), the FLAGS
-(`allow-oom`, `no-writes`) and the lua/lib files that it USES. The loader puts all of it in front of the script, so that its body speaks in names.
+Each is one atomic transition, and its header is the contract that calls are checked against.
+
+A header names the KEYS (by their names in keys.py), the ARGV, the ITEMS (the fields of one item; a script takes any
+number of items), the FLAGS (`allow-oom`, `no-writes`) and the lua/lib files that it USES. The loader puts all of it in
+front of the script, so that its body speaks in names.
 """
 
 import hashlib

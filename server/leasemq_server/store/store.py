@@ -24,8 +24,8 @@ from leasemq_server.store.types import (
     LeaseReply,
     LeaseRequest,
     NewJob,
-    Outcome,
     OutboxEntry,
+    Outcome,
     Position,
     StoredJob,
     Tick,
@@ -147,7 +147,11 @@ class Store:
         call = script.call_args(queue, {"now_ms": self._now()}, jobs)
         replicas = self.replicas if durability is Durability.REPLICATED else 0
         local = 1 if self.implied_durability is not Durability.MEMORY or durability is Durability.FSYNC else 0
-        wait = ("WAITAOF", local, replicas, DURABLE_WAIT_MS) if durability is Durability.FSYNC else ("WAIT", replicas, DURABLE_WAIT_MS)
+        wait = (
+            ("WAITAOF", local, replicas, DURABLE_WAIT_MS)
+            if durability is Durability.FSYNC
+            else ("WAIT", replicas, DURABLE_WAIT_MS)
+        )
         try:
             async with self._client.client() as connection:
                 reply = await self._evalsha(connection, script, call)
@@ -202,7 +206,10 @@ class Store:
         return [_outcome(reply) for reply in await self._run("complete", queue, items)]
 
     async def fail(self, queue: str, items: Sequence[tuple[str, str, str, int, int | str]]) -> tuple[list[Outcome], bool]:
-        """Fails attempts, each (job id, nonce, failure JSON, non_retryable 0|1, retry delay ms or ""); says whether the outbox was written."""
+        """Fails attempts, each (job id, nonce, failure JSON, non_retryable 0|1, retry delay ms or "").
+
+        Says whether the outbox was written.
+        """
         replies, outbox = await self._run("fail", queue, items, seed=self._seed())
         return [_outcome(reply) for reply in replies], bool(outbox)
 
@@ -259,8 +266,11 @@ class Store:
     async def stats(self, queue: str) -> Counts:
         """Counts a queue's jobs."""
         reply = await self._run("stats", queue)
-        numbers = [int(value) for value in reply[:11]]
-        return Counts(*numbers[:6], bool(numbers[6]), *numbers[7:], reply[11], bool(reply[12]))
+        waiting, delayed, active, completed, failed, cancelled, paused, oldest_ms, added, completed_ever, failed_ever = map(
+            int, reply[:11]
+        )
+        states = (waiting, delayed, active, completed, failed, cancelled)
+        return Counts(*states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]))
 
     async def tick(self, queue: str) -> Tick:
         """Does what time has brought about in a queue."""
@@ -304,8 +314,7 @@ class Store:
         """Up to `count` jobs of a state in index order, from the place after `after`."""
         key = keys.queue_keys(queue)[STATE_SETS[state]]
         if after is None:
-            found = await self._range(key, ("+inf", "-inf") if descending else ("-inf", "+inf"), 0, count, descending)
-            return found
+            return await self._range(key, ("+inf", "-inf") if descending else ("-inf", "+inf"), 0, count, descending)
         ties_done = await self._ties_until(key, after, descending)
         bounds = (after.score, "-inf") if descending else (after.score, "+inf")
         return await self._range(key, bounds, ties_done, count, descending)
@@ -328,7 +337,7 @@ class Store:
                 return offset
 
     async def log_lines(self, queue: str, job_id: str, start: int, count: int) -> tuple[list[str], int, int]:
-        """Kept log lines from the one with number `start` on, the number of the line after them, and how many were ever appended."""
+        """Kept log lines from number `start` on, the number of the line after them, and how many were ever appended."""
         names = keys.queue_keys(queue)
         kept, total = await self._pipeline(("LLEN", names["logs*"] + job_id), ("HGET", names["job*"] + job_id, "lc"))
         dropped = int(total or 0) - int(kept)
@@ -346,7 +355,9 @@ class Store:
             fields = dict(flat) if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
             text = {name: fields[name].decode() for name in (b"target", b"id", b"finish_ms", b"failure")}
             found.append(
-                OutboxEntry(_text(entry_id), text[b"target"], text[b"id"], int(text[b"finish_ms"]), text[b"failure"], fields[b"spec"])
+                OutboxEntry(
+                    _text(entry_id), text[b"target"], text[b"id"], int(text[b"finish_ms"]), text[b"failure"], fields[b"spec"]
+                )
             )
         return found
 
@@ -358,7 +369,10 @@ class Store:
 
     async def heard_of(self, worker_id: str, info: bytes, now_ms: int, poll_ms: int) -> None:
         """Notes a heartbeat, and when the worker last asked for jobs (0: not known here)."""
-        commands: list[tuple[Any, ...]] = [("ZADD", keys.WORKERS, now_ms, worker_id), ("HSET", keys.WORKER_INFOS, worker_id, info)]
+        commands: list[tuple[Any, ...]] = [
+            ("ZADD", keys.WORKERS, now_ms, worker_id),
+            ("HSET", keys.WORKER_INFOS, worker_id, info),
+        ]
         if poll_ms:
             commands.append(("HSET", keys.WORKER_POLLS, worker_id, poll_ms))
         await self._pipeline(*commands)
@@ -420,7 +434,10 @@ class Store:
         await self._command("PUBLISH", channel, message)
 
     async def messages(self, channels: Sequence[str], ready: Callable[[], None]) -> AsyncIterator[tuple[str, str]]:
-        """What is published on the channels, from the moment that `ready` is called; raises StoreUnavailableError when the store is gone."""
+        """What is published on the channels, from the moment that `ready` is called.
+
+        Raises StoreUnavailableError when the store is gone.
+        """
         pubsub = self._client.pubsub()
         try:
             await pubsub.subscribe(*channels)
@@ -448,7 +465,9 @@ def _score(value: Any) -> str:
 
 def _leased(item: Sequence[Any]) -> LeasedJob:
     job_id, nonce, blob, attempt, expire_ms, expirations, failures, start_ms = item
-    return LeasedJob(_text(job_id), _text(nonce), blob, int(attempt), _ms(expire_ms), int(expirations), int(failures), _ms(start_ms))
+    return LeasedJob(
+        _text(job_id), _text(nonce), blob, int(attempt), _ms(expire_ms), int(expirations), int(failures), _ms(start_ms)
+    )
 
 
 def _stored(job_id: str, reply: Sequence[Any]) -> StoredJob:
@@ -463,6 +482,9 @@ def _domain_error(error: RedisError) -> Exception:
         return StoreFullError()
     if isinstance(error, RedisConnectionError | RedisTimeoutError):
         return StoreUnavailableError(str(error))
-    if isinstance(error, ResponseError) and str(error).startswith(("MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY")):
+    if isinstance(error, ResponseError) and str(error).startswith(
+        ("MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY")
+    ):
         return StoreUnavailableError(str(error))
-    return error
+    other: Exception = error
+    return other

@@ -14,7 +14,10 @@ class Durability(IntEnum):
 
 
 class NewJob(NamedTuple):
-    """A job to add. `options` is the JSON that scripts decide by ("" when all is default); at most one of delay_ms and run_ms is set."""
+    """A job to add.
+
+    `options` is the JSON that scripts decide by ("" when all is default); at most one of delay_ms and run_ms is set.
+    """
 
     id: str
     spec: bytes
@@ -125,7 +128,10 @@ class Counts(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """What a tick found: the next moment (-1: none), entries in the outbox, jobs moved and swept, whether the queue has any job."""
+    """What a tick found.
+
+    The next moment (-1: none), entries in the outbox, jobs moved and swept, whether the queue has any job.
+    """
 
     next_in_ms: int
     outbox: int

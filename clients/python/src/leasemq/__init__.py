@@ -1,4 +1,4 @@
-"""LeaseMQ's Python SDK: `Client` adds jobs, `Worker` runs them, `leasemq.sync.Client` is the same for programs without asyncio."""
+"""LeaseMQ's Python SDK: `Client` adds jobs, `Worker` runs them, `leasemq.sync.Client` is for programs without asyncio."""
 
 from leasemq.admin import Admin
 from leasemq.client import Client

@@ -73,7 +73,9 @@ class Admin:
         dead_letter_queue: str | Unset | None = UNSET,
         max_lease_expirations: int | Unset | None = UNSET,
     ) -> QueueInfo:
-        """Change what holds for jobs that say nothing themselves; makes the queue if need be. None puts an option back to the server's default.
+        """Change what holds for jobs that say nothing themselves; makes the queue if need be.
+
+        None puts an option back to the server's default.
 
         `attempts` and `backoff` are one setting: giving one of them sets the other to its default.
         """
@@ -113,7 +115,10 @@ class Admin:
                 return removed
 
     async def delete_queue(self, queue: str, *, force: bool = False) -> int:
-        """Remove a queue with everything in it; return how many jobs. Errors: QueueNotFound; QueueNotEmpty (unfinished jobs and no force)."""
+        """Remove a queue with everything in it; return how many jobs.
+
+        Errors: QueueNotFound; QueueNotEmpty (unfinished jobs and no force).
+        """
         removed = 0
         while True:
             request = admin_pb2.DeleteQueueRequest(queue=queue, force=force)
@@ -179,9 +184,10 @@ class Admin:
         limit: int | None = None,
         keep_attempts: bool = False,
     ) -> BulkResult:
-        """Redrive finished jobs: those named by `ids`, or all that match (default state FAILED). Their attempts start at 0 unless keep_attempts.
+        """Redrive finished jobs: those named by `ids`, or all that match (default state FAILED).
 
-        older_than: only jobs that finished longer ago. limit: at most this many. ValueError: ids together with any of the others.
+        Their attempts start at 0 unless keep_attempts. older_than: only jobs that finished longer ago.
+        limit: at most this many. ValueError: ids together with any of the others.
         """
         request = admin_pb2.RetryJobsRequest(queue=queue, keep_attempts=keep_attempts)
         pages = self._bulk(self._connection.stubs.admin.RetryJobs, request, ids, _filter(state, older_than, name, limit))

@@ -29,7 +29,7 @@ class Stop(Enum):
 
 
 class Attempt:
-    """One lease in this worker's hands: the job, the handler's task, and until when it is ours by this machine's monotonic clock."""
+    """One lease in this worker's hands: the job, the handler's task, and until when it is ours by the monotonic clock."""
 
     __slots__ = ("expires_at", "is_async", "job", "running", "stop", "task", "token")
 

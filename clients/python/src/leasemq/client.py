@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from leasemq import convert
 from leasemq.admin import Admin
-from leasemq.codec import to_duration, to_seconds
 from leasemq.coalescing import Coalescer, in_batches
+from leasemq.codec import to_duration, to_seconds
 from leasemq.connection import Connection
 from leasemq.model import AddedJob, Backoff, Durability, JobInfo, JobState, NewJob, Retention, Seconds
 from leasemq.v1 import producer_pb2

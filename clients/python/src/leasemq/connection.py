@@ -62,7 +62,7 @@ def default_address() -> str:
 
 
 def wait_before_retry(state: tenacity.RetryCallState) -> float:
-    """Return the seconds until the next attempt: exponential from 0.1 s to 2 s with full jitter, or what the server asked for if that is longer."""
+    """Return the seconds until the next attempt: 0.1 s to 2 s, exponential with full jitter, or more if the server asks."""
     return max(_jittered(state), _asked(_error_of(state)))
 
 
@@ -82,7 +82,7 @@ def _asked(error: LeaseMQError) -> float:
 
 
 def worth_repeating(error: BaseException) -> bool:
-    """Say whether a worker's loop tries again: what is retryable, and whatever was not the server's verdict (a deadline, a broken connection)."""
+    """Say whether a worker's loop tries again: it does unless the server itself said that it is no use."""
     return isinstance(error, LeaseMQError) and (is_retryable(error) or not error.reason)
 
 
@@ -91,7 +91,7 @@ async def persist(
     give_up: Callable[[LeaseMQError, float], bool],
     worth: Callable[[BaseException], bool] = is_retryable,
 ) -> Response_co:
-    """Make attempts until one succeeds or fails with an error not worth a retry, or `give_up` says so of the error and the wait in seconds."""
+    """Make attempts until one succeeds, fails with an error not worth a retry, or `give_up` says so of the error and the wait."""
     try:
         return await attempt()
     except LeaseMQError as error:
@@ -162,7 +162,10 @@ class Connection:
 
     @property
     def stubs(self) -> Stubs:
-        """The services; opens the channel if there is none yet. RuntimeError: the channel belongs to another event loop that still lives."""
+        """The services; opens the channel if there is none yet.
+
+        RuntimeError: the channel belongs to another event loop that still lives.
+        """
         loop = asyncio.get_running_loop()
         if self._stubs is not None and self._loop is loop:
             return self._stubs
@@ -181,10 +184,10 @@ class Connection:
         if channel is not None:
             await channel.close(None)
 
-    async def attempt(self, method: Method[Request_contra, Response_co], request: Request_contra, timeout: float) -> Response_co:
-        """Make one attempt at a call, within `timeout` seconds. LeaseMQError: it failed."""
+    async def attempt(self, method: Method[Request_contra, Response_co], request: Request_contra, seconds: float) -> Response_co:
+        """Make one attempt at a call, within this many seconds. LeaseMQError: it failed."""
         try:
-            response = await method(request, timeout=timeout)
+            response = await method(request, timeout=seconds)
         except grpc.aio.AioRpcError as rpc_error:
             error = from_rpc_error(rpc_error)
             self.outage.noticed(error)
@@ -200,7 +203,10 @@ class Connection:
     async def call(
         self, method: Method[Request_contra, Response_co], request: Request_contra, *, extra_time: float = 0.0
     ) -> Response_co:
-        """Make a call, retrying what is worth it until retry_timeout (plus `extra_time` for a call that waits) is over. LeaseMQError: it failed."""
+        """Make a call with retries until retry_timeout is over, and `extra_time` for a call that waits.
+
+        LeaseMQError: it failed.
+        """
         deadline = time.monotonic() + self.retry_timeout + extra_time
 
         async def attempt() -> Response_co:

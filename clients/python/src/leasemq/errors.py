@@ -189,7 +189,7 @@ def from_rpc_error(error: Any) -> LeaseMQError:
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Say whether a retry may help: UNAVAILABLE, and RESOURCE_EXHAUSTED as a verdict of the server (not gRPC's own size limit)."""
+    """Say whether a retry may help: UNAVAILABLE, and RESOURCE_EXHAUSTED from the server itself (not gRPC's own size limit)."""
     if not isinstance(error, LeaseMQError):
         return False
     return error.code is StatusCode.UNAVAILABLE or (error.code is StatusCode.RESOURCE_EXHAUSTED and error.reason != "")

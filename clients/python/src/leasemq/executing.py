@@ -69,7 +69,7 @@ class Handlers:
 
 def is_async(handler: Handler) -> bool:
     """Say whether a handler is a coroutine function, or an object whose __call__ is one."""
-    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004 - not whether it is callable but how
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
 
 
 def _call_in_thread(handler: Handler, job: Job) -> Any:

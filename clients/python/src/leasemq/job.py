@@ -23,7 +23,10 @@ class Fatal(Exception):
 
 
 class Snooze(Exception):
-    """Raise it to run the job again after `delay` (seconds or timedelta). Uses no attempt. ValueError: the delay is not finite."""
+    """Raise it to run the job again after `delay` (seconds or timedelta).
+
+    Uses no attempt. ValueError: the delay is not finite.
+    """
 
     def __init__(self, delay: Seconds) -> None:
         super().__init__(delay)
@@ -68,7 +71,10 @@ class CancelSignal:
             await woken.wait()
 
     def wait_sync(self, timeout: float | None = None) -> bool:
-        """Block until the job is to stop, or for `timeout` seconds; return whether it is. For handlers that are plain functions."""
+        """Block until the job is to stop, or for `timeout` seconds; return whether it is.
+
+        For handlers that are plain functions.
+        """
         woken = threading.Event()
         if self._listen(woken.set):
             woken.wait(timeout)
@@ -148,7 +154,10 @@ class Job:
 
     @property
     def payload(self) -> Any:
-        """The payload: decoded (anew each time) if its content type is JSON, else the bytes. ValueError: it is not the JSON that it says it is."""
+        """The payload: decoded (anew each time) if its content type is JSON, else the bytes.
+
+        ValueError: it is not the JSON that it says it is.
+        """
         return decode(self._spec.payload, self._spec.content_type)
 
     @property
@@ -177,7 +186,10 @@ class Job:
         await self._connection.call(self._connection.stubs.worker.ReportProgress, request)
 
     async def log(self, *lines: str) -> None:
-        """Append lines to the job's log, which keeps the newest 1,000. Errors: LeaseLost (stop working), Unavailable. A retry may repeat lines."""
+        """Append lines to the job's log, which keeps the newest 1,000.
+
+        Errors: LeaseLost (stop working), Unavailable. A retry may repeat lines.
+        """
         request = worker_pb2.AppendLogsRequest(lease_token=self.lease_token, lines=lines)
         await self._connection.call(self._connection.stubs.worker.AppendLogs, request)
 

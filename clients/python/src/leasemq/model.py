@@ -152,7 +152,10 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class AddedJob:
-    """What became of an added job. `created` is False when the id existed already and nothing changed; `run_time` is set while DELAYED."""
+    """What became of an added job.
+
+    `created` is False when the id existed already and nothing changed; `run_time` is set while DELAYED.
+    """
 
     id: str
     created: bool

@@ -16,7 +16,7 @@ from leasemq.v1 import worker_pb2
 
 MAX_JOBS = 1_000
 EARLY = 1.0
-"""Seconds: an empty answer that comes sooner means that the broker is going down or the worker is being drained, so asking again at once is no use."""
+"""Seconds; an empty answer that comes sooner means a broker that goes down or drains the worker: asking again at once is no use."""
 DRAIN_TIMEOUT = 5.0
 
 
@@ -65,7 +65,10 @@ class Poller:
                 await self._end_poll()
 
     async def drain(self, seconds: float) -> None:
-        """Ask for no more jobs, and let the poll in flight end: the broker ends it with an empty answer. It is given up after `seconds`."""
+        """Ask for no more jobs, and let the poll in flight end: the broker ends it with an empty answer.
+
+        It is given up after `seconds`.
+        """
         self._draining = True
         self._woken.set()
         if self._task is None or self._task.done():

@@ -1,4 +1,4 @@
-"""Tells the broker what became of attempts, in batches: what comes while a SettleJobs call is in flight goes with the next one."""
+"""Tells the broker what became of attempts, in batches: what comes while a call is in flight goes with the next one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_SETTLEMENTS = 1_000
 MAX_BYTES = 4 * 1024 * 1024
 CALL_TIMEOUT = 10.0
 GRACE = 30.0
-"""Seconds that a settlement is tried beyond the end of its lease: a lease that ran out in an outage is ours until somebody finds that out."""
+"""Seconds that a settlement is tried beyond the end of its lease: in an outage nobody else may have taken the job."""
 
 
 class Settler:

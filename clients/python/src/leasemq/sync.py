@@ -27,38 +27,38 @@ __all__ = ["Admin", "Client"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Inner = TypeVar("Inner", covariant=True)
+Inner_co = TypeVar("Inner_co", covariant=True)
 
 CHUNK = 100
 """Items that a listing takes over from the event loop at a time."""
 
 
-class _Facade(Protocol[Inner]):
+class _Facade(Protocol[Inner_co]):
     """What blocks on an async object: its loop runs in another thread."""
 
     @property
-    def inner(self) -> Inner:
+    def inner(self) -> Inner_co:
         """The async object."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run it in the other thread and wait for it."""
 
 
-def _blocking(method: Callable[Concatenate[Inner, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Any, P], T]:
+def _blocking(method: Callable[Concatenate[Inner_co, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Any, P], T]:
     """Make the blocking twin of an async method, with its signature and docstring."""
 
     @functools.wraps(method)
-    def call(self: _Facade[Inner], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def call(self: _Facade[Inner_co], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.run(method(self.inner, *args, **kwargs))
 
     return call
 
 
-def _listing(method: Callable[Concatenate[Inner, P], AsyncIterator[T]]) -> Callable[Concatenate[Any, P], Iterator[T]]:
+def _listing(method: Callable[Concatenate[Inner_co, P], AsyncIterator[T]]) -> Callable[Concatenate[Any, P], Iterator[T]]:
     """Make the plain twin of a method that iterates asynchronously; it reads on as it is iterated over."""
 
     @functools.wraps(method)
-    def items(self: _Facade[Inner], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+    def items(self: _Facade[Inner_co], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
         source = method(self.inner, *args, **kwargs)
         while chunk := self.run(_take(source)):
             yield from chunk
@@ -142,7 +142,10 @@ class Client:
     cancel = _blocking(AsyncClient.cancel)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the client's thread and wait for it. RuntimeError: the client is closed, or was made before a fork."""
+        """Run a coroutine in the client's thread and wait for it.
+
+        RuntimeError: the client is closed, or was made before a fork.
+        """
         try:
             future = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
         except RuntimeError:

@@ -137,8 +137,9 @@ class Worker:
         return self._running
 
     async def run(self, *, install_signal_handlers: bool = True) -> None:
-        """Work until SIGTERM, SIGINT, `stop` or the broker's directive to end; then drain. A second signal gives back all running jobs at once.
+        """Work until SIGTERM, SIGINT, `stop` or the broker's directive to end; then drain.
 
+        A second signal gives back all running jobs at once.
         Signals stop all workers that run in the process; they are heard in the main thread only. Errors: InvalidField, if the
         broker won't have such a worker.
         """
@@ -174,7 +175,7 @@ class Worker:
         self._poller.start().add_done_callback(self._polling_ended)
 
     async def stop(self, *, drain_timeout: Seconds | None = None) -> None:
-        """Lease no more, wait up to drain_timeout (default: the worker's) for running handlers, stop and give back the rest, settle everything, end.
+        """Lease no more, let running handlers end within drain_timeout (default the worker's), give back the rest, settle, end.
 
         Calls after the first wait for the same end.
         """
