@@ -4,6 +4,7 @@ import argparse
 import os
 import platform
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -49,12 +50,23 @@ def peers(wanted: str) -> tuple[list[str], str]:
     return [LEASEMQ, BULLMQ], f"BullMQ 6.7.0 on node {node}"
 
 
-def facts(plan: Plan, peer: str, report: Report, load_before: float) -> dict[str, str]:
+def yardstick_ns() -> float:
+    """How long a step of a plain loop takes on this machine just now: to compare machines by."""
+    steps = 2_000_000
+    start = time.perf_counter()
+    for _ in range(steps):
+        pass
+    return (time.perf_counter() - start) / steps * 1e9
+
+
+def facts(plan: Plan, peer: str, report: Report, before: tuple[float, float]) -> dict[str, str]:
+    load, yardstick = before
     memory_gib = psutil.virtual_memory().total / 2**30
     return {
         "when": f"{datetime.now(UTC):%Y-%m-%d}, {plan.sizes.name} sizes, medians of {plan.sizes.rounds} alternating round(s)",
         "machine": f"{os.cpu_count()} cores, {memory_gib:.0f} GiB, {platform.system()} {platform.machine()}, "
-        f"load {load_before:.1f} before the start",
+        f"load {load:.1f} before the start",
+        "yardstick": f"a step of an empty Python loop took {yardstick:.0f} ns before and {yardstick_ns():.0f} ns after the runs",
         "store": report.store_version,
         "LeaseMQ": f"{version('leasemq-server')} on Python {platform.python_version()}, grpcio {version('grpcio')}",
         "peer": peer,
@@ -75,7 +87,7 @@ def run_with_progress(plan: Plan) -> Report:
 
 def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
-    load_before = os.getloadavg()[0]
+    before = os.getloadavg()[0], yardstick_ns()
     names, peer = peers(options.peer)
     plan = Plan(
         scenarios=[SCENARIOS[name] for name in options.scenario or SCENARIOS],
@@ -90,7 +102,7 @@ def main(arguments: Sequence[str]) -> int:
     except ProcessFailedError as error:
         print(error, file=sys.stderr)
         return 1
-    about = facts(plan, peer, report, load_before)
+    about = facts(plan, peer, report, before)
     if options.json:
         print(as_json(report, about))
     else:

@@ -70,13 +70,18 @@ class Processes:
             if process.returncode is not None:
                 raise RuntimeError(f"{name} ended with {process.returncode}: {self.log(name).read_text()[-2000:]}")
 
-    async def stop(self) -> None:
-        """Ends the workers, then the broker; the exit code of each must be 0."""
-        for name, process in reversed(self._running):
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-                await _wait_or_kill(name, process)
-        self._running.clear()
+    async def stop(self) -> list[int]:
+        """Ends the workers, then the broker; their exit codes. Who interrupts this, too, ends them without grace."""
+        try:
+            for name, process in reversed(self._running):
+                if process.returncode is None:
+                    process.send_signal(signal.SIGTERM)
+                    await _wait_or_kill(name, process)
+        finally:
+            for _, process in self._running:
+                if process.returncode is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+        return [-1 if process.returncode is None else process.returncode for _, process in self._running]
 
 
 async def _wait_or_kill(name: str, process: asyncio.subprocess.Process) -> None:
@@ -93,7 +98,6 @@ async def _wait_or_kill(name: str, process: asyncio.subprocess.Process) -> None:
 class Mail:
     to: str
     subject: str
-    time: float
 
 
 class Mailbox:
@@ -122,7 +126,7 @@ class Mailbox:
         subject = next(line for line in envelope.content.decode().splitlines() if line.startswith("Subject: ")).removeprefix(
             "Subject: "
         )
-        self.delivered.append(Mail(envelope.rcpt_tos[0], subject, time.monotonic()))
+        self.delivered.append(Mail(envelope.rcpt_tos[0], subject))
         self._tell(f"[green]delivered[/]  {subject!r} to {envelope.rcpt_tos[0]}")
         return "250 OK"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import leasemq.sync
 import pytest
 
-from tests.cli.harness import Command, end, start_broker
+from tests.cli.harness import Command, InThisProcess, end, start_broker
 
 
 @pytest.fixture(scope="session")
@@ -16,14 +16,16 @@ def address() -> Iterator[str]:
     assert end(broker).code == 0
 
 
-@pytest.fixture(scope="session")
-def leasemq_command(address: str) -> Command:
+@pytest.fixture
+def program(address: str) -> Command:
+    """The command as a process of its own."""
     return Command(address)
 
 
 @pytest.fixture
-def cli(leasemq_command: Command) -> Command:
-    return leasemq_command
+def cli(address: str) -> Command:
+    """The command in this process, which spares its start."""
+    return InThisProcess(address)
 
 
 @pytest.fixture(scope="session")

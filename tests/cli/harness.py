@@ -7,9 +7,10 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from leasemq_server.cli.app import run
 
@@ -69,11 +70,8 @@ class Command:
         return ended.err
 
     def refuses(self, *arguments: str) -> str:
-        """The one line of a wrong usage: exit 2. It runs in this process, as it never gets as far as the broker."""
-        with redirect_stderr(StringIO()) as errors, redirect_stdout(StringIO()) as output:
-            code = run(arguments)
-        assert (code, output.getvalue(), errors.getvalue().count("\n")) == (2, "", 1), errors.getvalue()
-        return errors.getvalue()
+        """The one line of a wrong usage, exit 2; it never gets as far as the broker."""
+        return InThisProcess(self.address).fails(2, *arguments)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -83,6 +81,21 @@ class Command:
             stderr=subprocess.PIPE,
             env=self.environment(),
         )
+
+
+class InThisProcess(Command):
+    """The same without a process of its own, for tests that are about what a command says, not about how a process ends."""
+
+    def __call__(self, *arguments: str, stdin: bytes = b"", **environment: str) -> Ended:
+        assert not stdin
+        output, errors = TextIOWrapper(BytesIO(), write_through=True), StringIO()
+        with (
+            patch.dict(os.environ, self.environment(**environment), clear=True),
+            redirect_stdout(output),
+            redirect_stderr(errors),
+        ):
+            code = run(arguments)
+        return Ended(code, output.buffer.getvalue().decode(), errors.getvalue())  # type: ignore[attr-defined] # it is the BytesIO above
 
 
 def start_broker(*options: str) -> tuple[subprocess.Popen[bytes], str]:

@@ -48,11 +48,11 @@ def test_lifo_goes_to_the_head(cli, client, queue):
     assert [job.payload for job in client.admin.jobs(queue)] == [2, 1]
 
 
-def test_bytes_come_from_standard_input_and_from_a_file(cli, client, queue, tmp_path):
+def test_bytes_come_from_standard_input_and_from_a_file(program, client, queue, tmp_path):
     (tmp_path / "blob").write_bytes(b"\x00\xff")
-    cli.ok("add", queue, "-", "--raw", "--id", "stdin", stdin=b"\xfe\n")
-    cli.ok("add", queue, "--file", str(tmp_path / "blob"), "--raw", "--id", "file")
-    cli.ok("add", queue, "not json", "--raw", "--content-type", "text/plain", "--id", "text")
+    program.ok("add", queue, "-", "--raw", "--id", "stdin", stdin=b"\xfe\n")
+    program.ok("add", queue, "--file", str(tmp_path / "blob"), "--raw", "--id", "file")
+    program.ok("add", queue, "not json", "--raw", "--content-type", "text/plain", "--id", "text")
     jobs = [client.get(queue, job_id) for job_id in ("stdin", "file", "text")]
     assert [(job.raw_payload, job.content_type) for job in jobs] == [
         (b"\xfe\n", "application/octet-stream"),
@@ -61,10 +61,12 @@ def test_bytes_come_from_standard_input_and_from_a_file(cli, client, queue, tmp_
     ]
 
 
-def test_json_lines_add_a_job_each_in_order(cli, client, queue):
+def test_json_lines_add_a_job_each_in_order(program, client, queue):
     count = 2_500
     lines = "\n".join(json.dumps({"n": n}) for n in range(count))
-    assert cli.ok("add", queue, "--jsonl", "-", "--name", "many", stdin=lines.encode()).out == f"added {count} jobs to {queue}\n"
+    assert (
+        program.ok("add", queue, "--jsonl", "-", "--name", "many", stdin=lines.encode()).out == f"added {count} jobs to {queue}\n"
+    )
     jobs = list(client.admin.jobs(queue))
     assert [job.payload["n"] for job in jobs] == list(range(count))
     assert {job.name for job in jobs} == {"many"}

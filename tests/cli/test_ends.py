@@ -28,69 +28,69 @@ def test_no_broker_is_exit_3_and_says_how_to_start_one(nowhere, arguments):
     )
 
 
-def test_the_address_may_stand_before_or_after_the_command(cli, nowhere):
+def test_the_address_may_stand_before_or_after_the_command(program, nowhere):
     elsewhere = Command(nowhere)
-    assert elsewhere("--address", cli.address, "stats").code == 0
-    assert elsewhere("stats", "--address", cli.address).code == 0
+    assert elsewhere("--address", program.address, "stats").code == 0
+    assert elsewhere("stats", "--address", program.address).code == 0
 
 
-def test_an_address_that_is_none_is_exit_2(cli):
-    assert "HOST:PORT" in cli.refuses("stats", "--address", "somewhere")
+def test_an_address_that_is_none_is_exit_2(program):
+    assert "HOST:PORT" in program.refuses("stats", "--address", "somewhere")
 
 
-def test_ctrl_c_is_silent_and_exit_130(cli, queue):
-    waiting = cli.start("add", queue, "1", "--wait")
+def test_ctrl_c_is_silent_and_exit_130(program, queue):
+    waiting = program.start("add", queue, "1", "--wait")
     deadline = time.monotonic() + TIMEOUT_S
-    while cli.ok("stats", queue, "--json").json["waiting"] == 0:
+    while program.ok("stats", queue, "--json").json["waiting"] == 0:
         assert time.monotonic() < deadline
     ended = end(waiting, signal.SIGINT)
     assert (ended.code, ended.out, ended.err) == (130, "", "")
 
 
-def test_a_reader_that_leaves_early_is_no_error(cli, client, queue):
+def test_a_reader_that_leaves_early_is_no_error(program, client, queue):
     for n in range(3):
         client.add(queue, n)
     command = f"{LEASEMQ} jobs list {queue} --limit 0 --json | head -1; echo ${{PIPESTATUS[0]}}"
-    ended = subprocess.run(["bash", "-c", command], capture_output=True, env=cli.environment(), timeout=TIMEOUT_S, check=True)
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, env=program.environment(), timeout=TIMEOUT_S, check=True)
     assert ended.stderr == b""
 
 
-def test_a_full_standard_output_is_one_line(cli):
+def test_a_full_standard_output_is_one_line(program):
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
-            [LEASEMQ, "--version"], stdout=full, stderr=subprocess.PIPE, env=cli.environment(), timeout=TIMEOUT_S, check=False
+            [LEASEMQ, "--version"], stdout=full, stderr=subprocess.PIPE, env=program.environment(), timeout=TIMEOUT_S, check=False
         )
     assert ended.returncode == 1
     assert ended.stderr.count(b"\n") == 1
 
 
-def test_output_into_a_pipe_has_no_colours(cli, client, queue):
+def test_output_into_a_pipe_has_no_colours(program, client, queue):
     client.add(queue, 1)
-    assert "\x1b" not in cli.ok("stats").out + cli.ok("jobs", "list", queue).out
+    assert "\x1b" not in program.ok("stats").out + program.ok("jobs", "list", queue).out
 
 
 @pytest.mark.parametrize(("answer", "left"), [(b"n\n", 1), (b"y\n", 0)])
-def test_on_a_terminal_a_drain_asks_first(cli, client, queue, answer, left):
+def test_on_a_terminal_a_drain_asks_first(program, client, queue, answer, left):
     client.add(queue, 1)
-    shown, code = on_a_terminal(cli, ["queues", "drain", queue], types=answer, after=b"[y/N]")
+    shown, code = on_a_terminal(program, ["queues", "drain", queue], types=answer, after=b"[y/N]")
     assert (code, client.admin.stats(queue).waiting) == (1 if left else 0, left), shown
 
 
-def test_top_shows_the_queues_until_q(cli, client, queue):
+def test_top_shows_the_queues_until_q(program, client, queue):
     client.add(queue, 1)
-    shown, code = on_a_terminal(cli, ["top", "--interval", "100ms"], types=b"q", after=queue.encode())
+    shown, code = on_a_terminal(program, ["top", "--interval", "100ms"], types=b"q", after=queue.encode())
     assert code == 0, shown
 
 
-def test_top_needs_a_terminal(cli):
-    assert "leasemq stats --json" in cli.fails(1, "top")
+def test_top_needs_a_terminal(program):
+    assert "leasemq stats --json" in program.fails(1, "top")
 
 
-def on_a_terminal(cli, arguments, *, types, after):
+def on_a_terminal(program, arguments, *, types, after):
     """Runs the command on a terminal of its own and types once the text is there; what was shown, and the exit code."""
     child, terminal = pty.fork()
     if child == 0:
-        os.execve(LEASEMQ, [LEASEMQ, *arguments], cli.environment(COLUMNS="150", LINES="50", TERM="xterm"))
+        os.execve(LEASEMQ, [LEASEMQ, *arguments], program.environment(COLUMNS="150", LINES="50", TERM="xterm"))
     shown, typed = b"", False
     try:
         while chunk := os.read(terminal, 65_536):

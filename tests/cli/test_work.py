@@ -11,8 +11,8 @@ from tests.cli.harness import TIMEOUT_S, end
 
 
 @contextmanager
-def working(cli, queue, command, *options):
-    worker = cli.start("work", queue, "--exec", command, *options)
+def working(program, queue, command, *options):
+    worker = program.start("work", queue, "--exec", command, *options)
     try:
         yield worker
     finally:
@@ -30,53 +30,53 @@ def wait_for(fact, *, timeout_s=TIMEOUT_S):
     raise AssertionError("it did not come true in time")
 
 
-def test_exit_0_completes_with_standard_output_as_the_result(cli, client, queue):
-    with working(cli, queue, "cat", "-c", "4"):
+def test_exit_0_completes_with_standard_output_as_the_result(program, client, queue):
+    with working(program, queue, "cat", "-c", "4"):
         ids = [client.add(queue, payload).id for payload in ({"n": 1}, "text", b"\x00bytes")]
         assert [client.wait(queue, job_id, timeout=TIMEOUT_S).result for job_id in ids] == [{"n": 1}, "text", b"\x00bytes"]
 
 
-def test_the_program_learns_from_its_environment_what_it_works_on(cli, client, queue):
-    with working(cli, queue, 'echo "$LEASEMQ_JOB_ID $LEASEMQ_JOB_NAME $LEASEMQ_QUEUE $LEASEMQ_ATTEMPT"'):
+def test_the_program_learns_from_its_environment_what_it_works_on(program, client, queue):
+    with working(program, queue, 'echo "$LEASEMQ_JOB_ID $LEASEMQ_JOB_NAME $LEASEMQ_QUEUE $LEASEMQ_ATTEMPT"'):
         client.add(queue, None, id="one", name="welcome")
         assert client.wait(queue, "one", timeout=TIMEOUT_S).result == f"one welcome {queue} 1\n".encode()
 
 
-def test_another_exit_status_fails_with_the_end_of_standard_error(cli, client, queue):
-    with working(cli, queue, "echo first >&2; echo 'no route' >&2; exit 3") as worker:
+def test_another_exit_status_fails_with_the_end_of_standard_error(program, client, queue):
+    with working(program, queue, "echo first >&2; echo 'no route' >&2; exit 3") as worker:
         job = client.wait(queue, client.add(queue, 1, attempts=2).id, timeout=TIMEOUT_S)
         assert (job.state, job.attempt, job.failures[-1].message) == (JobState.FAILED, 2, "exit status 3: first\nno route")
-        assert cli.ok("jobs", "logs", queue, job.id).out.splitlines() == ["first", "no route"] * 2
-        assert "no route" in cli.ok("jobs", "list", queue, "--state", "failed", "--json").out
+        assert program.ok("jobs", "logs", queue, job.id).out.splitlines() == ["first", "no route"] * 2
+        assert "no route" in program.ok("jobs", "list", queue, "--state", "failed", "--json").out
         said = end(worker)
     assert (said.code, said.err.count("again"), said.err.count("failed")) == (0, 1, 1)
 
 
-def test_exit_75_puts_the_job_off_without_using_an_attempt(cli, client, queue):
-    with working(cli, queue, "exit 75", "--snooze", "1h"):
+def test_exit_75_puts_the_job_off_without_using_an_attempt(program, client, queue):
+    with working(program, queue, "exit 75", "--snooze", "1h"):
         job_id = client.add(queue, 1, attempts=1).id
         job = wait_for(lambda: (job := client.get(queue, job_id)).state is JobState.DELAYED and job)
     assert (job.attempt, job.failures) == (0, [])
 
 
-def test_a_program_that_prints_more_than_a_result_may_be_fails(cli, client, queue):
-    with working(cli, queue, "yes"):
+def test_a_program_that_prints_more_than_a_result_may_be_fails(program, client, queue):
+    with working(program, queue, "yes"):
         job = client.wait(queue, client.add(queue, 1).id, timeout=TIMEOUT_S)
     assert "printed more than" in job.failures[-1].message
 
 
-def test_a_payload_that_the_program_does_not_read_is_no_failure(cli, client, queue):
-    with working(cli, queue, "true"):
+def test_a_payload_that_the_program_does_not_read_is_no_failure(program, client, queue):
+    with working(program, queue, "true"):
         job = client.wait(queue, client.add(queue, "x" * 500_000).id, timeout=TIMEOUT_S)
     assert (job.state, job.result) == (JobState.COMPLETED, None)
 
 
-def test_a_cancelled_job_ends_the_program_and_its_children(cli, client, queue, tmp_path):
+def test_a_cancelled_job_ends_the_program_and_its_children(program, client, queue, tmp_path):
     pids = tmp_path / "pids"
-    with working(cli, queue, f"sleep 600 & echo $$ $! > {pids}.new; mv {pids}.new {pids}; wait"):
+    with working(program, queue, f"sleep 600 & echo $$ $! > {pids}.new; mv {pids}.new {pids}; wait"):
         job_id = client.add(queue, 1).id
         wait_for(pids.exists)
-        cli.ok("jobs", "cancel", queue, job_id)
+        program.ok("jobs", "cancel", queue, job_id)
         job = client.wait(queue, job_id, timeout=TIMEOUT_S)
         assert job.state is JobState.CANCELLED
         for pid in map(int, pids.read_text().split()):
@@ -91,9 +91,9 @@ def _runs(pid):
     return True
 
 
-def test_ctrl_c_lets_the_running_job_finish(cli, client, queue, tmp_path):
+def test_ctrl_c_lets_the_running_job_finish(program, client, queue, tmp_path):
     started, go = tmp_path / "started", tmp_path / "go"
-    with working(cli, queue, f"touch {started}; while [ ! -e {go} ]; do sleep 0.05; done; echo 1") as worker:
+    with working(program, queue, f"touch {started}; while [ ! -e {go} ]; do sleep 0.05; done; echo 1") as worker:
         job_id = client.add(queue, 1).id
         wait_for(started.exists)
         worker.send_signal(signal.SIGINT)
@@ -104,9 +104,9 @@ def test_ctrl_c_lets_the_running_job_finish(cli, client, queue, tmp_path):
     assert client.get(queue, waiting).state is JobState.WAITING
 
 
-def test_a_second_ctrl_c_gives_the_running_job_back(cli, client, queue, tmp_path):
+def test_a_second_ctrl_c_gives_the_running_job_back(program, client, queue, tmp_path):
     started = tmp_path / "started"
-    with working(cli, queue, f"touch {started}; exec sleep 600") as worker:
+    with working(program, queue, f"touch {started}; exec sleep 600") as worker:
         job_id = client.add(queue, 1).id
         wait_for(started.exists)
         worker.send_signal(signal.SIGINT)
@@ -118,15 +118,15 @@ def test_a_second_ctrl_c_gives_the_running_job_back(cli, client, queue, tmp_path
     assert (job.state, job.attempt) == (JobState.WAITING, 0)
 
 
-def test_add_wait_prints_the_result_or_says_why_there_is_none(cli, client, queue):
-    with working(cli, queue, 'read n; [ "$n" -gt 1 ] && echo $((n * 2)) || { echo too small >&2; exit 1; }'):
-        assert cli.ok("add", queue, "21", "--wait").out == "42\n"
-        assert cli.ok("add", queue, "21", "--wait", "--json").json["result"] == 42
-        assert "failed after 1 attempts: exit status 1: too small" in cli.fails(1, "add", queue, "1", "--wait")
+def test_add_wait_prints_the_result_or_says_why_there_is_none(program, client, queue):
+    with working(program, queue, 'read n; [ "$n" -gt 1 ] && echo $((n * 2)) || { echo too small >&2; exit 1; }'):
+        assert program.ok("add", queue, "21", "--wait").out == "42\n"
+        assert program.ok("add", queue, "21", "--wait", "--json").json["result"] == 42
+        assert "failed after 1 attempts: exit status 1: too small" in program.fails(1, "add", queue, "1", "--wait")
 
 
-def test_a_worker_is_listed_while_it_works(cli, queue):
-    with working(cli, queue, "true", "-c", "3"):
-        (worker,) = wait_for(lambda: cli.ok("workers", queue, "--json").json_lines)
+def test_a_worker_is_listed_while_it_works(program, queue):
+    with working(program, queue, "true", "-c", "3"):
+        (worker,) = wait_for(lambda: program.ok("workers", queue, "--json").json_lines)
         assert (worker["queues"], worker["concurrency"], worker["language"]) == ([queue], 3, "python")
-        assert queue in cli.ok("workers").out
+        assert queue in program.ok("workers").out

@@ -1,9 +1,7 @@
 """Brokers on two stores, and the example programs, built once."""
 
 import re
-import select
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.polyglot.support import EXAMPLES, PATIENCE_S, ROOT, Broker, Programs, locate, missing, needed, process, run
+from tests.polyglot.support import EXAMPLES, ROOT, Broker, Programs, locate, missing, needed, run, serve
 
 GRPCURL_VERSION = "v1.9.4"
 OLDEST_NODE = 20
@@ -19,21 +17,9 @@ OLDEST_NODE = 20
 
 @pytest.fixture(scope="session", params=["memory", "embedded"])
 def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    folder = tmp_path_factory.mktemp(f"broker-{request.param}")
-    store = ["--store", "memory://"] if request.param == "memory" else ["--data-dir", str(folder / "data")]
-    command = [sys.executable, "-m", "leasemq_server", "serve", "--listen", "127.0.0.1:0", *store]
-    log = folder / "log"
-    with process(command, log) as server:
-        assert server.stdout is not None
-        readable, _, _ = select.select([server.stdout], [], [], PATIENCE_S)
-        line = server.stdout.readline() if readable else ""
-        found = re.fullmatch(r"listening on (\S+)\n", line)
-        assert found, f"the broker said {line!r}\n{log.read_text()}"
-        broker = Broker(found[1])
+    store = ["--store", "memory://"] if request.param == "memory" else []
+    with serve(tmp_path_factory.mktemp("broker"), *store) as broker:
         yield broker
-        broker.channel.close()
-        server.terminate()
-        assert server.wait(timeout=PATIENCE_S) == 0, log.read_text()
 
 
 @pytest.fixture
@@ -81,9 +67,7 @@ def start_worker(broker: Broker, queue: str, tmp_path: Path) -> Iterator[StartWo
     with ExitStack() as workers:
 
         def start(programs: Programs, *options: str) -> "subprocess.Popen[str]":
-            command = [*programs.worker, "--queue", queue, *options]
-            log = tmp_path / f"worker-{uuid.uuid4().hex}.log"
-            return workers.enter_context(process(command, log, {"LEASEMQ_ADDRESS": broker.address}))
+            return workers.enter_context(programs.work(broker, queue, tmp_path, *options))
 
         yield start
 

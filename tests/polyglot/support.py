@@ -2,14 +2,17 @@
 
 import json
 import os
+import re
+import select
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -67,6 +70,23 @@ def process(command: list[str], log: Path, env: dict[str, str] | None = None) ->
             print(f"{command[0]} logged:\n{log.read_text()}")
 
 
+@contextmanager
+def serve(folder: Path, *options: str, listen: str = "127.0.0.1:0") -> Iterator["Broker"]:
+    """A broker with its data in the folder."""
+    command = [sys.executable, "-m", "leasemq_server", "serve", "--listen", listen, "--data-dir", str(folder / "data"), *options]
+    log = folder / "broker.log"
+    with process(command, log) as server:
+        assert server.stdout is not None
+        readable, _, _ = select.select([server.stdout], [], [], PATIENCE_S)
+        line = server.stdout.readline() if readable else ""
+        found = re.fullmatch(r"listening on (\S+)\n", line)
+        assert found, f"the broker said {line!r}"
+        broker = Broker(found[1])
+        yield broker
+        broker.channel.close()
+        assert terminate(server) == 0
+
+
 def terminate(child: "subprocess.Popen[str]") -> int:
     child.send_signal(signal.SIGTERM)
     return child.wait(timeout=PATIENCE_S)
@@ -86,6 +106,10 @@ class Programs:
     language: str
     worker: list[str]
     producer: list[str]
+
+    def work(self, broker: "Broker", queue: str, folder: Path, *options: str) -> AbstractContextManager["subprocess.Popen[str]"]:
+        command = [*self.worker, "--queue", queue, *options]
+        return process(command, folder / f"{uuid.uuid4().hex}.log", {"LEASEMQ_ADDRESS": broker.address})
 
 
 class Broker:

@@ -1,6 +1,8 @@
 """Jobs cross languages: the example programs of examples/polyglot against a real broker, and plain Python on the other side."""
 
 import json
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -8,7 +10,7 @@ from leasemq.v1 import job_pb2, producer_pb2
 from leasemq.v1.admin_pb2 import GetStatsRequest, ListWorkersRequest
 
 from tests.polyglot.conftest import StartWorker
-from tests.polyglot.support import Broker, Programs, PythonWorker, run, terminate, wait_until
+from tests.polyglot.support import Broker, Programs, PythonWorker, process, run, serve, terminate, wait_until
 
 COMPLETED, FAILED, CANCELLED = job_pb2.JOB_STATE_COMPLETED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED
 
@@ -50,12 +52,10 @@ def test_one_language_adds_and_the_other_works(
     assert results == [{"sum": 2 * i + 1, "language": works} for i in range(20)]
 
 
-def test_a_producer_adds_more_jobs_than_a_batch_takes(
-    broker: Broker, queue: str, programs: Programs, start_worker: StartWorker
-) -> None:
-    start_worker(programs, "--concurrency", "32")
-    assert len(produce(programs, broker, queue, count=1_001)) == 1_001
-    assert stats(broker, queue).added_total == 1_001
+def test_a_producer_adds_more_jobs_than_a_batch_takes(broker: Broker, queue: str, programs: Programs, tmp_path: Path) -> None:
+    command = [*programs.producer, "--queue", queue, "--jobs", "1001"]
+    with process(command, tmp_path / "log", {"LEASEMQ_ADDRESS": broker.address}):
+        wait_until(lambda: stats(broker, queue).waiting == 1_001, "all jobs are added")
 
 
 def test_a_job_that_fails_is_tried_again_and_reported_by_the_producer(
@@ -137,3 +137,16 @@ def test_sigterm_ends_an_idle_worker_long_before_its_poll_would(
     worker.terminate()
     assert worker.wait(timeout=5) == 0
     assert stats(broker, queue).active == 0
+
+
+def test_a_worker_outlives_a_restart_of_the_broker(programs: Programs, queue: str, tmp_path: Path) -> None:
+    with ExitStack() as outliving:
+        with serve(tmp_path) as broker:
+            outliving.enter_context(programs.work(broker, queue, tmp_path))
+            [running] = broker.add(queue, {"numbers": [1], "seconds": 2})
+            wait_until(lambda: stats(broker, queue).active == 1, "the job runs")
+        with serve(tmp_path, listen=broker.address) as again:
+            [added] = again.add(queue, {"numbers": [2]})
+            for job_id in (running, added):
+                job = again.finished(queue, job_id)
+                assert (job.state, job.attempt, job.lease_expirations) == (COMPLETED, 1, 0)

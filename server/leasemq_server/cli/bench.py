@@ -28,9 +28,9 @@ def bench(
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
-    """Measure add and work rates against a broker, from this machine, on a queue of its own that is deleted afterwards.
+    """Measure add and work rates against a broker.
 
-    This is one client against whatever runs there. The full comparison, on stores of its own and with peers, is
+    From this machine, on a queue of its own that is deleted afterwards: one client against whatever runs there. The full comparison, on stores of its own and with peers, is
     `make bench` in a checkout.
 
     Example:

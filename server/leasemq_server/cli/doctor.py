@@ -40,7 +40,9 @@ def doctor(
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
-    """Check the store's settings and say what to change; exit 1 if there is something to change.
+    """Check the store's settings and say what to change.
+
+    Exit 1 if there is something to change.
 
     Examples:
     [cyan]leasemq doctor[/]

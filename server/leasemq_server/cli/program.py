@@ -57,6 +57,8 @@ async def run_program(command: str, payload: bytes, environment: dict[str, str],
 
 async def stop(process: asyncio.subprocess.Process) -> None:
     """Ends what is left of the program's process group; at once if this call is cancelled too."""
+    # asyncio's wait() ends with the pipes, so what the program still prints must go somewhere.
+    discarding = [asyncio.ensure_future(_discard(pipe)) for pipe in (process.stdout, process.stderr)]
     try:
         _signal_group(process, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
@@ -64,7 +66,14 @@ async def stop(process: asyncio.subprocess.Process) -> None:
                 await process.wait()
     finally:
         _signal_group(process, signal.SIGKILL)
+        for each in discarding:
+            each.cancel()
     await process.wait()
+
+
+async def _discard(pipe: asyncio.StreamReader | None) -> None:
+    while pipe is not None and await pipe.read(CHUNK_BYTES):
+        pass
 
 
 def _signal_group(process: asyncio.subprocess.Process, which: signal.Signals) -> None:

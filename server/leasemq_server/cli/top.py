@@ -36,7 +36,9 @@ def top(
     ] = timedelta(seconds=1),
     address: Address = DEFAULT_ADDRESS,
 ) -> None:
-    """Watch queues and workers live; q or Ctrl-C leaves.
+    """Watch queues and workers live.
+
+    q or Ctrl-C leaves.
 
     Example:
     [cyan]leasemq top --interval 500ms[/]

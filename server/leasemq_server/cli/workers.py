@@ -21,7 +21,9 @@ def workers(
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
-    """List the workers that are alive: heard of within the last minute.
+    """List the workers that are alive.
+
+    Those are the ones that were heard of within the last minute.
 
     Example:
     [cyan]leasemq workers email[/]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import hiredis
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -37,7 +38,21 @@ def connect(url: str) -> tuple[Client, bool]:
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
+    pool.connection_class = _packing_in_c(pool.connection_class)
     return redis.Redis(connection_pool=pool), True
+
+
+def _packing_in_c(connection_class: Any) -> Any:
+    """The connection class, with commands written by hiredis.
+
+    A batch has thousands of arguments, and the client's own loop over them is 15 % of the broker.
+    """
+
+    class PackingInC(connection_class):  # type: ignore[misc] # the class is known at run time only
+        def pack_command(self, *args: Any) -> list[bytes]:
+            return [hiredis.pack_command(args)]
+
+    return PackingInC
 
 
 _memory_servers: dict[str, Any] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -12,6 +13,8 @@ from google.protobuf.duration_pb2 import Duration
 from leasemq.codec import encode
 from leasemq.job import Job
 from leasemq.v1 import job_pb2, worker_pb2
+
+_CALLER = str(Path(__file__).with_name("executing.py"))
 
 MAX_TYPE, MAX_MESSAGE, MAX_STACK = 256, 4_096, 16_384
 """Characters of a failure that are sent; the server keeps no more."""
@@ -96,8 +99,12 @@ def _message(error: BaseException) -> str:
 
 
 def _stack(error: BaseException) -> str:
-    """Format the stack from the handler down: the frame that called it is the SDK's."""
-    frames = error.__traceback__.tb_next if error.__traceback__ else None
+    """Format the stack from the handler down: the frames above it are the SDK's."""
+    frames = frame = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == _CALLER:
+            frames = frame.tb_next
+        frame = frame.tb_next
     return "".join(traceback.format_exception(type(error), error, frames))
 
 

@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 JSON_TYPE = "application/json"
 BYTES_TYPE = "application/octet-stream"
 
+_decoder = json.JSONDecoder()
 _encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -41,7 +42,7 @@ def encode(value: Any, content_type: str | None = None) -> tuple[bytes, str]:
 def decode(data: bytes, content_type: str) -> Any:
     """Turn bytes back into a value: JSON is decoded (ValueError if it is none), nothing at all is None, the rest stays bytes."""
     if is_json(content_type):
-        return json.loads(data) if data else None
+        return _decoder.decode(data.decode()) if data else None
     return data
 
 

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Value
 
 from leasemq import model
-from leasemq.codec import encode, from_duration, from_timestamp, to_duration, to_timestamp
+from leasemq.codec import JSON_TYPE, encode, from_duration, from_timestamp, to_duration, to_timestamp
 from leasemq.v1 import admin_pb2, job_pb2, producer_pb2
 
 
@@ -118,7 +118,7 @@ def job_info(job: job_pb2.Job) -> model.JobInfo:
         priority=spec.priority,
         headers=dict(spec.headers),
         raw_payload=spec.payload,
-        content_type=spec.content_type,
+        content_type=spec.content_type or JSON_TYPE,
         raw_result=job.result,
         result_content_type=job.result_content_type,
         progress=json_format.MessageToDict(job.progress) if job.HasField("progress") else None,

@@ -16,8 +16,9 @@ from leasemq.v1 import worker_pb2
 
 MAX_JOBS = 1_000
 EARLY = 1.0
-"""Seconds; an empty answer that comes sooner means a broker that goes down or drains the worker: asking again at once is no use."""
+"""Seconds; an empty answer that comes sooner is a broker's that goes down or drains the worker: asking again at once is no use."""
 DRAIN_TIMEOUT = 5.0
+DRAIN_AGAIN = 1.0
 
 
 class Poller:
@@ -73,9 +74,10 @@ class Poller:
         self._woken.set()
         if self._task is None or self._task.done():
             return
-        if self._in_flight:
-            await self._end_poll()
-            await asyncio.wait({self._task}, timeout=seconds)
+        deadline = time.monotonic() + seconds
+        while self._in_flight and time.monotonic() < deadline:
+            await self._end_poll()  # again if need be: it may have overtaken the poll on its way
+            await asyncio.wait({self._task}, timeout=DRAIN_AGAIN)
         self.abandon()
         await asyncio.wait({self._task})
 

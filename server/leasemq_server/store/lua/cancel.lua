@@ -26,9 +26,10 @@ for i, id, reason in items() do
   else
     if state ~= 'cancelled' then
       redis.call('ZREM', state == 'delayed' and delayed or wait, id)
-      cancel_now(id, options_of(id), now, redis.call('HGET', job .. id, 'aw'), { 'c', reason })
+      finish(id, 'cancelled', now, options_of(id), redis.call('HGET', job .. id, 'aw'), { 'c', reason })
     end
     results[i] = { 'OK', 'cancelled' }
   end
 end
+file_finished()
 return results

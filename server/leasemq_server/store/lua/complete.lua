@@ -6,7 +6,7 @@
 -- FLAGS: allow-oom
 -- USES: job, wake, finish, lease
 local now = clock()
-local results, done, count = {}, {}, nil
+local results, done = {}, {}
 
 for i, id, nonce, result, content_type in items() do
   local record, reply = held(id, nonce, now)
@@ -14,7 +14,7 @@ for i, id, nonce, result, content_type in items() do
     local fields = {}
     if result ~= '' then fields = { 'r', result, 'rt', content_type } end
     done[#done + 1] = id
-    count = finish(id, 'completed', now, record.options, record.awaited, fields) or count
+    finish(id, 'completed', now, record.options, record.awaited, fields)
     reply = outcome('completed', 0, 0)
   end
   results[i] = reply
@@ -23,6 +23,6 @@ end
 if #done > 0 then
   redis.call('ZREM', leases, unpack(done))
   redis.call('HINCRBY', meta, 'completed', #done)
-  if count then trim('completed', count) end
+  file_finished()
 end
 return results

@@ -27,4 +27,5 @@ for i, id, nonce, failure, non_retryable, retry_delay_ms in items() do
   end
   results[i] = reply
 end
+file_finished()
 return { results, outbox_written }

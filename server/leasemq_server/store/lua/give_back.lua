@@ -22,4 +22,5 @@ for _, request_id in items() do
     end
   end
 end
+file_finished()
 return given_back

@@ -10,6 +10,7 @@ local NONCE_LENGTH = 24
 local REPLAY_MS = 60000
 local now = clock()
 maintain(now, tonumber(max_moves))
+file_finished()
 
 local answers, wanted, replays = {}, 0, {}
 for i, request_id, _, max_jobs in items() do

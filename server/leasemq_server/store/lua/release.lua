@@ -14,4 +14,5 @@ for i = #queued, 1, -1 do -- backwards, so that the first of the batch is at the
   local record, reply = held(queued[i][1], queued[i][2], now)
   results[i] = record and release(queued[i][1], queued[i][3], record, now) or reply
 end
+file_finished()
 return results

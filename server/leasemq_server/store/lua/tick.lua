@@ -8,6 +8,7 @@
 local now = clock()
 local budget = tonumber(max_moves)
 local moved = maintain(now, budget)
+file_finished()
 local swept, next_sweep = 0, nil
 
 local function soonest(ms)

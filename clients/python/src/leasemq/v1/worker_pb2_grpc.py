@@ -107,7 +107,7 @@ class WorkerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchLeaseJobs(self, request, context):
-        """Leases up to max_jobs. As LeaseJob; also BATCH_TOO_LARGE.
+        """Leases up to max_jobs. As LeaseJob.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

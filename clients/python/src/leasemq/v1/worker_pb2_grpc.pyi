@@ -40,7 +40,7 @@ class WorkerServiceStub:
     gets the same lease again. A call that is gone when its lease is made gives the job back, no attempt used.
     """
     BatchLeaseJobs: _grpc.UnaryUnaryMultiCallable[_worker_pb2.BatchLeaseJobsRequest, _worker_pb2.BatchLeaseJobsResponse]
-    """Leases up to max_jobs. As LeaseJob; also BATCH_TOO_LARGE."""
+    """Leases up to max_jobs. As LeaseJob."""
     CompleteJob: _grpc.UnaryUnaryMultiCallable[_worker_pb2.CompleteJobRequest, _worker_pb2.CompleteJobResponse]
     """The attempt went well: the job becomes COMPLETED. Errors: LEASE_LOST, PAYLOAD_TOO_LARGE. A retry is safe: the same token gets the first outcome again."""
     FailJob: _grpc.UnaryUnaryMultiCallable[_worker_pb2.FailJobRequest, _worker_pb2.FailJobResponse]
@@ -74,7 +74,7 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     gets the same lease again. A call that is gone when its lease is made gives the job back, no attempt used.
     """
     BatchLeaseJobs: _aio.UnaryUnaryMultiCallable[_worker_pb2.BatchLeaseJobsRequest, _worker_pb2.BatchLeaseJobsResponse]  # type: ignore[assignment]
-    """Leases up to max_jobs. As LeaseJob; also BATCH_TOO_LARGE."""
+    """Leases up to max_jobs. As LeaseJob."""
     CompleteJob: _aio.UnaryUnaryMultiCallable[_worker_pb2.CompleteJobRequest, _worker_pb2.CompleteJobResponse]  # type: ignore[assignment]
     """The attempt went well: the job becomes COMPLETED. Errors: LEASE_LOST, PAYLOAD_TOO_LARGE. A retry is safe: the same token gets the first outcome again."""
     FailJob: _aio.UnaryUnaryMultiCallable[_worker_pb2.FailJobRequest, _worker_pb2.FailJobResponse]  # type: ignore[assignment]
@@ -117,7 +117,7 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _worker_pb2.BatchLeaseJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.BatchLeaseJobsResponse, _abc.Awaitable[_worker_pb2.BatchLeaseJobsResponse]]:
-        """Leases up to max_jobs. As LeaseJob; also BATCH_TOO_LARGE."""
+        """Leases up to max_jobs. As LeaseJob."""
 
     @_abc_1.abstractmethod
     def CompleteJob(

@@ -46,7 +46,10 @@ local function send_to_dead_letter_queue(id, options, now, failure)
   return true
 end
 
--- The job is out of wait, delayed and leases already. Returns the count that its set is to be trimmed to, or nil.
+local entering = { completed = {}, failed = {}, cancelled = {} } -- score and id of the jobs that this script finishes
+local keep = {} -- how many each set is to keep
+
+-- The job is out of wait, delayed and leases already. The script must call file_finished() at its end.
 local function finish(id, state, now, options, awaited, fields)
   local age, count, own = retention(options, state)
   if awaited and (age == 0 or count == 0) then age, count, own = AWAITED_MS, nil, true end
@@ -54,10 +57,20 @@ local function finish(id, state, now, options, awaited, fields)
   if age == 0 or count == 0 then
     remove_all({ id })
   else
-    redis.call('HSET', job .. id, 's', state, 'ft', now, unpack(fields or {}))
-    redis.call('ZADD', SETS[state], now, id)
+    local set = entering[state]
+    set[#set + 1] = now
+    set[#set + 1] = id
+    redis.call('HSET', job .. id, 's', state, 'ft', now, unpack(fields))
     if own and age then redis.call('ZADD', purge, now + age, id) end
   end
+  keep[state] = count or keep[state]
   if awaited then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. id) end
-  return count
+end
+
+-- Puts the finished jobs into their sets, one call a set, and applies the retention by count.
+local function file_finished()
+  for state, set in pairs(entering) do
+    if #set > 0 then redis.call('ZADD', SETS[state], unpack(set)) end
+    if keep[state] then trim(state, keep[state]) end
+  end
 end

@@ -5,7 +5,7 @@ local function release(id, delay_ms, record, now)
   local options = record.options
   redis.call('ZREM', leases, id)
   if record.cancel then
-    cancel_now(id, options, now, record.awaited)
+    finish(id, 'cancelled', now, options, record.awaited, {})
     return outcome('cancelled', 0, 0)
   end
   local state, run_ms = 'waiting', 0

@@ -52,20 +52,14 @@ end
 local function bury(id, options, now, awaited, failure, fields)
   if send_to_dead_letter_queue(id, options, now, failure) then outbox_written = outbox_written + 1 end
   redis.call('HINCRBY', meta, 'failed', 1)
-  local count = finish(id, 'failed', now, options, awaited, fields)
-  if count then trim('failed', count) end
-end
-
-local function cancel_now(id, options, now, awaited, fields)
-  local count = finish(id, 'cancelled', now, options, awaited, fields)
-  if count then trim('cancelled', count) end
+  finish(id, 'failed', now, options, awaited, fields)
 end
 
 -- Decides and applies what follows a failed attempt of a job that is out of `leases`. Returns the state, its run time and the attempts left.
 local function after_failure(id, options, attempt, now, record, non_retryable, retry_delay, fields)
   local left = non_retryable and 0 or math.max(0, max_attempts(options) - attempt)
   if record.cancel then
-    cancel_now(id, options, now, record.awaited, fields)
+    finish(id, 'cancelled', now, options, record.awaited, fields)
     return 'cancelled', 0, 0
   end
   if left == 0 then

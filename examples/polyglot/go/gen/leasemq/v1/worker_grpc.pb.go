@@ -44,7 +44,7 @@ type WorkerServiceClient interface {
 	// Leases one job, waiting for it up to wait_duration; no job in time is an OK without a lease. A retry with the same request_id
 	// gets the same lease again. A call that is gone when its lease is made gives the job back, no attempt used.
 	LeaseJob(ctx context.Context, in *LeaseJobRequest, opts ...grpc.CallOption) (*LeaseJobResponse, error)
-	// Leases up to max_jobs. As LeaseJob; also BATCH_TOO_LARGE.
+	// Leases up to max_jobs. As LeaseJob.
 	BatchLeaseJobs(ctx context.Context, in *BatchLeaseJobsRequest, opts ...grpc.CallOption) (*BatchLeaseJobsResponse, error)
 	// The attempt went well: the job becomes COMPLETED. Errors: LEASE_LOST, PAYLOAD_TOO_LARGE. A retry is safe: the same token gets the first outcome again.
 	CompleteJob(ctx context.Context, in *CompleteJobRequest, opts ...grpc.CallOption) (*CompleteJobResponse, error)
@@ -204,7 +204,7 @@ type WorkerServiceServer interface {
 	// Leases one job, waiting for it up to wait_duration; no job in time is an OK without a lease. A retry with the same request_id
 	// gets the same lease again. A call that is gone when its lease is made gives the job back, no attempt used.
 	LeaseJob(context.Context, *LeaseJobRequest) (*LeaseJobResponse, error)
-	// Leases up to max_jobs. As LeaseJob; also BATCH_TOO_LARGE.
+	// Leases up to max_jobs. As LeaseJob.
 	BatchLeaseJobs(context.Context, *BatchLeaseJobsRequest) (*BatchLeaseJobsResponse, error)
 	// The attempt went well: the job becomes COMPLETED. Errors: LEASE_LOST, PAYLOAD_TOO_LARGE. A retry is safe: the same token gets the first outcome again.
 	CompleteJob(context.Context, *CompleteJobRequest) (*CompleteJobResponse, error)

@@ -1161,7 +1161,7 @@ export const WorkerService: GenService<{
     output: typeof LeaseJobResponseSchema;
   },
   /**
-   * Leases up to max_jobs. As LeaseJob; also BATCH_TOO_LARGE.
+   * Leases up to max_jobs. As LeaseJob.
    *
    * @generated from rpc leasemq.v1.WorkerService.BatchLeaseJobs
    */

@@ -1,0 +1,150 @@
+import asyncio
+
+import grpc
+import pytest
+
+from leasemq import Client, Durability, InvalidField, NewJob, Unavailable
+from leasemq.coalescing import IN_FLIGHT
+from tests.sdk.scripted import Producer, serving, status
+
+
+def refuse_bad(jobs: list) -> object:
+    bad = any(job.payload == b'"bad"' for job in jobs)
+    return status(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", "one is bad") if bad else None
+
+
+async def test_a_lone_add_leaves_at_once_and_alone() -> None:
+    producer = Producer()
+    async with serving(producer) as address, Client(address) as client:
+        await client.add("email", 1)
+        await client.add("email", 2)
+    assert producer.calls == [["1"], ["2"]]
+    assert producer.methods == ["AddJob", "AddJob"]
+
+
+async def test_adds_that_come_together_travel_together_in_their_order() -> None:
+    producer = Producer()
+    async with serving(producer) as address, Client(address) as client:
+        added = await asyncio.gather(*(client.add("email", number, id=str(number)) for number in range(500)))
+    assert [job.id for job in added] == [str(number) for number in range(500)]
+    assert producer.calls == [[str(number) for number in range(500)]]
+
+
+async def test_adds_that_come_while_a_batch_is_on_its_way_go_with_the_next_one() -> None:
+    producer, gate = Producer(), asyncio.Event()
+    producer.gate = gate.wait
+    async with serving(producer) as address, Client(address) as client:
+        adds = []
+        for number in range(100):
+            adds.append(asyncio.create_task(client.add("email", number)))
+            await asyncio.sleep(0.001)
+        gate.set()
+        await asyncio.gather(*adds)
+    assert len(producer.calls) == IN_FLIGHT + 1
+    assert sorted(int(payload) for call in producer.calls for payload in call) == list(range(100))
+
+
+async def test_a_batch_has_at_most_a_thousand_jobs() -> None:
+    producer = Producer()
+    async with serving(producer) as address, Client(address) as client:
+        await asyncio.gather(*(client.add("email", number) for number in range(2_500)))
+    assert sorted(map(len, producer.calls)) == [500, 1_000, 1_000]
+
+
+async def test_a_batch_has_at_most_four_mebibytes() -> None:
+    producer = Producer()
+    async with serving(producer) as address, Client(address) as client:
+        await asyncio.gather(*(client.add("email", "x" * 1_000_000) for _ in range(9)))
+    assert sorted(map(len, producer.calls)) == [1, 4, 4]
+
+
+async def test_queues_and_durabilities_do_not_mix() -> None:
+    producer = Producer()
+    async with serving(producer) as address, Client(address) as client:
+        await asyncio.gather(
+            *(client.add("a", "a") for _ in range(3)),
+            *(client.add("b", "b") for _ in range(3)),
+            *(client.add("a", "fast", durability=Durability.MEMORY) for _ in range(3)),
+        )
+    assert sorted(producer.calls) == [['"a"'] * 3, ['"b"'] * 3, ['"fast"'] * 3]
+
+
+async def test_a_bad_job_fails_alone() -> None:
+    producer = Producer()
+    producer.verdict = refuse_bad
+    async with serving(producer) as address, Client(address) as client:
+        payloads = ["bad" if number in (17, 60) else number for number in range(100)]
+        results = await asyncio.gather(*(client.add("email", payload) for payload in payloads), return_exceptions=True)
+    failed = [number for number, result in enumerate(results) if isinstance(result, InvalidField)]
+    assert failed == [17, 60]
+    assert sum(not isinstance(result, Exception) for result in results) == 98
+
+
+async def test_an_add_that_nobody_waits_for_any_more_is_not_sent() -> None:
+    producer, gate = Producer(), asyncio.Event()
+    producer.gate = gate.wait
+    async with serving(producer) as address, Client(address) as client:
+        first = [asyncio.create_task(client.add("email", number)) for number in range(IN_FLIGHT)]
+        await asyncio.sleep(0.05)
+        given_up = asyncio.create_task(client.add("email", "given up"))
+        kept = asyncio.create_task(client.add("email", "kept"))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        gate.set()
+        await asyncio.gather(*first, kept)
+    assert ['"given up"'] not in producer.calls
+    assert producer.calls[-1] == ['"kept"']
+
+
+async def test_each_add_of_a_batch_that_never_gets_through_fails_with_the_reason() -> None:
+    async with Client("127.0.0.1:1", retry_timeout=0.5) as client:
+        results = await asyncio.gather(*(client.add("email", number) for number in range(5)), return_exceptions=True)
+    assert [type(result) for result in results] == [Unavailable] * 5
+
+
+async def test_closing_waits_for_adds_under_way() -> None:
+    producer, gate = Producer(), asyncio.Event()
+    producer.gate = gate.wait
+    async with serving(producer) as address:
+        client = Client(address)
+        add = asyncio.create_task(client.add("email", 1))
+        await asyncio.sleep(0.05)
+        closing = asyncio.create_task(client.close())
+        await asyncio.sleep(0.05)
+        assert not closing.done()
+        gate.set()
+        await closing
+        assert (await add).created
+
+
+async def test_many_jobs_go_in_batches_of_a_thousand() -> None:
+    producer = Producer()
+    async with serving(producer) as address, Client(address) as client:
+        added = await client.add_many("email", [NewJob(number, id=str(number)) for number in range(2_001)])
+    assert [len(call) for call in producer.calls] == [1_000, 1_000, 1]
+    assert [job.id for job in added] == [str(number) for number in range(2_001)]
+
+
+async def test_adding_no_jobs_is_no_call() -> None:
+    async with Client("127.0.0.1:1") as client:
+        assert await client.add_many("email", []) == []
+
+
+def test_a_client_works_in_one_event_loop_after_another() -> None:
+    async def add_twice() -> None:
+        producer = Producer()
+        async with serving(producer) as address:
+            client.connection.address = address
+            await client.add("email", 1)
+            assert producer.calls == [["1"]]
+
+    client = Client("127.0.0.1:1")
+    asyncio.run(add_twice())
+    asyncio.run(add_twice())
+
+
+async def test_a_client_refuses_a_second_loop_while_the_first_one_lives() -> None:
+    async with serving(Producer()) as address, Client(address) as client:
+        await client.add("email", 1)
+        with pytest.raises(RuntimeError, match="another event loop"):
+            await asyncio.to_thread(lambda: asyncio.run(client.get("email", "1")))

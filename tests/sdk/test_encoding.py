@@ -1,0 +1,92 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from leasemq import NewJob, Retention, convert, delays, exponential, fixed
+from leasemq.codec import decode, encode, from_duration, to_duration
+
+
+def test_json_goes_compact_and_as_utf_8() -> None:
+    assert encode({"to": "åse@example.com", "n": [1, 2]}) == ('{"to":"åse@example.com","n":[1,2]}'.encode(), "")
+
+
+def test_bytes_go_as_they_are() -> None:
+    assert encode(b"\x00\xff") == (b"\x00\xff", "application/octet-stream")
+    assert encode(bytearray(b"a"), "image/png") == (b"a", "image/png")
+    assert decode(b"\x00\xff", "image/png") == b"\x00\xff"
+
+
+@pytest.mark.parametrize("value", [None, False, 0, "", "text", [], {"a": {"b": [None, 1.5]}}])
+def test_every_json_value_comes_back_as_it_went(value: object) -> None:
+    assert decode(*encode(value)) == value
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "application/cloudevents+json", ""])
+def test_json_by_any_name_is_decoded(content_type: str) -> None:
+    assert decode(b"[1]", content_type) == [1]
+
+
+@pytest.mark.parametrize(
+    ("value", "content_type", "error"),
+    [(float("nan"), None, ValueError), ({1, 2}, None, TypeError), ("\ud800", None, ValueError), ("text", "text/plain", TypeError)],
+)
+def test_what_json_cant_carry_is_refused_before_it_is_sent(value: object, content_type: str | None, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        encode(value, content_type)
+
+
+@pytest.mark.parametrize("value", [0, 0.1, 1.5, 86_400 * 3650, timedelta(milliseconds=1), -2.25])
+def test_durations_are_exact_to_the_microsecond(value: float | timedelta) -> None:
+    expected = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    assert from_duration(to_duration(value)) == expected
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e30])
+def test_a_duration_without_end_is_refused(value: float) -> None:
+    with pytest.raises(ValueError):
+        to_duration(value)
+
+
+def test_a_spec_says_only_what_was_said() -> None:
+    spec = convert.to_spec("email", NewJob({"a": 1}, id="1"))
+    assert {field.name for field, _ in spec.ListFields()} == {"name", "payload", "id"}
+    assert spec.name == "email"
+
+
+def test_ids_sort_by_the_time_they_were_made() -> None:
+    ids = [convert.to_spec("email", NewJob()).id for _ in range(1_000)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 1_000
+
+
+def test_a_spec_says_all_that_was_said() -> None:
+    job = NewJob(
+        b"x", "welcome", "id-1", timedelta(minutes=5), None, 7, True, 5, exponential(1, max_delay=60, jitter=0.5), 30, 3600,
+        {"traceparent": "00"}, "image/png", Retention(60, 10), Retention(max_count=0), "dead", 0,
+    )  # fmt: skip
+    spec = convert.to_spec("email", job)
+    assert (spec.name, spec.id, spec.priority, spec.lifo, spec.content_type) == ("welcome", "id-1", 7, True, "image/png")
+    assert (spec.delay.seconds, spec.timeout.seconds, spec.ttl.seconds) == (300, 30, 3600)
+    assert (spec.retry.max_attempts, spec.retry.backoff.exponential.initial_delay.seconds, spec.retry.backoff.jitter) == (5, 1, 0.5)
+    assert (spec.completed_retention.max_age.seconds, spec.completed_retention.max_count) == (60, 10)
+    assert spec.failed_retention.HasField("max_count")
+    assert not spec.failed_retention.HasField("max_age")
+    assert spec.HasField("max_lease_expirations")
+    assert (spec.dead_letter_queue, dict(spec.headers)) == ("dead", {"traceparent": "00"})
+
+
+@pytest.mark.parametrize("backoff", [fixed(2, jitter=0.1), exponential(0.5, multiplier=3), delays([1, 2.5, timedelta(hours=1)])])
+def test_every_backoff_can_be_read_back(backoff: object) -> None:
+    message = convert.to_retry(3, backoff).backoff  # type: ignore[arg-type]  # one of the three
+    assert convert._from_backoff(message) is not None
+    assert convert._to_backoff(convert._from_backoff(message)) == message  # type: ignore[arg-type]  # as above
+
+
+def test_a_job_starts_after_a_delay_or_at_a_time_but_not_both() -> None:
+    with pytest.raises(ValueError, match="not both"):
+        convert.to_spec("email", NewJob(delay=1, run_time=datetime.now(UTC)))
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        convert.to_spec("email", NewJob(run_time=datetime(2030, 1, 1)))  # noqa: DTZ001 - that is the point

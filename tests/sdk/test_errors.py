@@ -1,0 +1,137 @@
+import pickle
+from datetime import timedelta
+
+import grpc
+import pytest
+
+import leasemq
+from leasemq import Client, FieldViolation, LeaseMQError
+from leasemq.errors import BY_REASON, reason_names
+from tests.sdk.scripted import Producer, serving, status
+
+
+def test_every_reason_of_the_contract_has_its_exception_in_the_public_api() -> None:
+    assert set(BY_REASON) == set(reason_names())
+    assert len(set(BY_REASON.values())) == len(BY_REASON) == 18
+    for cls in BY_REASON.values():
+        assert getattr(leasemq, cls.__name__) is cls
+        assert issubclass(cls, LeaseMQError)
+
+
+@pytest.mark.parametrize("reason", reason_names())
+async def test_a_reason_becomes_its_exception(reason: str) -> None:
+    producer = Producer()
+    producer.verdict = lambda _jobs: status(grpc.StatusCode.FAILED_PRECONDITION, reason, "that failed", limit="7")
+    async with serving(producer) as address, Client(address) as client:
+        with pytest.raises(BY_REASON[reason], match="that failed") as caught:
+            await client.add("email")
+    assert type(caught.value) is BY_REASON[reason]
+    assert (caught.value.reason, caught.value.metadata, caught.value.code) == (
+        reason, {"limit": "7"}, grpc.StatusCode.FAILED_PRECONDITION
+    )  # fmt: skip
+
+
+async def test_an_invalid_field_is_named() -> None:
+    producer = Producer()
+    producer.verdict = lambda _jobs: status(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+    async with serving(producer) as address, Client(address) as client:
+        with pytest.raises(leasemq.InvalidField) as caught:
+            await client.add("email")
+    assert caught.value.field_violations == [FieldViolation("queue", "must be better")]
+    assert pickle.loads(pickle.dumps(caught.value)).field_violations == caught.value.field_violations
+
+
+async def test_a_reason_of_a_newer_server_is_still_a_leasemq_error() -> None:
+    producer = Producer()
+    producer.verdict = lambda _jobs: status(grpc.StatusCode.ABORTED, "SOMETHING_NEW")
+    async with serving(producer) as address, Client(address) as client:
+        with pytest.raises(LeaseMQError) as caught:
+            await client.add("email")
+    assert type(caught.value) is LeaseMQError
+    assert caught.value.reason == "SOMETHING_NEW"
+
+
+async def test_no_broker_is_unavailable_once_retry_timeout_is_over() -> None:
+    async with Client("127.0.0.1:1", retry_timeout=0.5) as client:
+        with pytest.raises(leasemq.Unavailable) as caught:
+            await client.get("email", "1")
+    assert caught.value.reason == ""
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        grpc.StatusCode.UNAVAILABLE,
+        status(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE"),
+        status(grpc.StatusCode.UNAVAILABLE, "DURABILITY_NOT_REACHED"),
+        status(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
+    ],
+)
+async def test_what_may_pass_is_retried_with_the_same_id(trouble: object) -> None:
+    producer, seen = Producer(), []
+
+    def verdict(jobs: list) -> object:
+        seen.append(jobs[0].id)
+        return trouble if len(seen) < 4 else None
+
+    producer.verdict = verdict
+    async with serving(producer) as address, Client(address) as client:
+        added = await client.add("email")
+    assert seen == [added.id] * 4
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        status(grpc.StatusCode.FAILED_PRECONDITION, "LEASE_LOST"),
+        status(grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND"),
+        status(grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED"),
+    ],
+)
+async def test_what_will_not_pass_is_not_retried(verdict: object) -> None:
+    producer = Producer()
+    producer.verdict = lambda _jobs: verdict
+    async with serving(producer) as address, Client(address) as client:
+        with pytest.raises(LeaseMQError):
+            await client.add("email")
+    assert len(producer.calls) == 1
+
+
+async def test_the_wait_that_the_server_asks_for_is_kept() -> None:
+    producer, times = Producer(), []
+
+    def verdict(_jobs: list) -> object:
+        times.append(leasemq.connection.time.monotonic())
+        return status(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after=0.4) if len(times) < 3 else None
+
+    producer.verdict = verdict
+    async with serving(producer) as address, Client(address) as client:
+        await client.add("email")
+    assert all(later - sooner >= 0.4 for sooner, later in zip(times, times[1:], strict=False))
+
+
+async def test_a_wait_longer_than_retry_timeout_is_not_begun() -> None:
+    producer = Producer()
+    producer.verdict = lambda _jobs: status(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after=60)
+    async with serving(producer) as address, Client(address, retry_timeout=2) as client:
+        with pytest.raises(leasemq.StoreUnavailable) as caught:
+            await client.add("email")
+    assert caught.value.retry_delay == timedelta(seconds=60)
+    assert len(producer.calls) == 1
+
+
+async def test_every_call_has_a_deadline() -> None:
+    producer = Producer()
+    async with serving(producer) as address, Client(address, retry_timeout=3) as client:
+        await client.add("email")
+    assert 0 < producer.deadlines[0] <= 3.1
+
+
+async def test_a_broker_that_never_answers_is_left_when_retry_timeout_is_over() -> None:
+    producer = Producer()
+    producer.gate = leasemq.connection.asyncio.Event().wait
+    async with serving(producer) as address, Client(address, retry_timeout=1) as client:
+        with pytest.raises(leasemq.DeadlineExceeded):
+            await client.add("email")

@@ -1,0 +1,95 @@
+import asyncio
+import logging
+import signal
+
+import pytest
+
+from leasemq import Client, Job, JobState, NewJob
+from tests.sdk.support import Broker, is_state, until, worker
+
+
+async def test_work_goes_on_when_the_broker_is_killed_and_comes_back(
+    lasting_broker: Broker, queue: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "leasemq")
+    gate = asyncio.Event()
+    runs: list[int] = []
+
+    async def handler(job: Job) -> int:
+        runs.append(job.payload)
+        if job.payload == 0:
+            await gate.wait()
+        return int(job.payload)
+
+    async with Client(lasting_broker.address) as client, worker(client, queue, handler, lease=30) as running:
+        first = await client.add(queue, 0)
+        await until(lambda: running.running == 1)
+        await lasting_broker.end(signal.SIGKILL)
+        adding = asyncio.create_task(client.add(queue, 1))
+        await until(lambda: "lost the broker" in caplog.text)
+        gate.set()  # it finishes while the broker is away
+        await until(lambda: running.running == 0)
+        await lasting_broker.start()
+        second = await adding
+        jobs = [await client.wait(queue, job_id, 10) for job_id in (first.id, second.id)]
+        third = await client.wait(queue, (await client.add(queue, 2)).id, 5)
+        assert [job.result for job in (*jobs, third)] == [0, 1, 2]
+        assert runs == [0, 1, 2]
+        await until(lambda: "is back after" in caplog.text)
+    lines = [record.message for record in caplog.records if record.name == "leasemq"]
+    assert [line.split(" at ")[0] for line in lines] == ["lost the broker", "the broker"]
+
+
+async def test_a_worker_may_start_before_its_broker(lasting_broker: Broker, queue: str) -> None:
+    await lasting_broker.end()
+    async with Client(lasting_broker.address) as client, worker(client, queue, lambda job: job.payload):
+        await lasting_broker.start()
+        added = await client.add(queue, "hello")
+        assert (await client.wait(queue, added.id, 10)).result == "hello"
+
+
+async def test_a_worker_can_be_stopped_while_its_broker_is_away(lasting_broker: Broker, queue: str) -> None:
+    async with Client(lasting_broker.address) as client:
+        running = worker(client, queue, lambda job: job.payload)
+        await running.start()
+        await until(lambda: running._poller._in_flight)
+        await lasting_broker.end(signal.SIGKILL)
+        async with asyncio.timeout(8):
+            await running.stop()
+
+
+async def test_a_lease_that_runs_out_in_an_outage_stops_its_handler(lasting_broker: Broker, queue: str) -> None:
+    ends: list[str] = []
+
+    async def handler(_: Job) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ends.append("stopped")
+            raise
+
+    async with Client(lasting_broker.address) as client, worker(client, queue, handler, lease=1) as running:
+        added = await client.add(queue)
+        await until(lambda: running.running == 1)
+        await lasting_broker.end(signal.SIGKILL)
+        await until(lambda: ends == ["stopped"])
+        await lasting_broker.start()
+        assert await until(is_state(client, queue, added.id, JobState.ACTIVE, lease_expirations=1))
+
+
+async def test_a_frozen_broker_is_an_outage_like_any_other(lasting_broker: Broker, queue: str) -> None:
+    done: list[int] = []
+
+    async def handler(job: Job) -> None:
+        done.append(job.payload)
+
+    async with Client(lasting_broker.address) as client, worker(client, queue, handler, lease=30):
+        await client.add(queue, 0)
+        await until(lambda: done == [0])
+        assert lasting_broker._process is not None
+        lasting_broker._process.send_signal(signal.SIGSTOP)
+        adding = asyncio.create_task(client.add_many(queue, [NewJob(1), NewJob(2)]))
+        await asyncio.sleep(1)
+        lasting_broker._process.send_signal(signal.SIGCONT)
+        await adding
+        await until(lambda: done == [0, 1, 2])

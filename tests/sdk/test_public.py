@@ -1,0 +1,48 @@
+import inspect
+from pathlib import Path
+
+import pytest
+
+import leasemq
+import leasemq.sync
+from leasemq.connection import default_address
+from leasemq.errors import BY_REASON
+
+NAMES = """
+AddedJob Admin Backoff BulkResult CancelSignal Cancelled Client DeadlineExceeded Durability ExponentialBackoff Failure FailureKind Fatal
+FieldViolation FixedBackoff Job JobInfo JobState LeaseMQError ListBackoff NewJob NotFound QueueConfig QueueInfo Release Retention Seconds
+ServerInfo Snooze Stats StoreInfo Unavailable Worker WorkerStatus __version__ delays exponential fixed
+""".split()
+
+
+def test_the_public_names_are_these_and_no_others() -> None:
+    assert sorted(leasemq.__all__) == sorted([*NAMES, *(cls.__name__ for cls in BY_REASON.values())])
+    assert leasemq.sync.__all__ == ["Admin", "Client"]
+
+
+def test_every_public_thing_says_what_it_is() -> None:
+    for name in leasemq.__all__:
+        value = getattr(leasemq, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, name
+            for method, code in inspect.getmembers(value, inspect.isfunction):
+                if code.__module__.startswith("leasemq.") and not method.startswith("_"):
+                    assert code.__doc__, f"{name}.{method}"
+
+
+def test_the_package_is_typed() -> None:
+    assert (Path(leasemq.__file__).parent / "py.typed").exists()
+
+
+def test_the_address_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEASEMQ_ADDRESS", raising=False)
+    assert default_address() == leasemq.Client().address == "127.0.0.1:7878"
+    monkeypatch.setenv("LEASEMQ_ADDRESS", "broker:1")
+    assert leasemq.Client().address == leasemq.sync.Client().address == "broker:1"
+    assert leasemq.Client("here:2").address == "here:2"
+
+
+def test_a_state_of_a_newer_server_is_unknown_rather_than_an_error() -> None:
+    assert leasemq.JobState(99) is leasemq.JobState.UNKNOWN
+    assert leasemq.JobState.FAILED.finished
+    assert not leasemq.JobState.ACTIVE.finished

@@ -1,0 +1,89 @@
+"""What KEYS.md declares, read from it, and the check that a store holds nothing else."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from leasemq_server.store.scripts import LUA
+
+_ROW = re.compile(r"^\| (.+) \|$", re.MULTILINE)
+_ANY_QUEUE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+_DATA_FIELDS = ("WORKER_INFOS", "WORKER_POLLS")  # hashes whose fields are ids
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One row of the key tables."""
+
+    name: str
+    key: str
+    type: str
+    ttl: str
+    writers: tuple[str, ...]
+    fields: frozenset[str] = field(default_factory=frozenset)
+
+    def matches(self, key: str) -> bool:
+        """Whether it is this key, of some queue and some id."""
+        pattern = re.escape(self.key).replace("QUEUE", _ANY_QUEUE)
+        if self.name.endswith("*"):
+            pattern = pattern.removesuffix("ID") + ".+"
+        return re.fullmatch(pattern, key, re.DOTALL) is not None
+
+    def allows_ttl(self, pttl_ms: int) -> bool:
+        """Whether a key may live for so long; -1 is for ever."""
+        if self.ttl == "none":
+            return pttl_ms == -1
+        most = re.search(r"at most (\d+) ms", self.ttl)
+        return most is not None and 0 < pttl_ms <= int(most[1])
+
+
+def _rows(section: str) -> list[list[str]]:
+    rows = [[cell.strip() for cell in match[1].split(" | ")] for match in _ROW.finditer(section)]
+    return [row for row in rows[1:] if not row[0].startswith("---")]
+
+
+def _sections() -> dict[str, list[list[str]]]:
+    parts = re.split(r"^#+ (.+)$", (LUA / "KEYS.md").read_text(), flags=re.MULTILINE)
+    return {title: _rows(body) for title, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def declared_keys() -> list[Declared]:
+    """All rows of the two key tables, with the fields of their hashes and streams."""
+    sections = _sections()
+    found = []
+    for name, key, kind, ttl, writers, _ in sections["Keys of a queue"] + sections["Keys of all queues"]:
+        fields = sections.get(f"Fields of `{name}`", []) + sections.get(f"Fields of `{name}` entries", [])
+        declared = frozenset(row[0] for row in fields)
+        found.append(Declared(name, key, kind, ttl, tuple(word.strip() for word in writers.split(",")), declared))
+    return found
+
+
+DECLARED = declared_keys()
+
+
+async def undeclared(client: Any) -> list[str]:
+    """What a store holds that KEYS.md does not declare, one line each."""
+    problems = []
+    async for raw in client.scan_iter(count=1000):
+        key = raw.decode()
+        declared = next((one for one in DECLARED if one.matches(key)), None)
+        if declared is None:
+            problems.append(f"{key} is not declared")
+            continue
+        kind = (await client.type(raw)).decode()
+        if kind != declared.type:
+            problems.append(f"{key} is a {kind}, not a {declared.type}")
+        elif not declared.allows_ttl(pttl := await client.pttl(raw)):
+            problems.append(f"{key} lives for {pttl} ms, not {declared.ttl}")
+        else:
+            problems += [f"{key} has a field {name} that is not declared" for name in await _unknown_fields(client, raw, declared)]
+    return problems
+
+
+async def _unknown_fields(client: Any, key: bytes, declared: Declared) -> list[str]:
+    fields: set[bytes] = set()
+    if declared.type == "hash" and declared.name not in _DATA_FIELDS:
+        fields = set(await client.hkeys(key))
+    elif declared.type == "stream":
+        fields = {name for _, entry in await client.xrange(key) for name in entry}
+    return sorted(name.decode() for name in fields if name.decode() not in declared.fields)
