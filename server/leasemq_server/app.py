@@ -6,6 +6,7 @@ backwards: no new calls, parked polls end with an empty OK, what is in flight fi
 
 import asyncio
 import signal
+import socket
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -88,6 +89,7 @@ class App:
         Raises:
             StartError: one line that says what to change.
         """
+        _refuse_taken_port(self.settings.listen)
         url = await self._start_embedded() if self.settings.store is None else self.settings.store
         client, real = connect(url)
         self._store = Store(client, real=real)
@@ -196,12 +198,23 @@ class App:
 
     def _bind(self, server: Any) -> int:
         try:
-            port = int(server.add_insecure_port(self.settings.listen))
-        except RuntimeError:
-            port = 0
-        if port == 0:
-            raise StartError(
-                f"can't listen on {self.settings.listen}: the port is in use, or the address is not this machine's; "
-                "choose another with --listen"
-            )
-        return port
+            return int(server.add_insecure_port(self.settings.listen))
+        except RuntimeError as error:
+            raise StartError(f"can't listen on {self.settings.listen}: {error}; choose another address with --listen") from error
+
+
+def _refuse_taken_port(listen: str) -> None:
+    """Before anything is started, and before gRPC says it in lines of its own.
+
+    Raises:
+        StartError: the address can't be listened on.
+    """
+    host, _, port = listen.rpartition(":")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except OSError as error:
+        raise StartError(f"can't listen on {listen}: {error.strerror or error}; choose another address with --listen") from error

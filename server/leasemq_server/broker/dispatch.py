@@ -17,7 +17,7 @@ from leasemq_server.broker.coalesce import Coalescer
 from leasemq_server.broker.queues import Queues
 from leasemq_server.broker.relay import Relay
 from leasemq_server.broker.tasks import Tasks
-from leasemq_server.broker.wakes import TIME_IS_UP, WOKEN, QueueWakes, Sleeper, Wakes
+from leasemq_server.broker.wakes import DRAINED, TIME_IS_UP, WOKEN, QueueWakes, Sleeper, Wakes
 from leasemq_server.broker.workers import Workers
 from leasemq_server.errors import StoreUnavailableError
 from leasemq_server.store.store import Store
@@ -79,10 +79,17 @@ class Dispatcher:
             leased = await self._look(queues, poll, request_id)
             if leased or loop.time() >= deadline:
                 return leased
-            if all(wake.generation == before for wake, before in zip(wakes, seen, strict=True)):
+            if self._unchanged(queues, wakes, seen):
                 why = await self._park(wakes, poll.worker_id, deadline)
                 if why != WOKEN:
                     return []
+
+    def _unchanged(self, queues: Sequence[str], wakes: Sequence[QueueWakes], seen: Sequence[int]) -> bool:
+        """Whether nothing happened to the queues since the look began; a wakes object dropped meanwhile hears nothing."""
+        return all(
+            self._wakes.of(queue) is wake and wake.generation == before
+            for queue, wake, before in zip(queues, wakes, seen, strict=True)
+        )
 
     async def _preferred(self, poll: Poll, request_id: str) -> Sequence[str]:
         """A retry must find its leases again before it gets others from a queue that it prefers."""
@@ -110,6 +117,8 @@ class Dispatcher:
         sleeper: Sleeper = loop.create_future()
         alarm = loop.call_at(deadline, _time_is_up, sleeper)
         self._workers.parked(worker_id, sleeper)
+        if self._workers.drained(worker_id):  # since the look began
+            sleeper.set_result(DRAINED)
         for wake in wakes:
             wake.sleep(sleeper)
         try:

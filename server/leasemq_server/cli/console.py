@@ -10,13 +10,13 @@ from enum import Enum
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 WIDE = 200  # columns, when the reader is a pipe: a table is then never folded to fit a screen that isn't there
 
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else WIDE)
+out = Console(highlight=False)
 err = Console(highlight=False, stderr=True)
 
 STATE_STYLES = {
@@ -27,6 +27,11 @@ STATE_STYLES = {
     "FAILED": "red",
     "CANCELLED": "dim",
 }
+
+
+def show(what: RenderableType) -> None:
+    """Prints it as wide as the terminal, or as it needs to be."""
+    out.print(what, width=None if out.is_terminal else WIDE, soft_wrap=not out.is_terminal)
 
 
 def print_json(value: Any) -> None:
@@ -64,7 +69,7 @@ def _text_or_base64(value: bytes) -> Any:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
     """Rows under headings; numbers to the right; the sentence when there are none."""
     listed = [list(row) for row in rows]
-    out.print(build_table(columns, listed) if listed else empty)
+    show(build_table(columns, listed) if listed else empty)
 
 
 def build_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
@@ -86,7 +91,7 @@ def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
     for name, value in fields:
         if value not in (None, "", [], {}):
             table.add_row(name, cell(value))
-    out.print(table)
+    show(table)
 
 
 def cell(value: Any) -> Text:  # noqa: PLR0911 - a return a type reads best

@@ -9,7 +9,7 @@ from leasemq import ServerInfo
 from rich.text import Text
 
 from leasemq_server.cli.connect import connect
-from leasemq_server.cli.console import out, print_json
+from leasemq_server.cli.console import print_json, show
 from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json
 from leasemq_server.errors import StoreUnavailableError
@@ -54,7 +54,7 @@ def doctor(
             print_json(line)
         else:
             mark, style = MARKS[line.level]
-            out.print(Text.assemble((mark, style), line.message, f"\n        {line.fix}" if line.fix else ""))
+            show(Text.assemble((mark, style), line.message, f"\n        {line.fix}" if line.fix else ""))
     raise typer.Exit(1 if any(line.level != "ok" for line in lines) else 0)
 
 

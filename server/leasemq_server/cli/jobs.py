@@ -8,7 +8,7 @@ import typer
 from leasemq import BulkResult, Client, JobState
 
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import confirm, out, print_json, print_table
+from leasemq_server.cli.console import confirm, print_json, print_table, show
 from leasemq_server.cli.failure import EXIT_NOT_FOUND, Failure
 from leasemq_server.cli.job_view import COLUMNS, as_json_job, print_job, row
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue, Yes, duration, job_state
@@ -83,13 +83,13 @@ def list_(
         columns = (*COLUMNS, "payload") if with_payload else COLUMNS
         print_table(columns, [row(job, with_payload=with_payload) for job in shown], empty=f"no such jobs in {queue}")
         if len(shown) < len(listed):
-            out.print("[dim]… and more: --limit 0 lists all[/]")
+            show("[dim]… and more: --limit 0 lists all[/]")
 
     run(address, do)
 
 
-@app.command()
-def show(queue: Queue, job_id: JobId, address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
+@app.command("show")
+def show_(queue: Queue, job_id: JobId, address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
     """Show all there is to know of a job.
 
     Example:

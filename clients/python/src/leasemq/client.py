@@ -102,9 +102,8 @@ class Client:
         durability: how safe it must be before this returns; default the server's.
 
         Errors: InvalidField, PayloadTooLarge; QueueFull, StoreFull, Unavailable and DurabilityNotReached after retry_timeout,
-        when
-        the job may have been added all the same: adding it again with the same id is safe. TypeError, ValueError: it can't be
-        encoded.
+        when the job may have been added all the same: adding it again with the same id is safe. TypeError, ValueError: it can't
+        be encoded.
         """
         job = NewJob(
             payload, name, id, delay, run_time, priority, lifo, attempts, backoff, timeout, ttl, headers, content_type,

@@ -1,8 +1,7 @@
 """Concurrent adds travel together.
 
 An add that finds its queue idle leaves at once; while batches of its queue are in flight it waits for the next one to leave,
-which takes
-all that has come together. So nothing is delayed when there is little to do, and batches grow with the load.
+which takes all that has come together. So nothing is delayed when there is little to do, and batches grow with the load.
 """
 
 from __future__ import annotations

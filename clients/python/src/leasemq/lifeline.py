@@ -1,11 +1,9 @@
 """Keeps leases alive and hears what the broker wants stopped, whatever the handlers do.
 
 Two threads, with a connection of their own and gRPC's blocking API, so that nothing here needs the event loop: a handler that
-blocks the
-loop for a minute keeps its lease. One thread sends heartbeats at a third of the lease, the other keeps the WatchWorker stream
-open.
-What they learn is told to the loop with call_soon_threadsafe; a job's cancel signal is set at once, as a blocking handler can see
-it.
+blocks the loop for a minute keeps its lease. One thread sends heartbeats at a third of the lease, the other keeps the WatchWorker
+stream open. What they learn is told to the loop with call_soon_threadsafe; a job's cancel signal is set at once, as a blocking
+handler can see it.
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ from leasemq.v1 import worker_pb2
 
 MAX_JOBS = 1_000
 EARLY = 1.0
-"""Seconds; an empty answer that comes sooner is a broker's that goes down or drains the worker: asking again at once is no use."""
+"""Seconds; a broker that goes down, or drains the worker, sends an empty answer sooner: asking again at once is no use."""
+LINGER = 0.002
+"""Seconds that a worker with less than a tenth of its slots free waits for more of them, while its queues are known to have more jobs."""
 DRAIN_TIMEOUT = 5.0
 DRAIN_AGAIN = 1.0
 
@@ -30,15 +32,17 @@ class Poller:
         queues: Sequence[str],
         worker_id: str,
         lease: float,
+        slots: int,
         free: Callable[[], int],
         take: Callable[[worker_pb2.Lease, float], None],
         report: Callable[[Exception], None],
     ) -> None:
-        """`free` says how many jobs may be leased now; `take` gets each lease and when it was received (monotonic seconds)."""
+        """`free` says how many of the `slots` jobs may be leased now; `take` gets each lease and when it was received (monotonic seconds)."""
         self._connection = connection
         self._queues = queues
         self._worker_id = worker_id
         self._lease = to_duration(lease)
+        self._few = slots // 10
         self._free = free
         self._take = take
         self._report = report
@@ -97,16 +101,20 @@ class Poller:
             await persist(attempt, lambda _, wait: not self._in_flight or time.monotonic() + wait > deadline)
 
     async def _run(self) -> None:
-        too_early = 0
+        too_early, more = 0, False
         while not self._draining:
             await asyncio.sleep(0)  # handlers that end in this round free their slots first: fewer, larger polls
             free = 0 if self._quiet else self._free()
+            if more and 0 < free < self._few:
+                await asyncio.sleep(LINGER)
+                free = 0 if self._quiet else self._free()
             if free <= 0:
                 self._woken.clear()
                 await self._woken.wait()
                 continue
             asked = time.monotonic()
             leases = await self._poll(min(free, MAX_JOBS))
+            more = len(leases) >= min(free, MAX_JOBS)
             received = time.monotonic()
             for lease in leases:
                 self._take(lease, received)

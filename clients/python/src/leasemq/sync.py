@@ -5,10 +5,9 @@
     with Client() as client:
         client.add("email", {"to": "a@example.com"})
 
-An async client runs behind it in one thread of its own, so adds of many threads travel together. After a fork the thread is gone:
-make the client
-in each child (gunicorn: in `post_fork`, or without `preload_app`). Workers are async: `asyncio.run(worker.run())` is all they
-need.
+An async client runs behind it in one thread of its own, so adds of many threads travel together. After a fork that thread is
+gone: make the client in each child (gunicorn: in `post_fork`, or without `preload_app`). Workers are async:
+`asyncio.run(worker.run())` is all they need.
 """
 
 from __future__ import annotations

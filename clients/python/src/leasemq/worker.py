@@ -1,9 +1,8 @@
 """The worker: leases jobs, runs their handlers, settles what became of them.
 
 A job's way: the Poller leases it and calls `_take`, a task runs its handler (Handlers.execute) and gets an Outcome, the Settler
-sends that, `_settled`
-calls the hooks. Beside it the Lifeline keeps the lease alive from threads of its own, and calls `_stop_attempt` when the job is
-to stop.
+sends that, `_settled` calls the hooks. Beside it the Lifeline keeps the lease alive from threads of its own, and calls
+`_stop_attempt` when the job is to stop.
 """
 
 from __future__ import annotations
@@ -56,14 +55,12 @@ class Worker:
     """Works the jobs of one or more queues with a handler, or a handler for each job name.
 
     A handler takes a `Job`. What it returns is the job's result (any JSON value, bytes, or None); what it raises fails the
-    attempt, and the job's
-    policy decides whether there is another one. `Fatal` fails it for good, `Snooze(seconds)` runs it again later and `Release` at
-    once, both without
-    using an attempt. Coroutine functions run in the event loop, plain functions in `concurrency` threads.
+    attempt, and the job's policy decides whether there is another one. `Fatal` fails it for good, `Snooze(seconds)` runs it again
+    later and `Release` at once, both without using an attempt. Coroutine functions run in the event loop, plain functions in
+    `concurrency` threads.
 
     A job that is cancelled, or whose lease is lost, is told to stop: `job.cancelled` is set, and an async handler's task is
-    cancelled. What a handler with
-    a lost lease returns is thrown away.
+    cancelled. What a handler with a lost lease returns is thrown away.
 
     Work goes on through any outage of the broker or its store; the logger `leasemq` has a line when one begins and one when it
     ends.
@@ -86,18 +83,17 @@ class Worker:
     ) -> None:
         """Set up; nothing runs yet. A worker runs once.
 
-        queues: one, or up to 32 in the order of preference. handler: for all jobs, or by job name; a job whose name has none
-        fails.
-        concurrency: how many jobs run at a time. lease: for how long a job is this worker's without a heartbeat (sent at a third
-        of it); 1 s to 12 h.
-        worker_id: unique in every process; default hostname-pid-random. drain_timeout: how long running handlers may go on after
-        a signal or `stop`.
+        queues: one, or up to 32 in the order of preference.
+        handler: for all jobs, or by job name; a job whose name has none fails.
+        concurrency: how many jobs run at a time.
+        lease: for how long a job is this worker's without a heartbeat, which is sent at a third of it; 1 s to 12 h.
+        worker_id: unique in every process; default hostname-pid-random.
+        drain_timeout: how long running handlers may go on after a signal or `stop`.
 
-        Hooks, plain or async; what they raise goes to on_error. on_completed(job, result) and on_failed(job, error): the broker
-        has it, and `job.state` is
-        what became of the job. on_lost(job, reason): the lease was lost and the handler has ended. on_error(error): anything else
-        that went wrong, but for
-        outages; default: it is logged.
+        Hooks are plain functions or coroutine functions; what they raise goes to on_error.
+        on_completed(job, result), on_failed(job, error): the broker has the outcome, and `job.state` is what became of the job.
+        on_lost(job, reason): the lease was lost, and the handler has ended.
+        on_error(error): anything else that went wrong, but for outages; default: it is logged.
 
         ValueError: a number out of its range, no queue, no handler.
         """
@@ -139,9 +135,8 @@ class Worker:
     async def run(self, *, install_signal_handlers: bool = True) -> None:
         """Work until SIGTERM, SIGINT, `stop` or the broker's directive to end; then drain.
 
-        A second signal gives back all running jobs at once.
-        Signals stop all workers that run in the process; they are heard in the main thread only. Errors: InvalidField, if the
-        broker won't have such a worker.
+        A second signal gives back all running jobs at once. Signals stop all workers that run in the process; they are heard in
+        the main thread only. Errors: InvalidField, if the broker won't have such a worker.
         """
         if install_signal_handlers:
             signals.listen(self._signalled)
@@ -165,7 +160,14 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._settler = Settler(self._connection, self._settled)
         self._poller = Poller(
-            self._connection, self.queues, self.worker_id, self._lease, self._free_slots, self._take, self._report
+            self._connection,
+            self.queues,
+            self.worker_id,
+            self._lease,
+            self.concurrency,
+            self._free_slots,
+            self._take,
+            self._report,
         )
         self._lifeline = Lifeline(
             self._connection.address, self._info(), self._lease, self._attempts, self._connection.outage, self._stop_attempt,

@@ -5,7 +5,7 @@
 -- RETURNS: one a job: {created 0|1, state, run_ms}
 -- USES: job, wake, order
 local now = clock()
-local results, to_wait, to_delay = {}, {}, {}
+local results, to_wait, to_delay, twins = {}, {}, {}, {}
 local soonest
 local added, tail = 0, nil
 
@@ -13,12 +13,16 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
   local head = string.format('%.0f', now)
   if options ~= '' then head = head .. ' ' .. options end
   if not redis.call('SET', spec .. id, head .. '\n' .. spec_bytes, 'NX') then
-    local state = state_of(id)
-    results[i] = { 0, state, state == 'delayed' and redis.call('ZSCORE', delayed, id) or '0' }
+    local twin = twins[id] -- of this batch: it is in no set yet
+    local state = twin and twin[2] or state_of(id)
+    results[i] = { 0, state, twin and twin[3] or state == 'delayed' and redis.call('ZSCORE', delayed, id) or '0' }
   else
     added = added + 1
     local own = options ~= '' and cjson.decode(options) or nil
-    if own and own.tl then redis.call('ZADD', expiry, now + own.tl, id) end
+    if own and own.tl then
+      wake_at(expiry, now + own.tl)
+      redis.call('ZADD', expiry, now + own.tl, id)
+    end
     local run = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
     if run > now then
       -- the fraction keeps the order within a batch; due times are compared as whole milliseconds
@@ -38,6 +42,7 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       to_wait[#to_wait + 1] = id
       results[i] = { 1, 'waiting', '0' }
     end
+    twins[id] = results[i]
   end
 end
 
@@ -46,8 +51,8 @@ if #to_wait > 0 then
   redis.call('ZADD', wait, unpack(to_wait))
 end
 if #to_delay > 0 then
+  wake_at(delayed, soonest)
   redis.call('ZADD', delayed, unpack(to_delay))
-  wake_at(soonest)
 end
 if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
 return results

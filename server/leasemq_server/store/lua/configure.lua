@@ -3,6 +3,7 @@
 -- KEYS: meta
 -- ARGV: now_ms, expected, config_proto, config
 -- RETURNS: OK | CONFLICT
+-- FLAGS: allow-oom
 if (redis.call('HGET', meta, 'config_proto') or '') ~= expected then return 'CONFLICT' end
 redis.call('HSET', meta, 'config', config, 'config_proto', config_proto)
 return 'OK'

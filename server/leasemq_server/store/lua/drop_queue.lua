@@ -3,8 +3,9 @@
 -- ARGV: now_ms
 -- RETURNS: OK | QUEUE_NOT_EMPTY
 -- FLAGS: allow-oom
-for _, set in ipairs({ wait, delayed, leases, completed, failed, cancelled, outbox }) do
+for _, set in ipairs({ wait, delayed, leases, completed, failed, cancelled }) do
   if redis.call('EXISTS', set) == 1 then return 'QUEUE_NOT_EMPTY' end
 end
-redis.call('UNLINK', meta, expiry, purge)
+if redis.call('XLEN', outbox) > 0 then return 'QUEUE_NOT_EMPTY' end -- an emptied stream goes on to exist
+redis.call('UNLINK', meta, expiry, purge, outbox)
 return 'OK'

@@ -12,16 +12,19 @@ local now = clock()
 maintain(now, tonumber(max_moves))
 file_finished()
 
-local answers, wanted, replays = {}, 0, {}
+local answers, wanted, is_retry, seen = {}, 0, {}, {}
 for i, request_id, _, max_jobs in items() do
   answers[i] = {}
-  replays[i] = redis.call('HGET', request .. request_id, 'leases')
-  if not replays[i] then wanted = wanted + tonumber(max_jobs) end
+  is_retry[i] = seen[request_id] or redis.call('EXISTS', request .. request_id) == 1
+  if not is_retry[i] then wanted = wanted + tonumber(max_jobs) end
+  seen[request_id] = true
 end
 
 local function replay(i, request_id)
+  local kept = redis.call('HGET', request .. request_id, 'leases')
+  if not kept then return end
   redis.call('HSET', request .. request_id, 'replayed', 1)
-  for _, pair in ipairs(cjson.decode(replays[i])) do
+  for _, pair in ipairs(cjson.decode(kept)) do
     local id, nonce = pair[1], pair[2]
     local h = redis.call('HMGET', job .. id, 's', 't', 'a', 'n', 'fc', 'ls')
     if h[1] == 'active' and h[2] == nonce then
@@ -91,15 +94,16 @@ end
 local open = redis.call('HGET', meta, 'paused') ~= '1'
 if open and wanted > 0 then pop_waiting() end
 for i, request_id, worker, max_jobs, lease_ms in items() do
-  if replays[i] then
-    replay(i, request_id)
-  else
+  if not is_retry[i] then
     serve(answers[i], worker, tonumber(max_jobs), tonumber(lease_ms))
     if #answers[i] > 0 then remember(request_id, answers[i], tonumber(lease_ms)) end
   end
 end
 
 if #to_lease > 0 then redis.call('ZADD', leases, unpack(to_lease)) end
+for i, request_id in items() do
+  if is_retry[i] then replay(i, request_id) end
+end
 if #unexpiring > 0 then redis.call('ZREM', expiry, unpack(unexpiring)) end
 local unserved = {}
 while popped[next_pop] do

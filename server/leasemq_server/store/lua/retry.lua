@@ -3,6 +3,7 @@
 -- ARGV: now_ms, keep_attempts
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
+-- FLAGS: allow-oom
 -- USES: job, wake, order
 local SETS = { completed = completed, failed = failed, cancelled = cancelled }
 local results = {}

@@ -24,6 +24,7 @@ end
 
 local LEASED = { 't', 'a', 'n', 'c', 'ld', 'w', 'f', 'fc', 'aw', 'm' }
 
+-- Returns the options of a job that goes back to the head; the others have found their place.
 local function end_lease(id, now)
   local h = redis.call('HMGET', job .. id, unpack(LEASED))
   local nonce, attempt, expirations, cancel, deadline, worker = h[1], tonumber(h[2]), tonumber(h[3] or 0), h[4], tonumber(h[5]) or 0, h[6]
@@ -37,22 +38,25 @@ local function end_lease(id, now)
   local record = { cancel = cancel, awaited = h[9], failure = failure }
   if cancel or timed_out then
     after_failure(id, options, attempt, now, record, false, nil, fields)
-    return
+    return nil
   end
-  local allowed = options.me or config().me or 3
-  fields[#fields + 1] = 'n'
-  fields[#fields + 1] = expirations + 1
-  if expirations + 1 > allowed then
+  for _, word in ipairs({ 'n', expirations + 1, 'a', attempt - 1 }) do fields[#fields + 1] = word end
+  if expirations + 1 > (options.me or config().me or 3) then
     bury(id, options, now, record.awaited, failure, fields)
-    return
+    return nil
   end
-  redis.call('HSET', job .. id, 's', 'waiting', 'a', attempt - 1, unpack(fields))
-  wait_at_head(id, options)
+  redis.call('HSET', job .. id, 's', 'waiting', unpack(fields))
+  return options
 end
 
 local function reap_leases(now, most)
   local ids = due(leases, now, most)
-  for i = #ids, 1, -1 do end_lease(ids[i], now) end -- backwards, so that the one that ended first is the first again
+  local to_head = {}
+  for _, id in ipairs(ids) do
+    local options = end_lease(id, now)
+    if options then to_head[#to_head + 1] = { id, options } end
+  end
+  for i = #to_head, 1, -1 do wait_at_head(unpack(to_head[i])) end -- backwards, so that the one that ended first is the first again
   return #ids
 end
 
@@ -83,5 +87,5 @@ local function next_change(now)
     local first = first_score(set)
     if first and (not soonest or first < soonest) then soonest = first end
   end
-  return soonest and math.max(0, math.ceil(soonest) - now) or -1
+  return soonest and math.max(0, math.floor(soonest) - now) or -1 -- a fraction of a millisecond is only for the order
 end

@@ -30,6 +30,6 @@ local function wait_at_head(id, options)
 end
 
 local function delay_until(id, run_ms)
+  wake_at(delayed, run_ms)
   redis.call('ZADD', delayed, run_ms, id)
-  wake_at(run_ms)
 end

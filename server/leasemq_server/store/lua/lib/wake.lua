@@ -13,9 +13,10 @@ local function wake_if_first()
   if redis.call('EXISTS', wait) == 0 then publish_wake(0) end
 end
 
-local function wake_at(ms)
-  local first = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-  if first[2] and tonumber(first[2]) >= ms then publish_wake(math.max(0, ms - clock())) end
+-- To be called before the job is in the set, `delayed` or `expiry`.
+local function wake_at(set, ms)
+  local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
+  if not first[2] or ms < math.floor(tonumber(first[2])) then publish_wake(math.max(0, ms - clock())) end
 end
 
 -- To the worker that holds a lease: what became of it (LOST or CANCEL_REQUESTED), and why.
