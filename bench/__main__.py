@@ -18,7 +18,7 @@ from bench.peers import BULLMQ, LEASEMQ, PeerUnavailableError, prepare_bullmq
 from bench.processes import ProcessFailedError
 from bench.report import BEGIN_MARK, as_json, as_markdown, print_tables, write_between_marks
 from bench.runner import Plan, Report, run
-from bench.scenarios import SCENARIOS
+from bench.scenarios import SCENARIOS, WrongOutcomeError
 from bench.sizes import NORMAL, QUICK
 from bench.store import STORE_KINDS
 
@@ -32,7 +32,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print all samples as JSON instead of tables")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the results between the marks in this file")
     options = parser.parse_args(arguments)
-    if False and not (options.write.is_file() and BEGIN_MARK in options.write.read_text(encoding="utf-8")):
+    if options.write and not (options.write.is_file() and BEGIN_MARK in options.write.read_text(encoding="utf-8")):
         parser.error(f"--write: {options.write} is no file with the line {BEGIN_MARK}")
     if options.write and (options.scenario or options.store):
         parser.error("--write takes the whole: leave out --scenario and --store")
@@ -99,8 +99,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"BullMQ: {peer}", file=sys.stderr)
     try:
         report = run_with_progress(plan)
-    except ProcessFailedError as error:
-        print(error, file=sys.stderr)
+    except (ProcessFailedError, WrongOutcomeError, TimeoutError) as error:
+        print(f"bench: {error}", file=sys.stderr)
         return 1
     about = facts(plan, peer, report, before)
     if options.json:

@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import grpc
 import redis
@@ -118,8 +118,9 @@ class BrokerProcess:
             process.stdout.close()
         return code
 
-    def __enter__(self) -> "BrokerProcess":
-        return self.start()
+    def __enter__(self) -> Self:
+        self.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self.alive:
@@ -220,8 +221,9 @@ class StoreProcess:
         self._process.kill()
         self._process.wait(EXIT_S)
 
-    def __enter__(self) -> "StoreProcess":
-        return self.start()
+    def __enter__(self) -> Self:
+        self.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.kill()
@@ -244,7 +246,7 @@ class Stubs:
         self.worker = worker_pb2_grpc.WorkerServiceStub(self.channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(self.channel)
 
-    async def __aenter__(self) -> "Stubs":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

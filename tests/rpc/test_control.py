@@ -108,7 +108,8 @@ async def test_leases_that_the_worker_has_shown_to_have_stay_when_its_stream_bre
         await Watch(worker, f"w-{queue}").opened()
         added = await stubs.add(queue)
         lease = await worker.must_lease(queue, worker=f"w-{queue}")
-        await worker.worker.Heartbeat(worker_pb2.HeartbeatRequest(worker=worker_pb2.WorkerInfo(worker_id=f"w-{queue}")))
+        info = worker_pb2.WorkerInfo(worker_id=f"w-{queue}")
+        await worker.worker.Heartbeat(worker_pb2.HeartbeatRequest(worker=info, lease_tokens=[lease.lease_token]))
         await worker.channel.close()
         assert await stubs.lease(queue, wait=0.5) is None
         assert (await stubs.job(queue, added.job_id)).state == job_pb2.JOB_STATE_ACTIVE

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-
 from leasemq import Client
+
 from tests.sdk.support import Broker, new_queue
 
 

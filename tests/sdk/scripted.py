@@ -9,7 +9,6 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
-
 from leasemq.v1 import producer_pb2, producer_pb2_grpc
 
 
@@ -40,7 +39,7 @@ async def refuse(context: Any, verdict: status_pb2.Status) -> None:
 
 
 class Producer(producer_pb2_grpc.ProducerServiceServicer):
-    """Answers adds with `created`, unless `verdict` (given the jobs) says what is wrong with them. Keeps every batch that it was sent."""
+    """Answers adds with `created`, unless `verdict` says what is wrong with the jobs. Keeps every batch that it was sent."""
 
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
@@ -62,10 +61,10 @@ class Producer(producer_pb2_grpc.ProducerServiceServicer):
             await refuse(context, verdict)
         return [producer_pb2.AddJobResponse(job_id=job.id, created=True, state=1, durability=2) for job in jobs]
 
-    async def AddJob(self, request: Any, context: Any) -> Any:
+    async def AddJob(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC's name
         return (await self._take("AddJob", [request.job], context))[0]
 
-    async def BatchAddJobs(self, request: Any, context: Any) -> Any:
+    async def BatchAddJobs(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC's name
         return producer_pb2.BatchAddJobsResponse(results=await self._take("BatchAddJobs", list(request.jobs), context))
 
 

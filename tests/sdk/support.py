@@ -12,7 +12,7 @@ from typing import Any
 
 from leasemq import Client, Worker
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class Broker:

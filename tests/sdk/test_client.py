@@ -2,7 +2,6 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
 from leasemq import (
     BulkResult,
     Client,
@@ -18,19 +17,31 @@ from leasemq import (
     exponential,
     fixed,
 )
+
 from tests.sdk.support import worker
 
 
 async def test_an_added_job_can_be_read_as_it_was_said(client: Client, queue: str) -> None:
     added = await client.add(
-        queue, {"to": "å@example.com"}, name="welcome", priority=3, attempts=5, backoff=exponential(1), headers={"traceparent": "00-1"}
+        queue,
+        {"to": "å@example.com"},
+        name="welcome",
+        priority=3,
+        attempts=5,
+        backoff=exponential(1),
+        headers={"traceparent": "00-1"},
     )
     assert added.created
     assert added.state is JobState.WAITING
     assert added.durability >= Durability.MEMORY
     job = await client.get(queue, added.id)
     assert (job.payload, job.name, job.priority, job.max_attempts) == ({"to": "å@example.com"}, "welcome", 3, 5)
-    assert (job.headers, job.content_type, job.attempt, job.state) == ({"traceparent": "00-1"}, "application/json", 0, JobState.WAITING)
+    assert (job.headers, job.content_type, job.attempt, job.state) == (
+        {"traceparent": "00-1"},
+        "application/json",
+        0,
+        JobState.WAITING,
+    )
     assert job.create_time is not None
     assert abs(datetime.now(UTC) - job.create_time) < timedelta(minutes=1)
 
@@ -99,7 +110,12 @@ async def test_one_bad_job_among_many_fails_alone_at_the_real_broker(client: Cli
 
 async def test_a_queue_is_configured_and_read(client: Client, queue: str) -> None:
     info = await client.admin.update_queue(
-        queue, attempts=3, backoff=fixed(2), completed_retention=Retention(3600, 5), dead_letter_queue="dead", max_lease_expirations=0
+        queue,
+        attempts=3,
+        backoff=fixed(2),
+        completed_retention=Retention(3600, 5),
+        dead_letter_queue="dead",
+        max_lease_expirations=0,
     )
     assert info == await client.admin.queue(queue)
     config = info.config
@@ -144,7 +160,7 @@ async def test_jobs_are_promoted_cancelled_retried_and_deleted_in_bulk(client: C
 async def test_cancelling_what_has_ended_is_refused_with_its_state(client: Client, queue: str) -> None:
     async with worker(client, queue, lambda _: None):
         added = await client.add(queue)
-        await client.wait(queue, added.id, timeout=5)
+        await client.wait(queue, added.id, timeout=30)
     with pytest.raises(JobNotInState) as caught:
         await client.cancel(queue, added.id)
     assert "COMPLETED" in caught.value.metadata["state"]

@@ -2,9 +2,9 @@ import asyncio
 
 import grpc
 import pytest
-
 from leasemq import Client, Durability, InvalidField, NewJob, Unavailable
 from leasemq.coalescing import IN_FLIGHT
+
 from tests.sdk.scripted import Producer, serving, status
 
 

@@ -1,7 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
 from leasemq import NewJob, Retention, convert, delays, exponential, fixed
 from leasemq.codec import decode, encode, from_duration, to_duration
 
@@ -28,9 +27,16 @@ def test_json_by_any_name_is_decoded(content_type: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "content_type", "error"),
-    [(float("nan"), None, ValueError), ({1, 2}, None, TypeError), ("\ud800", None, ValueError), ("text", "text/plain", TypeError)],
+    [
+        (float("nan"), None, ValueError),
+        ({1, 2}, None, TypeError),
+        ("\ud800", None, ValueError),
+        ("text", "text/plain", TypeError),
+    ],
 )
-def test_what_json_cant_carry_is_refused_before_it_is_sent(value: object, content_type: str | None, error: type[Exception]) -> None:
+def test_what_json_cant_carry_is_refused_before_it_is_sent(
+    value: object, content_type: str | None, error: type[Exception]
+) -> None:
     with pytest.raises(error):
         encode(value, content_type)
 
@@ -43,7 +49,7 @@ def test_durations_are_exact_to_the_microsecond(value: float | timedelta) -> Non
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e30])
 def test_a_duration_without_end_is_refused(value: float) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"finite|range"):
         to_duration(value)
 
 
@@ -67,7 +73,11 @@ def test_a_spec_says_all_that_was_said() -> None:
     spec = convert.to_spec("email", job)
     assert (spec.name, spec.id, spec.priority, spec.lifo, spec.content_type) == ("welcome", "id-1", 7, True, "image/png")
     assert (spec.delay.seconds, spec.timeout.seconds, spec.ttl.seconds) == (300, 30, 3600)
-    assert (spec.retry.max_attempts, spec.retry.backoff.exponential.initial_delay.seconds, spec.retry.backoff.jitter) == (5, 1, 0.5)
+    assert (spec.retry.max_attempts, spec.retry.backoff.exponential.initial_delay.seconds, spec.retry.backoff.jitter) == (
+        5,
+        1,
+        0.5,
+    )
     assert (spec.completed_retention.max_age.seconds, spec.completed_retention.max_count) == (60, 10)
     assert spec.failed_retention.HasField("max_count")
     assert not spec.failed_retention.HasField("max_age")

@@ -1,12 +1,15 @@
+import asyncio
+import itertools
 import pickle
+import time
 from datetime import timedelta
 
 import grpc
-import pytest
-
 import leasemq
+import pytest
 from leasemq import Client, FieldViolation, LeaseMQError
 from leasemq.errors import BY_REASON, reason_names
+
 from tests.sdk.scripted import Producer, serving, status
 
 
@@ -103,13 +106,13 @@ async def test_the_wait_that_the_server_asks_for_is_kept() -> None:
     producer, times = Producer(), []
 
     def verdict(_jobs: list) -> object:
-        times.append(leasemq.connection.time.monotonic())
+        times.append(time.monotonic())
         return status(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", retry_after=0.4) if len(times) < 3 else None
 
     producer.verdict = verdict
     async with serving(producer) as address, Client(address) as client:
         await client.add("email")
-    assert all(later - sooner >= 0.4 for sooner, later in zip(times, times[1:], strict=False))
+    assert all(later - sooner >= 0.4 for sooner, later in itertools.pairwise(times))
 
 
 async def test_a_wait_longer_than_retry_timeout_is_not_begun() -> None:
@@ -131,7 +134,7 @@ async def test_every_call_has_a_deadline() -> None:
 
 async def test_a_broker_that_never_answers_is_left_when_retry_timeout_is_over() -> None:
     producer = Producer()
-    producer.gate = leasemq.connection.asyncio.Event().wait
+    producer.gate = asyncio.Event().wait
     async with serving(producer) as address, Client(address, retry_timeout=1) as client:
         with pytest.raises(leasemq.DeadlineExceeded):
             await client.add("email")

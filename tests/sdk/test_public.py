@@ -1,18 +1,52 @@
 import inspect
 from pathlib import Path
 
-import pytest
-
 import leasemq
 import leasemq.sync
+import pytest
 from leasemq.connection import default_address
 from leasemq.errors import BY_REASON
 
-NAMES = """
-AddedJob Admin Backoff BulkResult CancelSignal Cancelled Client DeadlineExceeded Durability ExponentialBackoff Failure FailureKind Fatal
-FieldViolation FixedBackoff Job JobInfo JobState LeaseMQError ListBackoff NewJob NotFound QueueConfig QueueInfo Release Retention Seconds
-ServerInfo Snooze Stats StoreInfo Unavailable Worker WorkerStatus __version__ delays exponential fixed
-""".split()
+NAMES = [
+    "AddedJob",
+    "Admin",
+    "Backoff",
+    "BulkResult",
+    "CancelSignal",
+    "Cancelled",
+    "Client",
+    "DeadlineExceeded",
+    "Durability",
+    "ExponentialBackoff",
+    "Failure",
+    "FailureKind",
+    "Fatal",
+    "FieldViolation",
+    "FixedBackoff",
+    "Job",
+    "JobInfo",
+    "JobState",
+    "LeaseMQError",
+    "ListBackoff",
+    "NewJob",
+    "NotFound",
+    "QueueConfig",
+    "QueueInfo",
+    "Release",
+    "Retention",
+    "Seconds",
+    "ServerInfo",
+    "Snooze",
+    "Stats",
+    "StoreInfo",
+    "Unavailable",
+    "Worker",
+    "WorkerStatus",
+    "__version__",
+    "delays",
+    "exponential",
+    "fixed",
+]
 
 
 def test_the_public_names_are_these_and_no_others() -> None:

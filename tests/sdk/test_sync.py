@@ -3,11 +3,11 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 import leasemq
 import leasemq.sync
+import pytest
 from leasemq import JobNotFound, JobState, NewJob
+
 from tests.sdk.support import Broker
 
 
@@ -64,7 +64,9 @@ def test_a_client_from_before_a_fork_says_so(monkeypatch: pytest.MonkeyPatch) ->
         client.get("email", "1")
 
 
-async def test_it_works_beside_an_async_client(broker: Broker, client: leasemq.Client, blocking: leasemq.sync.Client, queue: str) -> None:
+async def test_it_works_beside_an_async_client(
+    broker: Broker, client: leasemq.Client, blocking: leasemq.sync.Client, queue: str
+) -> None:
     for number in range(20):
         await client.add(queue, number)
         blocking.add(queue, number)

@@ -8,7 +8,6 @@ from leasemq_server.store.scripts import LUA
 
 _ROW = re.compile(r"^\| (.+) \|$", re.MULTILINE)
 _ANY_QUEUE = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
-_DATA_FIELDS = ("WORKER_INFOS", "WORKER_POLLS")  # hashes whose fields are ids
 
 
 @dataclass(frozen=True)
@@ -63,27 +62,33 @@ DECLARED = declared_keys()
 
 async def undeclared(client: Any) -> list[str]:
     """What a store holds that KEYS.md does not declare, one line each."""
-    problems = []
-    async for raw in client.scan_iter(count=1000):
+    keys = [key async for key in client.scan_iter(count=1000)]
+    looks = client.pipeline(transaction=False)
+    for key in keys:
+        looks.type(key).pttl(key)
+    answers = await looks.execute()
+    problems, with_fields = [], []
+    for raw, kind, pttl in zip(keys, answers[::2], answers[1::2], strict=True):
         key = raw.decode()
         declared = next((one for one in DECLARED if one.matches(key)), None)
         if declared is None:
             problems.append(f"{key} is not declared")
-            continue
-        kind = (await client.type(raw)).decode()
-        if kind != declared.type:
-            problems.append(f"{key} is a {kind}, not a {declared.type}")
-        elif not declared.allows_ttl(pttl := await client.pttl(raw)):
+        elif kind.decode() != declared.type:
+            problems.append(f"{key} is a {kind.decode()}, not a {declared.type}")
+        elif not declared.allows_ttl(pttl):
             problems.append(f"{key} lives for {pttl} ms, not {declared.ttl}")
-        else:
-            problems += [f"{key} has a field {name} that is not declared" for name in await _unknown_fields(client, raw, declared)]
+        elif declared.fields:
+            with_fields.append((raw, declared))
+    return problems + await _undeclared_fields(client, with_fields)
+
+
+async def _undeclared_fields(client: Any, keys: list[tuple[bytes, Declared]]) -> list[str]:
+    looks = client.pipeline(transaction=False)
+    for key, declared in keys:
+        _ = looks.xrange(key) if declared.type == "stream" else looks.hkeys(key)
+    problems = []
+    for (key, declared), answer in zip(keys, await looks.execute(), strict=True):
+        found = {name for _, entry in answer for name in entry} if declared.type == "stream" else set(answer)
+        unknown = sorted({name.decode() for name in found} - declared.fields)
+        problems += [f"{key.decode()} has a field {name} that is not declared" for name in unknown]
     return problems
-
-
-async def _unknown_fields(client: Any, key: bytes, declared: Declared) -> list[str]:
-    fields: set[bytes] = set()
-    if declared.type == "hash" and declared.name not in _DATA_FIELDS:
-        fields = set(await client.hkeys(key))
-    elif declared.type == "stream":
-        fields = {name for _, entry in await client.xrange(key) for name in entry}
-    return sorted(name.decode() for name in fields if name.decode() not in declared.fields)

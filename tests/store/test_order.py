@@ -36,13 +36,13 @@ async def test_lifo_puts_a_job_at_the_head_of_its_priority(desk: Desk) -> None:
 
 
 async def test_delayed_jobs_come_by_due_time_and_those_due_together_in_the_order_of_their_batch(desk: Desk) -> None:
-    batch = [f"same-{n:04}" for n in reversed(range(1000))]
+    batch = [f"same-{n:04}" for n in reversed(range(200))]
     await desk.add("late", delay_ms=2000)
     await desk.add(*batch, delay_ms=1000)
     await desk.add("early", delay_ms=500)
     desk.clock.advance(2000)
-    assert await desk.lease_ids(1000) == ["early", *batch[:999]]
-    assert await desk.lease_ids() == [batch[999], "late"]
+    assert await desk.lease_ids(200) == ["early", *batch[:199]]
+    assert await desk.lease_ids() == [batch[199], "late"]
 
 
 async def test_a_due_job_queues_up_behind_those_that_wait_and_keeps_its_priority(desk: Desk) -> None:

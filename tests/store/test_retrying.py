@@ -42,9 +42,9 @@ async def test_the_backoff_is_as_the_policy_says(desk: Desk, backoff: Any, waits
 @pytest.mark.parametrize("jitter", [0.25, 1])
 @pytest.mark.parametrize(("backoff", "full"), [({"k": "fixed", "d": 10_000}, 10_000), ({"k": "list", "l": [8000]}, 8000)])
 async def test_jitter_shortens_a_wait_by_up_to_its_share(desk: Desk, jitter: float, backoff: Any, full: int) -> None:
-    waits = await _waits(desk, 40, rp=1, ma=100, bo=backoff | {"j": jitter})
+    waits = await _waits(desk, 25, rp=1, ma=100, bo=backoff | {"j": jitter})
     assert all(full * (1 - jitter) <= wait <= full for wait in waits)
-    assert len(set(waits)) > 20
+    assert len(set(waits)) > 15
     assert max(waits) - min(waits) > full * jitter / 2
 
 

@@ -77,7 +77,6 @@ class Broker:
 
     async def heard_of(self, worker_id: str, info: bytes) -> None:
         """Notes a worker's heartbeat."""
-        self.workers.confirmed(worker_id)
         await self.store.heard_of(worker_id, info, await self.store.time_ms(), self.workers.poll_ms(worker_id))
 
     async def idle(self) -> None:

@@ -39,7 +39,13 @@ class Coalescer(Generic[K, Item, R]):
         self._waiting.setdefault(key, []).append(_Part(items, done))
         if key not in self._pumps:
             self._pumps[key] = asyncio.create_task(self._pump(key))
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            # the results were there already, but the caller was gone before it ran again
+            if not done.cancelled() and done.exception() is None and self._orphaned is not None:
+                self._orphaned(key, items, done.result())
+            raise
 
     async def idle(self) -> None:
         """Waits until nothing is in flight."""

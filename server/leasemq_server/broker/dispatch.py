@@ -104,7 +104,7 @@ class Dispatcher:
             request = LeaseRequest(request_id, poll.worker_id, poll.max_jobs - len(leased), poll.lease_ms)
             try:
                 (jobs,) = await self._coalescer.submit(queue, [request])
-            except (asyncio.CancelledError, StoreUnavailableError):
+            except BaseException:
                 self.give_back([lease.queue for lease in leased], request_id)
                 raise
             leased += [Leased(queue, job) for job in jobs]
@@ -140,11 +140,10 @@ class Dispatcher:
         except StoreUnavailableError:
             self._unanswered.setdefault(queue, set()).update(request.request_id for request in requests)
             raise
-        wakes = self._wakes.of(queue)
         if reply.next_in_ms >= 0:
-            wakes.look_again_in(reply.next_in_ms)
+            self._wakes.look_again_in(queue, reply.next_in_ms)
         if reply.more:
-            wakes.more()
+            self._wakes.of(queue).more()
         if reply.outbox:
             self._relay.soon(queue)
         return reply.answers

@@ -107,6 +107,12 @@ class Wakes:
         for listener in self.listeners:
             listener(queue, in_ms)
 
+    def look_again_in(self, queue: str, ms: int) -> None:
+        """A look found that time changes something then: whoever polls looks again, and a listener does if nobody polls."""
+        self.of(queue).look_again_in(ms)
+        for listener in self.listeners:
+            listener(queue, max(ms, 1))
+
     def wake_all(self) -> None:
         """Messages may have been missed: everyone looks again."""
         for wakes in self._queues.values():

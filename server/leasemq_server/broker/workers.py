@@ -6,20 +6,38 @@ Open polls, control streams, drains, and leases that they have not shown to have
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from leasemq_server.broker.wakes import DRAINED, Sleeper
 
 DRAIN_S = 20.0  # a poll that was on its way when its worker drained arrives within this
+CROSSING_S = 0.05  # a lease call that arrives this soon after a reply may have been sent before it was read
 UNCONFIRMED_S = 1.0  # a control stream that breaks this soon after a delivery gives it back
 POLL_NOTE_S = 5.0
 
 
-class _Delivery(NamedTuple):
+class Reply(NamedTuple):
+    """What a lease call was answered with: the queues that it took leases from, and their tokens; none for an empty answer."""
+
     at: float
     queues: tuple[str, ...]
+    tokens: tuple[str, ...]
     request_id: str
+
+
+class ControlStream:
+    """A worker's open control stream: what it is to hear, and the replies of its lease calls that it may not have read yet."""
+
+    def __init__(self) -> None:
+        self.messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=10_000)
+        self.replies: deque[Reply] = deque(maxlen=1000)
+
+    def put(self, message: dict[str, Any]) -> None:
+        """A worker that reads nothing hears of it by its heartbeats."""
+        if not self.messages.full():
+            self.messages.put_nowait(message)
 
 
 class Workers:
@@ -28,16 +46,19 @@ class Workers:
     def __init__(self) -> None:
         self._drained: dict[str, float] = {}
         self._sleepers: dict[str, set[Sleeper]] = {}
-        self._streams: dict[str, list[asyncio.Queue[dict[str, Any]]]] = {}
-        self._deliveries: dict[str, _Delivery] = {}
+        self._streams: dict[str, list[ControlStream]] = {}
         self._polls: dict[str, float] = {}
         self.closing = False
 
     # -- polls and drains ----------------------------------------------------------------------------------------
 
     def polled(self, worker_id: str) -> None:
-        """The worker asks for jobs: it has received what it was sent before."""
-        self._deliveries.pop(worker_id, None)
+        """The worker asks for jobs again, so it has read a reply: the oldest, as it may have several calls open."""
+        before = time.monotonic() - CROSSING_S
+        for stream in self._streams.get(worker_id, ()):
+            if stream.replies and stream.replies[0].at < before:
+                stream.replies.popleft()
+                break
         self._polls[worker_id] = time.time()
 
     def poll_ms(self, worker_id: str) -> int:
@@ -83,31 +104,34 @@ class Workers:
 
     # -- deliveries ----------------------------------------------------------------------------------------------
 
-    def delivered(self, worker_id: str, queues: Sequence[str], request_id: str) -> None:
-        """Leases were written to the worker's connection, which is not to say that it has read them."""
-        if worker_id in self._streams:
-            self._deliveries[worker_id] = _Delivery(time.monotonic(), tuple(queues), request_id)
+    def replied(self, worker_id: str, queues: Sequence[str], tokens: Sequence[str], request_id: str) -> None:
+        """A reply was written to the worker's connection, which is not to say that it has read it."""
+        streams = self._streams.get(worker_id)
+        if streams:
+            streams[-1].replies.append(Reply(time.monotonic(), tuple(queues), tuple(tokens), request_id))
 
-    def confirmed(self, worker_id: str) -> None:
-        """The worker was heard of again."""
-        self._deliveries.pop(worker_id, None)
+    def confirmed(self, worker_id: str, tokens: Collection[str]) -> None:
+        """The worker named leases: it has read the replies that they came with."""
+        named = frozenset(tokens)
+        for stream in self._streams.get(worker_id, ()):
+            for reply in [reply for reply in stream.replies if not named.isdisjoint(reply.tokens)]:
+                stream.replies.remove(reply)
 
-    def undelivered(self, worker_id: str) -> tuple[tuple[str, ...], str] | None:
-        """The control stream broke: what is to be given back, (queues, request id)."""
-        delivery = self._deliveries.pop(worker_id, None)
-        if delivery is None or time.monotonic() - delivery.at > UNCONFIRMED_S:
-            return None
-        return delivery.queues, delivery.request_id
+    @staticmethod
+    def undelivered(stream: ControlStream) -> list[Reply]:
+        """The control stream broke: the replies whose leases are to be given back."""
+        since = time.monotonic() - UNCONFIRMED_S
+        return [reply for reply in stream.replies if reply.at > since and reply.queues]
 
     # -- control streams -----------------------------------------------------------------------------------------
 
-    def watch(self, worker_id: str) -> asyncio.Queue[dict[str, Any]]:
+    def watch(self, worker_id: str) -> ControlStream:
         """Opens a control stream."""
-        stream: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=10_000)
+        stream = ControlStream()
         self._streams.setdefault(worker_id, []).append(stream)
         return stream
 
-    def unwatch(self, worker_id: str, stream: asyncio.Queue[dict[str, Any]]) -> None:
+    def unwatch(self, worker_id: str, stream: ControlStream) -> None:
         """Closes it."""
         streams = self._streams.get(worker_id, [])
         if stream in streams:
@@ -122,15 +146,13 @@ class Workers:
             self.drain(content["worker"])
             return
         for stream in self._streams.get(content["worker"], ()):
-            if not stream.full():  # a worker that reads nothing hears of it by its heartbeats
-                stream.put_nowait(content)
+            stream.put(content)
 
     def close_streams(self) -> None:
         """The broker stops: all control streams end."""
         for streams in self._streams.values():
             for stream in streams:
-                if not stream.full():
-                    stream.put_nowait({"word": "CLOSE"})
+                stream.put({"word": "CLOSE"})
 
     def forget_old(self) -> None:
         """Drops what is too old to matter."""
@@ -138,4 +160,3 @@ class Workers:
         self._polls = {worker_id: at for worker_id, at in self._polls.items() if at > long_ago}
         now = time.monotonic()
         self._drained = {worker_id: until for worker_id, until in self._drained.items() if until > now}
-        self._deliveries = {worker_id: it for worker_id, it in self._deliveries.items() if now - it.at <= UNCONFIRMED_S}

@@ -30,8 +30,8 @@ def bench(
 ) -> None:
     """Measure add and work rates against a broker.
 
-    From this machine, on a queue of its own that is deleted afterwards: one client against whatever runs there. The full comparison, on stores of its own and with peers, is
-    `make bench` in a checkout.
+    This is one client on this machine, on a queue of its own that is deleted afterwards.
+    The full comparison, on stores of its own and with peers, is `make bench` in a checkout.
 
     Example:
     [cyan]leasemq bench --jobs 20000[/]

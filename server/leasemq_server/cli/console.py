@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from types import NoneType
 from typing import Any
 
 import typer
@@ -16,7 +17,6 @@ from rich.text import Text
 
 WIDE = 200  # columns, when the reader is a pipe: a table is then never folded to fit a screen that isn't there
 
-out = Console(highlight=False)
 err = Console(highlight=False, stderr=True)
 
 STATE_STYLES = {
@@ -31,7 +31,8 @@ STATE_STYLES = {
 
 def show(what: RenderableType) -> None:
     """Prints it as wide as the terminal, or as it needs to be."""
-    out.print(what, width=None if out.is_terminal else WIDE, soft_wrap=not out.is_terminal)
+    seen = sys.stdout.isatty()
+    Console(highlight=False, width=None if seen else WIDE, soft_wrap=not seen).print(what)
 
 
 def print_json(value: Any) -> None:
@@ -76,8 +77,8 @@ def build_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
     """A table without lines, as `grep` and `awk` like it."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for index, column in enumerate(columns):
-        numbers = bool(rows) and all(isinstance(row[index], int | float | None) for row in rows)
-        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
+        numbers = bool(rows) and all(type(row[index]) in {int, float, NoneType} for row in rows)
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*[cell(value) for value in row])
     return table
@@ -106,7 +107,7 @@ def cell(value: Any) -> Text:  # noqa: PLR0911 - a return a type reads best
         case bool():
             return Text("yes" if value else "no")
         case int():
-            return Text(f"{value:,}" if out.is_terminal else str(value))
+            return Text(f"{value:,}" if sys.stdout.isatty() else str(value))
         case datetime():
             return Text(value.astimezone().strftime("%Y-%m-%d %H:%M:%S"))
         case timedelta():
@@ -128,6 +129,14 @@ def span(value: timedelta) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return " ".join(parts[:2])
+
+
+def ago(time: datetime | None) -> str:
+    """How long ago, or in how long."""
+    if time is None:
+        return ""
+    since = datetime.now(UTC) - time
+    return f"in {span(-since)}" if since < timedelta(0) else f"{span(since)} ago"
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -3,8 +3,9 @@
 from typing import Any
 
 from leasemq import JobInfo
+from rich.text import Text
 
-from leasemq_server.cli.console import out, plain, print_fields
+from leasemq_server.cli.console import ago, plain, print_fields, show
 
 COLUMNS = ("id", "name", "state", "attempt", "added", "runs", "finished", "last failure")
 FAILURE_WIDTH = 60
@@ -12,11 +13,11 @@ FAILURE_WIDTH = 60
 
 def as_json_job(job: JobInfo, *, with_payload: bool) -> dict[str, Any]:
     """The job's fields under the contract's names; payload and result decoded if they are JSON, else text or base64."""
-    hidden = {"raw_payload", "raw_result", "content_type", "result_content_type"} | (set() if with_payload else {"headers"})
+    hidden = {"raw_payload", "raw_result", "content_type", "result_content_type"}
     fields = {name: value for name, value in plain(job).items() if name not in hidden}
     if with_payload:
         fields |= {"payload": _value(job.raw_payload, job, "payload"), "content_type": job.content_type or "application/json"}
-    if job.raw_result:
+    if with_payload and job.raw_result:
         fields |= {
             "result": _value(job.raw_result, job, "result"),
             "result_content_type": job.result_content_type or "application/json",
@@ -26,9 +27,9 @@ def as_json_job(job: JobInfo, *, with_payload: bool) -> dict[str, Any]:
 
 def row(job: JobInfo, *, with_payload: bool) -> list[object]:
     """One row of the table with COLUMNS, and the payload if asked."""
-    failure = job.failures[-1].message.partition("\n")[0][:FAILURE_WIDTH] if job.failures else ""
+    failure = job.failures[-1].message.replace("\n", " | ")[:FAILURE_WIDTH] if job.failures else ""
     attempt = f"{job.attempt}/{job.max_attempts}" if job.max_attempts else job.attempt
-    fields = [job.id, job.name, job.state, attempt, job.create_time, job.run_time or "", job.finish_time or "", failure]
+    fields = [job.id, job.name, job.state, attempt, ago(job.create_time), ago(job.run_time), ago(job.finish_time), failure]
     return [*fields, _value(job.raw_payload, job, "payload")] if with_payload else fields
 
 
@@ -39,13 +40,11 @@ def print_job(job: JobInfo) -> None:
     times = {name: getattr(job, name) for name in fields if name.endswith("_time")}
     print_fields((name.replace("_", " "), value) for name, value in (fields | {"state": job.state} | times).items())
     for failure in failures:
-        what = f"{failure['type']}: {failure['message']}" if failure["type"] else failure["message"]
-        out.print(
-            f"\nattempt {failure['attempt']}, {failure['kind']}, {failure['time']}, {failure['worker_id']}\n  {what}",
-            markup=False,
-        )
-        if failure["stack_trace"]:
-            out.print(failure["stack_trace"], markup=False, style="dim")
+        show(Text(f"\nattempt {failure['attempt']}, {failure['kind']}, {failure['time']}, {failure['worker_id']}", style="bold"))
+        stack = failure["stack_trace"].rstrip()
+        if failure["message"] not in stack:
+            show(Text(f"{failure['type']}: {failure['message']}" if failure["type"] else failure["message"]))
+        show(Text(stack, style="dim"))
 
 
 def _value(raw: bytes, job: JobInfo, name: str) -> Any:

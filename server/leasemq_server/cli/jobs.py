@@ -49,7 +49,7 @@ def list_(
     name: Name = None,
     descending: Annotated[bool, typer.Option("--desc", help="Newest, or last in order, first.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="At most this many; 0 = all.")] = LIST_LIMIT,
-    with_payload: Annotated[bool, typer.Option("--payload", help="Print payloads too.")] = False,
+    with_payload: Annotated[bool, typer.Option("--payload", help="Print payloads and results too.")] = False,
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
@@ -61,31 +61,24 @@ def list_(
     """
 
     async def do(client: Client) -> None:
-        # One more than asked, to know whether there are more.
-        found = client.admin.jobs(
-            queue,
-            states=states or (),
-            name=name,
-            descending=descending,
-            limit=limit + 1 if limit else None,
-            with_payload=with_payload,
+        jobs = client.admin.jobs(
+            queue, states=states or (), name=name, descending=descending, limit=_one_more(limit, as_json=as_json)
         )
-        if as_json and not limit:
-            async for job in found:
-                print_json(as_json_job(job, with_payload=with_payload))
-            return
-        listed = [job async for job in found]
-        shown = listed[:limit] if limit else listed
         if as_json:
-            for job in shown:
+            async for job in jobs:
                 print_json(as_json_job(job, with_payload=with_payload))
             return
-        columns = (*COLUMNS, "payload") if with_payload else COLUMNS
-        print_table(columns, [row(job, with_payload=with_payload) for job in shown], empty=f"no such jobs in {queue}")
-        if len(shown) < len(listed):
+        rows = [row(job, with_payload=with_payload) async for job in jobs]
+        print_table((*COLUMNS, "payload") if with_payload else COLUMNS, rows[: limit or None], empty=f"no such jobs in {queue}")
+        if limit and len(rows) > limit:
             show("[dim]… and more: --limit 0 lists all[/]")
 
     run(address, do)
+
+
+def _one_more(limit: int, *, as_json: bool) -> int | None:
+    """How many to read: for people one more than they asked for, to tell them that there are more."""
+    return None if not limit else limit if as_json else limit + 1
 
 
 @app.command("show")

@@ -13,13 +13,13 @@ from typing import Annotated
 
 import typer
 from leasemq import Client, QueueInfo, Unavailable
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from leasemq_server.cli import stats, workers
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import build_table, out
+from leasemq_server.cli.console import build_table
 from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, duration
 
@@ -53,7 +53,7 @@ async def _watch(client: Client, address: str, interval_s: float) -> None:
     rates = Rates()
     with (
         _keys(lambda key: leave.set() if key in "qQ\x03\x04" else None),
-        Live(console=out, screen=True, auto_refresh=False) as live,
+        Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live,
     ):
         while not leave.is_set():
             live.update(await _look(client, address, rates), refresh=True)

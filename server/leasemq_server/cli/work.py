@@ -111,6 +111,8 @@ class Program:
 class ProgramFailed(Exception):  # noqa: N818 - it is what the job's failure is called
     """The program ended with an exit status that is neither 0 nor 75."""
 
+    __traceback__ = None  # the stack of this worker says nothing about the program
+
 
 def _result(output: bytes) -> Any:
     """JSON as the value that it is, no output as none, all else as bytes."""

@@ -1,13 +1,12 @@
 """leasemq workers"""
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 from leasemq import Client, WorkerStatus
 
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import print_json, print_table, span
+from leasemq_server.cli.console import ago, print_json, print_table
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json
 
 app = typer.Typer(add_completion=False)
@@ -42,7 +41,7 @@ def workers(
 
 def worker_row(worker: WorkerStatus) -> list[object]:
     """One row of the table with COLUMNS."""
-    seen = [_ago(worker.heartbeat_time), _ago(worker.poll_time)]
+    seen = [ago(worker.heartbeat_time), ago(worker.poll_time)]
     return [
         worker.worker_id,
         ", ".join(worker.queues),
@@ -50,10 +49,6 @@ def worker_row(worker: WorkerStatus) -> list[object]:
         worker.concurrency,
         worker.language,
         worker.hostname,
-        worker.pid,
+        str(worker.pid),
         *seen,
     ]
-
-
-def _ago(time: datetime | None) -> str:
-    return "" if time is None else f"{span(max(timedelta(0), datetime.now(UTC) - time))} ago"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sized
+from functools import lru_cache
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -10,9 +11,9 @@ from leasemq_server.errors import BatchTooLargeError, InvalidFieldError, Payload
 from leasemq_server.jobs import limits
 
 _QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
+@lru_cache(maxsize=4096)
 def is_queue_name(value: str) -> bool:
     """Whether it is a queue's name: it becomes part of keys, so nothing else may pass."""
     return _QUEUE.fullmatch(value) is not None
@@ -29,10 +30,14 @@ def time_ms(timestamp: Timestamp) -> int:
 
 
 class Check:
-    """One request's violations; `done()` raises them."""
+    """One request's violations.
+
+    `done()` raises them. `at` is put before each field's name: "jobs[3]." while that job is looked at.
+    """
 
     def __init__(self) -> None:
         self.violations: list[Violation] = []
+        self.at = ""
 
     def done(self) -> None:
         """Raises InvalidFieldError when anything was wrong."""
@@ -41,7 +46,7 @@ class Check:
 
     def wrong(self, field: str, description: str) -> None:
         """Notes a violation."""
-        self.violations.append(Violation(field, description))
+        self.violations.append(Violation(self.at + field, description))
 
     def queue(self, value: str, field: str = "queue") -> str:
         """A queue's name."""
@@ -60,13 +65,15 @@ class Check:
 
     def text(self, value: str, field: str, most: int = limits.MAX_NAME, *, required: bool = True) -> str:
         """Text of up to `most` printable characters."""
+        if 0 < len(value) <= most and value.isprintable():
+            return value
         if not value:
             if required:
                 self.wrong(field, f"is required, 1 to {most} characters")
         elif len(value) > most:
             self.wrong(field, f"must have at most {most} characters; got {len(value)}")
-        elif _CONTROL.search(value):
-            self.wrong(field, f"must have no control characters; got {_shown(value)}")
+        else:
+            self.wrong(field, f"must have printable characters only; got {_shown(value)}")
         return value
 
     def span(self, value: Duration, field: str, least_ms: int = 0, most_ms: int = limits.MAX_SPAN_MS) -> int:
@@ -106,6 +113,15 @@ class Check:
         """page_size: 1 to 1,000, default 100."""
         return self.whole(value or limits.DEFAULT_PAGE, "page_size", 1, limits.MAX_PAGE)
 
+    def payload(self, value: bytes, field: str, limit: int) -> None:
+        """A payload or result.
+
+        Raises:
+            PayloadTooLargeError: it is over the limit.
+        """
+        if len(value) > limit:
+            raise PayloadTooLargeError(self.at + field, len(value), limit)
+
     def batch(self, values: Sized, field: str, *, least: int = 1) -> None:
         """A list of up to 1,000 entries.
 
@@ -116,12 +132,6 @@ class Check:
             raise BatchTooLargeError(field, len(values), limits.MAX_BATCH)
         if len(values) < least:
             self.wrong(field, f"must have {least} to {limits.MAX_BATCH} entries; got {len(values)}")
-
-
-def check_payload(field: str, value: bytes, limit: int) -> None:
-    """Raises PayloadTooLargeError when a payload or result is over the limit."""
-    if len(value) > limit:
-        raise PayloadTooLargeError(field, len(value), limit)
 
 
 def _shown(value: str) -> str:

@@ -16,46 +16,46 @@ from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 
 
-def job_options(spec: job_pb2.JobSpec, check: Check, at: str) -> str:
-    """The options of a job, "" when all is default; notes what breaks a rule in `check`, with field paths below `at`."""
+def job_options(spec: job_pb2.JobSpec, check: Check) -> str:
+    """The options of a job, "" when all is default; notes what breaks a rule in `check`."""
     options: dict[str, Any] = {}
     if spec.priority:
-        options["p"] = check.whole(spec.priority, f"{at}.priority", 0, limits.MAX_PRIORITY)
+        options["p"] = check.whole(spec.priority, "priority", 0, limits.MAX_PRIORITY)
     if spec.lifo:
         options["l"] = 1
     if spec.HasField("retry"):
         options["rp"] = 1
-        _retry(spec.retry, check, f"{at}.retry", options)
+        _retry(spec.retry, check, "retry", options)
     if spec.HasField("timeout"):
-        options["to"] = check.span(spec.timeout, f"{at}.timeout", 1)
+        options["to"] = check.span(spec.timeout, "timeout", 1)
     if spec.HasField("ttl"):
-        options["tl"] = check.span(spec.ttl, f"{at}.ttl", 1)
+        options["tl"] = check.span(spec.ttl, "ttl", 1)
     if spec.HasField("completed_retention"):
-        options["cr"] = _retention(spec.completed_retention, check, f"{at}.completed_retention")
+        options["cr"] = _retention(spec.completed_retention, check, "completed_retention")
     if spec.HasField("failed_retention"):
-        options["fr"] = _retention(spec.failed_retention, check, f"{at}.failed_retention")
+        options["fr"] = _retention(spec.failed_retention, check, "failed_retention")
     if spec.dead_letter_queue:
-        options["dl"] = check.queue(spec.dead_letter_queue, f"{at}.dead_letter_queue")
+        options["dl"] = check.queue(spec.dead_letter_queue, "dead_letter_queue")
     if spec.HasField("max_lease_expirations"):
         options["me"] = spec.max_lease_expirations
-    return _json(options)
+    return _json(options) if options else ""
 
 
-def config_options(config: admin_pb2.QueueConfig, check: Check, at: str = "config") -> str:
+def config_options(config: admin_pb2.QueueConfig, check: Check) -> str:
     """The options of a queue, in the same words."""
     options: dict[str, Any] = {}
     if config.HasField("default_retry"):
-        _retry(config.default_retry, check, f"{at}.default_retry", options)
+        _retry(config.default_retry, check, "config.default_retry", options)
     if config.HasField("completed_retention"):
         options["cr"] = _whole_retention(
-            _retention(config.completed_retention, check, f"{at}.completed_retention"), limits.DEFAULT_COMPLETED_AGE_MS
+            _retention(config.completed_retention, check, "config.completed_retention"), limits.DEFAULT_COMPLETED_AGE_MS
         )
     if config.HasField("failed_retention"):
         options["fr"] = _whole_retention(
-            _retention(config.failed_retention, check, f"{at}.failed_retention"), limits.DEFAULT_FAILED_AGE_MS
+            _retention(config.failed_retention, check, "config.failed_retention"), limits.DEFAULT_FAILED_AGE_MS
         )
     if config.dead_letter_queue:
-        options["dl"] = check.queue(config.dead_letter_queue, f"{at}.dead_letter_queue")
+        options["dl"] = check.queue(config.dead_letter_queue, "config.dead_letter_queue")
     if config.HasField("max_lease_expirations"):
         options["me"] = config.max_lease_expirations
     return _json(options)

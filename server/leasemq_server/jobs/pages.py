@@ -1,11 +1,28 @@
-"""Page tokens: opaque to callers, JSON inside."""
+"""Page tokens: opaque to callers, JSON inside. A token is good for its own listing alone: it begins with what the request asked for."""
 
 import base64
 import binascii
+import hashlib
 import json
+import math
 from typing import Any
 
+from google.protobuf.message import Message
+
 from leasemq_server.jobs.check import Check
+
+_DIGEST = 12
+
+
+def listing_of(request: Message) -> str:
+    """What a request lists, as a short digest: all that it says but the page."""
+    asked = type(request)()
+    asked.CopyFrom(request)
+    for field in ("page_size", "page_token"):
+        if field in asked.DESCRIPTOR.fields_by_name:
+            asked.ClearField(field)
+    text = asked.DESCRIPTOR.full_name.encode() + b"\n" + asked.SerializeToString(deterministic=True)
+    return hashlib.sha256(text).hexdigest()[:_DIGEST]
 
 
 def page_token(*parts: Any) -> str:
@@ -13,19 +30,29 @@ def page_token(*parts: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode()
 
 
-def page_parts(token: str, kinds: tuple[type, ...], check: Check) -> list[Any] | None:
-    """The parts of a token, which must be of these types; None when the token is empty or (noted in `check`) not one of ours."""
+def page_parts(token: str, kinds: tuple[Any, ...], check: Check) -> list[Any] | None:
+    """The parts of a token, each of the type or equal to the text given; None when the token is empty or (noted in `check`) not so."""
     if not token:
         return None
     try:
         parts = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         parts = None
-    if (
-        not isinstance(parts, list)
-        or len(parts) != len(kinds)
-        or not all(isinstance(p, k) for p, k in zip(parts, kinds, strict=True))
-    ):
+    if not isinstance(parts, list) or len(parts) != len(kinds) or not all(map(_fits, parts, kinds)):
         check.wrong("page_token", "must be the next_page_token of the same listing")
         return None
     return parts
+
+
+def _fits(part: Any, kind: Any) -> bool:
+    if kind is float:
+        return isinstance(part, str) and _is_number(part)
+    return isinstance(part, kind) if isinstance(kind, type) else bool(part == kind)
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is a score as the store writes it."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

@@ -4,7 +4,7 @@ import uuid_utils
 from leasemq.v1 import job_pb2
 
 from leasemq_server.jobs import limits
-from leasemq_server.jobs.check import Check, check_payload, time_ms
+from leasemq_server.jobs.check import Check, time_ms
 from leasemq_server.jobs.options import job_options
 from leasemq_server.store.types import NewJob
 
@@ -12,44 +12,44 @@ _YEAR_1_MS = -62_135_596_800_000
 _YEAR_2200_MS = 7_258_118_400_000
 
 
-def new_job(spec: job_pb2.JobSpec, at: str, queue: str, max_payload_bytes: int, check: Check) -> NewJob:
+def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Check) -> NewJob:
     """Checks a spec and makes it storable. The id leaves the spec: the key has it.
 
     Raises:
         PayloadTooLargeError: the payload is over the limit.
     """
-    check_payload(f"{at}.payload", spec.payload, max_payload_bytes)
-    check.text(spec.name, f"{at}.name")
-    job_id = check.text(spec.id, f"{at}.id") if spec.id else str(uuid_utils.uuid7())
+    check.payload(spec.payload, "payload", max_payload_bytes)
+    check.text(spec.name, "name")
+    job_id = check.text(spec.id, "id") if spec.id else str(uuid_utils.uuid7())
     if spec.content_type:
-        check.text(spec.content_type, f"{at}.content_type")
+        check.text(spec.content_type, "content_type")
     if spec.headers:
-        _check_headers(spec, at, check)
-    options = job_options(spec, check, at)
+        _check_headers(spec, check)
+    options = job_options(spec, check)
     if spec.dead_letter_queue and spec.dead_letter_queue == queue:
-        check.wrong(f"{at}.dead_letter_queue", f"must be another queue than the job's own, {queue!r}")
+        check.wrong("dead_letter_queue", f"must be another queue than the job's own, {queue!r}")
     delay_ms: int | str = ""
     run_ms: int | str = ""
     start = spec.WhichOneof("start")
     if start == "delay":
-        delay_ms = check.span(spec.delay, f"{at}.delay")
+        delay_ms = check.span(spec.delay, "delay")
     elif start == "run_time":
-        run_ms = _run_ms(spec, at, check)
+        run_ms = _run_ms(spec, check)
     spec.ClearField("id")
     return NewJob(job_id, spec.SerializeToString(), options, delay_ms, run_ms)
 
 
-def _run_ms(spec: job_pb2.JobSpec, at: str, check: Check) -> int:
+def _run_ms(spec: job_pb2.JobSpec, check: Check) -> int:
     ms = time_ms(spec.run_time)
     if not _YEAR_1_MS <= ms <= _YEAR_2200_MS:
-        check.wrong(f"{at}.run_time", f"must be a time between the years 1 and 2200; got {spec.run_time.seconds} s since 1970")
+        check.wrong("run_time", f"must be a time between the years 1 and 2200; got {spec.run_time.seconds} s since 1970")
     return max(ms, 0)
 
 
-def _check_headers(spec: job_pb2.JobSpec, at: str, check: Check) -> None:
+def _check_headers(spec: job_pb2.JobSpec, check: Check) -> None:
     size = sum(len(name.encode()) + len(value.encode()) for name, value in spec.headers.items())
     if len(spec.headers) > limits.MAX_HEADERS or size > limits.MAX_HEADER_BYTES:
         rule = f"must be at most {limits.MAX_HEADERS} entries and {limits.MAX_HEADER_BYTES} bytes"
-        check.wrong(f"{at}.headers", f"{rule}; got {len(spec.headers)} and {size}")
+        check.wrong("headers", f"{rule}; got {len(spec.headers)} and {size}")
     if "" in spec.headers:
-        check.wrong(f"{at}.headers", "must have no empty name")
+        check.wrong("headers", "must have no empty name")

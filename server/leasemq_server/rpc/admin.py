@@ -12,7 +12,7 @@ from leasemq_server.errors import JobNotFoundError, QueueNotEmptyError, QueueNot
 from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.options import config_options
-from leasemq_server.jobs.pages import page_parts, page_token
+from leasemq_server.jobs.pages import listing_of, page_parts, page_token
 from leasemq_server.rpc.encode import (
     STATE_WORDS,
     check_mask,
@@ -56,12 +56,13 @@ class AdminServicer:
     async def ListQueues(self, request: admin_pb2.ListQueuesRequest, _: Any) -> admin_pb2.ListQueuesResponse:
         check = Check()
         size = check.page_size(request.page_size)
-        after = page_parts(request.page_token, (str,), check)
+        after = page_parts(request.page_token, (listing_of(request), str), check)
         check.done()
-        names = await self._store.queue_names(after[0] if after else "", size)
+        names = await self._store.queue_names(after[1] if after else "", size)
         workers = await self._workers_by_queue()
         queues = [queue_message(name, await self._store.stats(name), workers.get(name, 0)) for name in names]
-        return admin_pb2.ListQueuesResponse(queues=queues, next_page_token=page_token(names[-1]) if len(names) == size else "")
+        token = page_token(listing_of(request), names[-1]) if len(names) == size else ""
+        return admin_pb2.ListQueuesResponse(queues=queues, next_page_token=token)
 
     async def GetQueue(self, request: admin_pb2.GetQueueRequest, _: Any) -> admin_pb2.GetQueueResponse:
         _check_queue(request)
@@ -135,8 +136,8 @@ class AdminServicer:
         states = _states(request, check)
         if request.order_by not in ("", "asc", "desc"):
             check.wrong("order_by", f'must be "asc" or "desc"; got {request.order_by!r}')
-        after = page_parts(request.page_token, (int, str, str), check)
-        if after and not 0 <= after[0] < len(states):
+        after = page_parts(request.page_token, (listing_of(request), int, float, str), check)
+        if after and not 0 <= after[1] < len(states):
             check.wrong("page_token", "must be the next_page_token of the same listing")
         check.done()
         check_mask(request.read_mask, "read_mask", job_pb2.Job)
@@ -145,15 +146,14 @@ class AdminServicer:
     async def _list(
         self, request: admin_pb2.ListJobsRequest, states: list[str], size: int, after: list[Any] | None
     ) -> admin_pb2.ListJobsResponse:
-        """One state's page; a page ends where its state does, so that a call does one bounded look."""
-        index, position = (after[0], Position(after[1], after[2]) if after[2] else None) if after else (0, None)
+        """A page over the states in turn: one bounded look at each, until the page is full or all were seen."""
+        index, position = (after[1], Position(after[2], after[3])) if after else (0, None)
         descending = request.order_by == "desc"
+        with_spec = bool(request.name) or wants_spec(request.read_mask)
         response = admin_pb2.ListJobsResponse()
         for at in range(index, len(states)):
-            positions = await self._store.page(
-                request.queue, states[at], position, size - len(response.jobs), descending=descending
-            )
-            with_spec = bool(request.name) or wants_spec(request.read_mask)
+            wanted = size - len(response.jobs)
+            positions = await self._store.page(request.queue, states[at], position, wanted, descending=descending)
             ids = [found.id for found in positions]
             jobs = await self._store.read(request.queue, ids, with_spec=with_spec) if ids else []
             for stored in jobs:
@@ -162,12 +162,9 @@ class AdminServicer:
                 job = job_message(request.queue, stored)
                 if not request.name or job.spec.name == request.name:
                     response.jobs.append(masked(job, request.read_mask))
-            if len(jobs) < len(positions) or len(positions) == size:
+            if len(jobs) < len(positions) or len(positions) == wanted:
                 last = positions[len(jobs) - 1]
-                response.next_page_token = page_token(at, last.score, last.id)
-                return response
-            if at + 1 < len(states) and len(response.jobs) + len(positions) >= size:
-                response.next_page_token = page_token(at + 1, "", "")
+                response.next_page_token = page_token(listing_of(request), at, last.score, last.id)
                 return response
             position = None
         return response
@@ -177,13 +174,13 @@ class AdminServicer:
         check.queue(request.queue)
         check.text(request.job_id, "job_id")
         size = check.page_size(request.page_size)
-        after = page_parts(request.page_token, (int,), check)
+        after = page_parts(request.page_token, (listing_of(request), int), check)
         check.done()
         if (await self._store.read(request.queue, [request.job_id], with_spec=False))[0] is None:
             raise JobNotFoundError(request.queue, request.job_id)
         # lines are numbered from the first ever appended, so that a token stays true while old lines are dropped
-        lines, following, total = await self._store.log_lines(request.queue, request.job_id, after[0] if after else 0, size)
-        token = page_token(following) if following < total else ""
+        lines, following, total = await self._store.log_lines(request.queue, request.job_id, after[1] if after else 0, size)
+        token = page_token(listing_of(request), following) if following < total else ""
         return admin_pb2.ListJobLogsResponse(lines=lines, next_page_token=token, line_count=total)
 
     async def RetryJobs(self, request: admin_pb2.RetryJobsRequest, _: Any) -> admin_pb2.RetryJobsResponse:
@@ -223,16 +220,16 @@ class AdminServicer:
         if selection is None:
             check.wrong("selection", "is required: job_ids or filter")
         which = await self._filter(request.filter, allowed, check)
-        after = page_parts(request.page_token, (str, str, int), check)
+        after = page_parts(request.page_token, (listing_of(request), float, str, int), check)
         check.done()
-        so_far = after[2] if after else 0
+        so_far = after[3] if after else 0
         if which.limit is not None:
             which = which._replace(limit=which.limit - so_far)
-        step = await apply_to_matches(self._store, verb, request.queue, which, Position(after[0], after[1]) if after else None)
+        step = await apply_to_matches(self._store, verb, request.queue, which, Position(after[1], after[2]) if after else None)
         done = so_far + step.counts.done
         if step.after is None or (which.limit is not None and step.counts.done >= which.limit):
             return step.counts, ""
-        return step.counts, page_token(step.after.score, step.after.id, done)
+        return step.counts, page_token(listing_of(request), step.after.score, step.after.id, done)
 
     async def _filter(self, said: admin_pb2.JobFilter, allowed: tuple[str, ...], check: Check) -> JobFilter:
         state = STATE_WORDS.get(said.state, "" if said.state == job_pb2.JOB_STATE_UNSPECIFIED else "?") or allowed[0]
@@ -254,15 +251,15 @@ class AdminServicer:
         if request.queue:
             check.queue(request.queue)
         size = check.page_size(request.page_size)
-        after = page_parts(request.page_token, (str,), check)
+        after = page_parts(request.page_token, (listing_of(request), str), check)
         check.done()
         response = admin_pb2.ListWorkersResponse()
         for worker_id, info, heartbeat_ms, poll_ms in await self._store.workers(await self._store.time_ms()):
             worker = admin_pb2.Worker(info=worker_pb2.WorkerInfo.FromString(info))
-            if (after and worker_id <= after[0]) or (request.queue and request.queue not in worker.info.queues):
+            if (after and worker_id <= after[1]) or (request.queue and request.queue not in worker.info.queues):
                 continue
             if len(response.workers) == size:
-                response.next_page_token = page_token(response.workers[-1].info.worker_id)
+                response.next_page_token = page_token(listing_of(request), response.workers[-1].info.worker_id)
                 break
             set_time(worker.heartbeat_time, heartbeat_ms)
             if poll_ms:

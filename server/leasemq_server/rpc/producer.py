@@ -1,5 +1,6 @@
 """ProducerService: for services that add jobs."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from leasemq.v1 import job_pb2, producer_pb2
@@ -10,8 +11,13 @@ from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.specs import new_job
 from leasemq_server.rpc.encode import STATES, check_mask, job_message, masked, set_time, wants_spec
-from leasemq_server.store.types import Added, Durability
+from leasemq_server.store.types import Added, Durability, NewJob
 
+DURABILITIES = {
+    Durability.MEMORY: job_pb2.DURABILITY_MEMORY,
+    Durability.FSYNC: job_pb2.DURABILITY_FSYNC,
+    Durability.REPLICATED: job_pb2.DURABILITY_REPLICATED,
+}
 SERVICE = producer_pb2.DESCRIPTOR.services_by_name["ProducerService"]
 
 
@@ -27,23 +33,31 @@ class ProducerServicer:
         check = Check()
         if not request.HasField("job"):
             check.wrong("job", "is required")
-        (response,) = await self._add(request, [request.job], ["job"], check)
+        jobs = self._new_jobs(request, [request.job], ["job."], check)
+        (response,) = await self._add(request, jobs, check)
         return response
 
     async def BatchAddJobs(self, request: producer_pb2.BatchAddJobsRequest, _: Any) -> producer_pb2.BatchAddJobsResponse:
         check = Check()
         check.batch(request.jobs, "jobs")
-        paths = [f"jobs[{index}]" for index in range(len(request.jobs))]
-        return producer_pb2.BatchAddJobsResponse(results=await self._add(request, request.jobs, paths, check))
+        jobs = self._new_jobs(request, request.jobs, (f"jobs[{index}]." for index in range(len(request.jobs))), check)
+        return producer_pb2.BatchAddJobsResponse(results=await self._add(request, jobs, check))
 
-    async def _add(self, request: Any, specs: Any, paths: list[str], check: Check) -> list[producer_pb2.AddJobResponse]:
+    def _new_jobs(self, request: Any, specs: Iterable[job_pb2.JobSpec], paths: Iterable[str], check: Check) -> list[NewJob]:
+        limit = self._broker.settings.max_payload_bytes
+        jobs = []
+        for spec, check.at in zip(specs, paths, strict=True):
+            jobs.append(new_job(spec, request.queue, limit, check))
+        check.at = ""
+        return jobs
+
+    async def _add(self, request: Any, jobs: list[NewJob], check: Check) -> list[producer_pb2.AddJobResponse]:
         check.queue(request.queue)
         durability = self._durability(request.durability, check)
-        limit = self._broker.settings.max_payload_bytes
-        jobs = [new_job(spec, path, request.queue, limit, check) for spec, path in zip(specs, paths, strict=True)]
         check.done()
         added, reached = await self._broker.add(request.queue, jobs, durability)
-        return [_added(job.id, result, reached) for job, result in zip(jobs, added, strict=True)]
+        level = DURABILITIES[reached]
+        return [_added(job.id, result, level) for job, result in zip(jobs, added, strict=True)]
 
     def _durability(self, asked: int, check: Check) -> Durability:
         if asked == job_pb2.DURABILITY_UNSPECIFIED:
@@ -102,10 +116,8 @@ def _check_job(request: Any, check: Check | None = None) -> None:
     check.done()
 
 
-def _added(job_id: str, added: Added, reached: Durability) -> producer_pb2.AddJobResponse:
-    response = producer_pb2.AddJobResponse(
-        job_id=job_id, created=added.created, state=STATES[added.state], durability=f"DURABILITY_{reached.name}"
-    )
+def _added(job_id: str, added: Added, level: job_pb2.Durability) -> producer_pb2.AddJobResponse:
+    response = producer_pb2.AddJobResponse(job_id=job_id, created=added.created, state=STATES[added.state], durability=level)
     if added.run_ms:
         set_time(response.run_time, added.run_ms)
     return response

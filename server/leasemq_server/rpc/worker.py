@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf import json_format
@@ -13,9 +14,9 @@ from leasemq_server.broker.dispatch import Leased, Poll
 from leasemq_server.broker.settle import Complete, Fail, Release, Settlement
 from leasemq_server.errors import LeaseLostError
 from leasemq_server.jobs import limits
-from leasemq_server.jobs.check import Check, check_payload
+from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.tokens import parse_token
-from leasemq_server.rpc.encode import STATES, fill_lease, set_time
+from leasemq_server.rpc.encode import STATES, LeaseWriter, set_time
 from leasemq_server.rpc.errors import status_of
 from leasemq_server.store.keys import CONTROL_CHANNEL
 from leasemq_server.store.types import Outcome
@@ -42,9 +43,10 @@ class WorkerServicer:
         poll = _poll(request, 1)
 
         def reply(leased: Sequence[Leased]) -> worker_pb2.LeaseJobResponse:
+            writer = LeaseWriter(poll.worker_id, poll.lease_ms)
             response = worker_pb2.LeaseJobResponse()
             for lease in leased:
-                fill_lease(response.lease, lease, poll.worker_id, poll.lease_ms)
+                writer.fill(response.lease, lease)
             return response
 
         await self._deliver(poll, context, reply)
@@ -53,9 +55,10 @@ class WorkerServicer:
         poll = _poll(request, request.max_jobs or 1)
 
         def reply(leased: Sequence[Leased]) -> worker_pb2.BatchLeaseJobsResponse:
+            writer = LeaseWriter(poll.worker_id, poll.lease_ms)
             response = worker_pb2.BatchLeaseJobsResponse()
             for lease in leased:
-                fill_lease(response.leases.add(), lease, poll.worker_id, poll.lease_ms)
+                writer.fill(response.leases.add(), lease)
             return response
 
         await self._deliver(poll, context, reply)
@@ -65,25 +68,26 @@ class WorkerServicer:
         dispatcher = self._broker.dispatcher
         request_id = dispatcher.request_id(poll)
         leased = await dispatcher.lease(poll, request_id)
-        queues = [lease.queue for lease in leased]
+        queues = list(dict.fromkeys(lease.queue for lease in leased))
         try:
-            await context.write(reply(leased))
+            message = reply(leased)
+            # noted before it is written: a stream that breaks meanwhile must find it
+            self._broker.workers.replied(poll.worker_id, queues, _tokens(message), request_id)
+            await context.write(message)
         except BaseException:
             dispatcher.give_back(queues, request_id)
             raise
-        if leased:
-            self._broker.workers.delivered(poll.worker_id, queues, request_id)
 
     async def CompleteJob(self, request: worker_pb2.CompleteJobRequest, _: Any) -> worker_pb2.CompleteJobResponse:
         check = Check()
-        settlement = self._complete(request, request.lease_token, "", check)
+        settlement = self._complete(check.token(request.lease_token), request, check)
         check.done()
         outcome = await self._broker.settler.settle_one(settlement)
         return worker_pb2.CompleteJobResponse(state=STATES[outcome.state])
 
     async def FailJob(self, request: worker_pb2.FailJobRequest, _: Any) -> worker_pb2.FailJobResponse:
         check = Check()
-        settlement = _fail(request, request.lease_token, "", check)
+        settlement = _fail(check.token(request.lease_token), request, check)
         check.done()
         outcome = await self._broker.settler.settle_one(settlement)
         response = worker_pb2.FailJobResponse(next_state=STATES[outcome.state], attempts_remaining=outcome.attempts_left)
@@ -93,7 +97,7 @@ class WorkerServicer:
 
     async def ReleaseJob(self, request: worker_pb2.ReleaseJobRequest, _: Any) -> worker_pb2.ReleaseJobResponse:
         check = Check()
-        settlement = _release(request, request.lease_token, "", check)
+        settlement = _release(check.token(request.lease_token), request, check)
         check.done()
         outcome = await self._broker.settler.settle_one(settlement)
         return worker_pb2.ReleaseJobResponse(next_state=STATES[outcome.state])
@@ -101,29 +105,33 @@ class WorkerServicer:
     async def SettleJobs(self, request: worker_pb2.SettleJobsRequest, _: Any) -> worker_pb2.SettleJobsResponse:
         check = Check()
         check.batch(request.settlements, "settlements")
-        settlements = [self._settlement(it, f"settlements[{index}]", check) for index, it in enumerate(request.settlements)]
+        settlements = [self._settlement(settlement, index, check) for index, settlement in enumerate(request.settlements)]
+        check.at = ""
         if len({it.token for it in settlements}) < len(settlements):
             check.wrong("settlements", "must name a lease_token at most once")
         check.done()
         outcomes = await self._broker.settler.settle(settlements)
         return worker_pb2.SettleJobsResponse(results=[_settle_result(outcome) for outcome in outcomes])
 
-    def _settlement(self, settlement: worker_pb2.Settlement, at: str, check: Check) -> Settlement:
-        token = settlement.lease_token
+    def _settlement(self, settlement: worker_pb2.Settlement, index: int, check: Check) -> Settlement:
+        check.at = f"settlements[{index}]."
+        token = check.token(settlement.lease_token)
         kind = settlement.WhichOneof("outcome")
         if kind == "complete":
-            return self._complete(settlement.complete, token, f"{at}.complete.", check, f"{at}.lease_token")
+            check.at += "complete."
+            return self._complete(token, settlement.complete, check)
         if kind == "fail":
-            return _fail(settlement.fail, token, f"{at}.fail.", check, f"{at}.lease_token")
-        if kind != "release":
-            check.wrong(f"{at}.outcome", "is required: one of complete, fail and release")
-        return _release(settlement.release, token, f"{at}.release.", check, f"{at}.lease_token")
+            check.at += "fail."
+            return _fail(token, settlement.fail, check)
+        if kind is None:
+            check.wrong("outcome", "is required: one of complete, fail and release")
+        check.at += "release."
+        return _release(token, settlement.release, check)
 
-    def _complete(self, said: Any, token: str, at: str, check: Check, token_field: str = "lease_token") -> Complete:  # noqa: S107 - a field's name
-        check.token(token, token_field)
-        check_payload(f"{at}result", said.result, self._broker.settings.max_payload_bytes)
+    def _complete(self, token: str, said: Any, check: Check) -> Complete:
+        check.payload(said.result, "result", self._broker.settings.max_payload_bytes)
         if said.result_content_type:
-            check.text(said.result_content_type, f"{at}result_content_type")
+            check.text(said.result_content_type, "result_content_type")
         return Complete(token, said.result, said.result_content_type or JSON_TYPE)
 
     async def Heartbeat(self, request: worker_pb2.HeartbeatRequest, _: Any) -> worker_pb2.HeartbeatResponse:
@@ -135,6 +143,7 @@ class WorkerServicer:
         lease_ms = check.lease_span(request.lease_duration, present=request.HasField("lease_duration"))
         check.done()
         worker_id = request.worker.worker_id
+        self._broker.workers.confirmed(worker_id, request.lease_tokens)
         await self._broker.heard_of(worker_id, request.worker.SerializeToString())
         extensions = await self._broker.extend(list(request.lease_tokens), lease_ms)
         response = worker_pb2.HeartbeatResponse(directive=worker_pb2.WORKER_DIRECTIVE_RUN)
@@ -153,13 +162,13 @@ class WorkerServicer:
         try:
             await context.write(worker_pb2.WatchWorkerResponse(keep_alive=worker_pb2.KeepAlive()))
             while not workers.closing:
-                message = await _next(stream)
+                message = await _next(stream.messages)
                 if message.get("word") == "CLOSE":
                     return
                 await context.write(_control(message))
-        except asyncio.CancelledError:
-            if lost := workers.undelivered(worker_id):
-                self._broker.dispatcher.give_back(*lost)
+        except BaseException:
+            for reply in workers.undelivered(stream):
+                self._broker.dispatcher.give_back(reply.queues, reply.request_id)
             raise
         finally:
             workers.unwatch(worker_id, stream)
@@ -200,6 +209,12 @@ class WorkerServicer:
         return worker_pb2.DrainWorkerResponse()
 
 
+def _tokens(message: worker_pb2.LeaseJobResponse | worker_pb2.BatchLeaseJobsResponse) -> list[str]:
+    if isinstance(message, worker_pb2.LeaseJobResponse):
+        return [message.lease.lease_token] if message.HasField("lease") else []
+    return [lease.lease_token for lease in message.leases]
+
+
 def _poll(request: Any, max_jobs: int) -> Poll:
     check = Check()
     queues = check.queues(list(request.queues))
@@ -212,11 +227,10 @@ def _poll(request: Any, max_jobs: int) -> Poll:
     return Poll(queues, request.worker_id, request.request_id, max_jobs, lease_ms, wait_ms)
 
 
-def _fail(said: Any, token: str, at: str, check: Check, token_field: str = "lease_token") -> Fail:  # noqa: S107 - a field's name
-    check.token(token, token_field)
+def _fail(token: str, said: Any, check: Check) -> Fail:
     retry_delay: int | str = ""
     if said.HasField("retry_delay"):
-        retry_delay = check.span(said.retry_delay, f"{at}retry_delay")
+        retry_delay = check.span(said.retry_delay, "retry_delay")
     return Fail(token, _failure_json(said.failure), said.non_retryable, retry_delay)
 
 
@@ -230,12 +244,13 @@ def _failure_json(failure: job_pb2.Failure) -> str:
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")) if said else ""
 
 
-def _release(said: Any, token: str, at: str, check: Check, token_field: str = "lease_token") -> Release:  # noqa: S107 - a field's name
-    check.token(token, token_field)
-    return Release(token, check.span(said.delay, f"{at}delay"))
+def _release(token: str, said: Any, check: Check) -> Release:
+    return Release(token, check.span(said.delay, "delay"))
 
 
+@lru_cache(maxsize=1024)
 def _settle_result(outcome: Outcome) -> worker_pb2.SettleResult:
+    """Most outcomes are the same few; a reply copies them."""
     if outcome.lost:
         return worker_pb2.SettleResult(error=status_of(LeaseLostError()))
     settled = worker_pb2.Settled(state=STATES[outcome.state], attempts_remaining=outcome.attempts_left)

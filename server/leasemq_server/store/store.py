@@ -54,10 +54,19 @@ def _text(value: bytes | str) -> str:
 
 def _ms(value: Any) -> int:
     """A time or score as the store gives it, "1763780000000.0312" too; nil is 0."""
-    return int(float(value)) if value else 0
+    try:
+        return int(value or 0)
+    except ValueError:
+        return int(float(value))
+
+
+_COMPLETED_REPLY = [b"OK", b"completed", b"0", 0]
+_COMPLETED = Outcome("completed", 0, 0)
 
 
 def _outcome(reply: Sequence[Any]) -> Outcome:
+    if reply == _COMPLETED_REPLY:
+        return _COMPLETED
     if _text(reply[0]) == "LEASE_LOST":
         return LOST
     return Outcome(_text(reply[1]), _ms(reply[2]), int(reply[3]))

@@ -18,7 +18,7 @@ MAX_JOBS = 1_000
 EARLY = 1.0
 """Seconds; a broker that goes down, or drains the worker, sends an empty answer sooner: asking again at once is no use."""
 LINGER = 0.002
-"""Seconds that a worker with less than a tenth of its slots free waits for more of them, while its queues are known to have more jobs."""
+"""Seconds that a busy worker (under a tenth of its slots free, and the last poll was filled) waits for more free slots."""
 DRAIN_TIMEOUT = 5.0
 DRAIN_AGAIN = 1.0
 
@@ -37,7 +37,7 @@ class Poller:
         take: Callable[[worker_pb2.Lease, float], None],
         report: Callable[[Exception], None],
     ) -> None:
-        """`free` says how many of the `slots` jobs may be leased now; `take` gets each lease and when it was received (monotonic seconds)."""
+        """`free` says how many of the `slots` may be filled now; `take` gets each lease and when it came (monotonic seconds)."""
         self._connection = connection
         self._queues = queues
         self._worker_id = worker_id

@@ -62,8 +62,8 @@ local function finish(id, state, now, options, awaited, fields)
     set[#set + 1] = id
     redis.call('HSET', job .. id, 's', state, 'ft', now, unpack(fields))
     if own and age then redis.call('ZADD', purge, now + age, id) end
+    keep[state] = count and math.min(count, keep[state] or count) or keep[state]
   end
-  keep[state] = count or keep[state]
   if awaited then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. id) end
 end
 
