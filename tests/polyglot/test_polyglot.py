@@ -143,7 +143,7 @@ def test_a_worker_outlives_a_restart_of_the_broker(programs: Programs, queue: st
     with ExitStack() as outliving:
         with serve(tmp_path) as broker:
             outliving.enter_context(programs.work(broker, queue, tmp_path))
-            [running] = broker.add(queue, {"numbers": [1], "seconds": 2})
+            [running] = broker.add(queue, {"numbers": [1], "seconds": 1})  # it ends while the broker is away
             wait_until(lambda: stats(broker, queue).active == 1, "the job runs")
         with serve(tmp_path, listen=broker.address) as again:
             [added] = again.add(queue, {"numbers": [2]})

@@ -70,9 +70,10 @@ async def test_many_jobs_are_added_in_order(client: Client, queue: str) -> None:
 
 
 async def test_jobs_can_be_listed_without_their_payloads(client: Client, queue: str) -> None:
-    added = await client.add(queue, "a payload")
+    added = await client.add(queue, "a payload", name="welcome", headers={"a": "b"})
     (job,) = [job async for job in client.admin.jobs(queue, with_payload=False)]
-    assert (job.id, job.state, job.raw_payload) == (added.id, JobState.WAITING, b"")
+    assert (job.id, job.state, job.name, job.headers) == (added.id, JobState.WAITING, "welcome", {"a": "b"})
+    assert job.raw_payload == b""
 
 
 async def test_waiting_ends_when_the_job_is_cancelled(client: Client, queue: str) -> None:

@@ -32,14 +32,26 @@ async def test_an_id_that_exists_changes_nothing_whatever_its_state(desk: Desk) 
 async def test_an_id_that_is_twice_in_a_batch_is_added_once(desk: Desk) -> None:
     added = await desk.add(new_job("a"), new_job("b", delay_ms=1000), new_job("a", delay_ms=1000), new_job("b"))
     due = desk.clock.ms + 1000
-    assert added == [Added(True, "waiting", 0), Added(True, "delayed", due), Added(False, "waiting", 0), Added(False, "delayed", due)]
+    assert added == [
+        Added(True, "waiting", 0),
+        Added(True, "delayed", due),
+        Added(False, "waiting", 0),
+        Added(False, "delayed", due),
+    ]
     assert (await desk.ids("waiting"), await desk.ids("delayed")) == (["a"], ["b"])
     assert (await desk.store.stats(desk.queue)).added_total == 2
 
 
 async def test_a_batch_mixes_waiting_delayed_urgent_and_known_jobs(desk: Desk) -> None:
     await desk.add("known")
-    jobs = [new_job("x"), new_job("late", delay_ms=10), new_job("known"), new_job("urgent", p=1), new_job("head", l=1), new_job("y")]
+    jobs = [
+        new_job("x"),
+        new_job("late", delay_ms=10),
+        new_job("known"),
+        new_job("urgent", p=1),
+        new_job("head", l=1),
+        new_job("y"),
+    ]
     assert [one.created for one in await desk.add(*jobs)] == [True, True, False, True, True, True]
     assert await desk.ids("waiting") == ["head", "known", "x", "y", "urgent"]
     assert await desk.ids("delayed") == ["late"]

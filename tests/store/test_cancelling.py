@@ -66,9 +66,9 @@ async def test_a_worker_that_gives_up_a_cancelled_job_ends_it(desk: Desk, settle
     assert (await desk.store.stats(desk.queue)).failed_total == 0
 
 
-@pytest.mark.parametrize("timeout", [{}, {"to": LEASE_MS}])
-async def test_a_cancelled_job_whose_lease_ends_is_not_run_again(desk: Desk, timeout: dict[str, int]) -> None:
-    await desk.add("a", **RETRYING, **timeout)
+@pytest.mark.parametrize("options", [{}, {"to": LEASE_MS}])
+async def test_a_cancelled_job_whose_lease_ends_is_not_run_again(desk: Desk, options: dict[str, int]) -> None:
+    await desk.add("a", **RETRYING, **options)
     job = await desk.lease_one("a")
     await desk.cancel("a", "why")
     await desk.after(LEASE_MS)

@@ -128,9 +128,11 @@ async def test_jobs_that_time_out_together_queue_up_in_the_order_in_which_they_d
 
 async def test_requests_are_served_in_the_order_they_came(desk: Desk) -> None:
     await desk.add(*"abcde")
-    requests = [LeaseRequest("r1", "w1", 2, LEASE_MS), LeaseRequest("r2", "w1", 2, LEASE_MS), LeaseRequest("r3", "w1", 2, LEASE_MS)]
+    requests = [
+        LeaseRequest("r1", "w1", 2, LEASE_MS),
+        LeaseRequest("r2", "w1", 2, LEASE_MS),
+        LeaseRequest("r3", "w1", 2, LEASE_MS),
+    ]
     reply = await desk.store.lease(desk.queue, requests)
     assert [ids_of(answer) for answer in reply.answers] == [["a", "b"], ["c", "d"], ["e"]]
     assert not reply.more
-
-

@@ -183,7 +183,12 @@ async def test_all_ways_to_fail_lead_to_the_dead_letter_queue(desk: Desk) -> Non
     await desk.lease(2)
     desk.clock.advance(LEASE_MS)
     assert (await desk.lease_reply()).outbox
-    assert {entry.job_id for entry in await desk.store.outbox(desk.queue)} == {"failed", "expired lease", "timed out", "unstarted"}
+    assert {entry.job_id for entry in await desk.store.outbox(desk.queue)} == {
+        "failed",
+        "expired lease",
+        "timed out",
+        "unstarted",
+    }
 
 
 async def test_what_did_not_fail_for_good_is_no_dead_letter(desk: Desk) -> None:

@@ -69,7 +69,9 @@ async def test_a_completed_job_keeps_its_result(desk: Desk) -> None:
 async def test_a_failed_attempt_is_recorded(desk: Desk) -> None:
     await desk.add("a", rp=1, ma=3, bo={"k": "fixed", "d": 5000})
     job = await desk.lease_one("a", worker="w9")
-    assert await desk.fail(job, failure='{"type":"SMTPError","message":"451 \\n later"}') == Outcome("delayed", desk.clock.ms + 5000, 2)
+    assert await desk.fail(job, failure='{"type":"SMTPError","message":"451 \\n later"}') == Outcome(
+        "delayed", desk.clock.ms + 5000, 2
+    )
     (failure,) = await desk.failures("a")
     assert failure == {
         "kind": "ERROR",
@@ -108,7 +110,9 @@ async def test_a_job_released_with_a_delay_comes_back_after_it(desk: Desk) -> No
 
 @pytest.mark.parametrize("first", VERBS)
 @pytest.mark.parametrize("second", VERBS)
-async def test_the_same_token_settling_twice_gets_the_first_outcome_and_changes_nothing(desk: Desk, first: str, second: str) -> None:
+async def test_the_same_token_settling_twice_gets_the_first_outcome_and_changes_nothing(
+    desk: Desk, first: str, second: str
+) -> None:
     await desk.add("a", rp=1, ma=3, bo={"k": "fixed", "d": 5000})
     job = await desk.lease_one("a")
     outcome = await SETTLE[first](desk, job)
@@ -159,7 +163,12 @@ async def test_a_batch_settles_each_for_itself(desk: Desk) -> None:
     await desk.release(b)
     await desk.lease_one("b")
     items = [(job.id, job.nonce, b"", "") for job in (a, b, c, a)]
-    assert [outcome.state for outcome in await desk.store.complete(desk.queue, items)] == ["completed", "", "completed", "completed"]
+    assert [outcome.state for outcome in await desk.store.complete(desk.queue, items)] == [
+        "completed",
+        "",
+        "completed",
+        "completed",
+    ]
     assert (await desk.store.stats(desk.queue)).completed_total == 2
 
 

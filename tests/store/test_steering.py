@@ -128,7 +128,12 @@ async def test_drain_removes_the_jobs_of_one_state(desk: Desk) -> None:
     await desk.add("expiring", tl=HOUR)
     assert await desk.store.drain(desk.queue, "waiting") == (2, False)
     assert await desk.store.drain(desk.queue, "waiting") == (0, False)
-    assert [await desk.state(job_id) for job_id in ("waiting", "expiring", "active", "delayed")] == [None, None, "active", "delayed"]
+    assert [await desk.state(job_id) for job_id in ("waiting", "expiring", "active", "delayed")] == [
+        None,
+        None,
+        "active",
+        "delayed",
+    ]
     assert await desk.store.drain(desk.queue, "delayed") == (1, False)
     assert await desk.state("delayed") is None
     await desk.after(2 * HOUR)

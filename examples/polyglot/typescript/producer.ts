@@ -14,7 +14,7 @@ const { queue, jobs: count, name } = parseArgs({
     name: { type: "string", default: "sum" }, // "fail" makes the workers fail them
   },
 }).values;
-const batchSize = 2000; // the most that one BatchAddJobs takes
+const batchSize = 1000; // the most that one BatchAddJobs takes
 const producer = createClient(ProducerService, transport);
 
 // The ids are chosen here: when a call whose reply was lost is repeated, no job is added twice.

@@ -1,4 +1,7 @@
-"""Page tokens: opaque to callers, JSON inside. A token is good for its own listing alone: it begins with what the request asked for."""
+"""Page tokens: opaque to callers, JSON inside.
+
+A token begins with what its request asked for, so that it is good for the pages of that listing alone.
+"""
 
 import base64
 import binascii
@@ -31,7 +34,10 @@ def page_token(*parts: Any) -> str:
 
 
 def page_parts(token: str, kinds: tuple[Any, ...], check: Check) -> list[Any] | None:
-    """The parts of a token, each of the type or equal to the text given; None when the token is empty or (noted in `check`) not so."""
+    """The parts of a token, each of the type or equal to the text given; None when it is empty or (noted in `check`) not so.
+
+    `float` is a score, which is text.
+    """
     if not token:
         return None
     try:

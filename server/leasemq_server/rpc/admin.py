@@ -86,13 +86,13 @@ class AdminServicer:
             check.wrong("config.dead_letter_queue", "must be another queue than this one")
         check.done()
         check_mask(request.update_mask, "update_mask", admin_pb2.QueueConfig)
-        await self._broker.queues.register(request.queue)
         while True:
             counts = await self._store.stats(request.queue)
             config = _updated(counts, request)
-            if await self._store.configure(
-                request.queue, counts.config, config.SerializeToString(), config_options(config, Check())
-            ):
+            options = config_options(config, check)  # parts that a mask picked may not go together with what is there
+            check.done()
+            await self._broker.queues.register(request.queue)
+            if await self._store.configure(request.queue, counts.config, config.SerializeToString(), options):
                 return admin_pb2.UpdateQueueResponse(queue=await self._queue(request.queue))
 
     async def PauseQueue(self, request: admin_pb2.PauseQueueRequest, _: Any) -> admin_pb2.PauseQueueResponse:
@@ -307,17 +307,16 @@ def _states(request: admin_pb2.ListJobsRequest, check: Check) -> list[str]:
 
 def _updated(counts: Counts, request: admin_pb2.UpdateQueueRequest) -> admin_pb2.QueueConfig:
     config = admin_pb2.QueueConfig.FromString(counts.config)
-    paths = list(request.update_mask.paths) or [field.name for field, _ in request.config.ListFields()]
-    for path in {path.partition(".")[0] for path in paths}:
-        config.ClearField(path)
-        if _is_set(request.config, path):
-            _copy(request.config, config, path)
+    said = admin_pb2.QueueConfig()
+    said.CopyFrom(request.config)
+    mask = FieldMask(paths=request.update_mask.paths or [field.name for field, _ in said.ListFields()])
+    for path in mask.paths:
+        _set_parents(said, path)  # or a part of something unset would stay as it is
+    mask.MergeMessage(said, config, replace_message_field=True, replace_repeated_field=True)
     return config
 
 
-def _is_set(message: admin_pb2.QueueConfig, name: str) -> bool:
-    return name in {field.name for field, _ in message.ListFields()}
-
-
-def _copy(source: admin_pb2.QueueConfig, target: admin_pb2.QueueConfig, name: str) -> None:
-    FieldMask(paths=[name]).MergeMessage(source, target)
+def _set_parents(message: Any, path: str) -> None:
+    for name in path.split(".")[:-1]:
+        message = getattr(message, name)
+        message.SetInParent()

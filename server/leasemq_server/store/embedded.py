@@ -15,9 +15,11 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from leasemq_server.errors import StartError
@@ -126,8 +128,12 @@ class EmbeddedStore:
         }
         return [word for name, value in settings.items() for word in (f"--{name}", value)]
 
+    def _client(self) -> Any:
+        """A client that does not try again by itself: the store may not be there yet, or no more."""
+        return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2.0, retry=Retry(NoBackoff(), 0))
+
     async def _answers(self) -> bool:
-        client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2.0)
+        client = self._client()
         try:
             return bool(await client.ping())
         except (RedisError, OSError):
@@ -138,7 +144,7 @@ class EmbeddedStore:
     async def _stop_leftover(self) -> None:
         if not self.socket.exists():
             return
-        client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2.0)
+        client = self._client()
         try:
             await client.execute_command("SHUTDOWN", "NOSAVE")
         except (RedisError, OSError):

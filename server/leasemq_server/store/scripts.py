@@ -3,15 +3,16 @@
 Each is one atomic transition, and its header is the contract that calls are checked against.
 
 A header names the KEYS (by their names in keys.py), the ARGV, the ITEMS (the fields of one item; a script takes any
-number of items), the FLAGS (`allow-oom`, `no-writes`) and the lua/lib files that it USES. The loader puts all of it in
-front of the script, so that its body speaks in names.
+number of items), the FLAGS (`allow-oom`, `no-writes`) and the lua/lib files that it USES. A line `-- INLINE: lib` puts
+a lib there instead, for what most calls do not need: a script makes its functions anew at each call, and that costs.
+The loader puts all of it in front of the script, so that its body speaks in names.
 """
 
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from leasemq_server.store.keys import queue_keys
 
 LUA = Path(__file__).parent / "lua"
 _HEADER = re.compile(r"^-- (KEYS|ARGV|ITEMS|FLAGS|USES|RETURNS): *(.*)$", re.MULTILINE)
+_INLINE = re.compile(r"^ *-- INLINE: *(.*)$", re.MULTILINE)
 
 _CLOCK = """\
 local function clock()
@@ -85,6 +87,13 @@ def _with_libs(uses: Iterable[str], seen: dict[str, str]) -> None:
             seen[name] = text
 
 
+def _inline(libs: dict[str, str], line: re.Match[str]) -> str:
+    """The text of the lib that the line names, and of those that it uses; from here on they are in `libs` too."""
+    before = set(libs)
+    _with_libs(_split(line[1]), libs)
+    return "\n".join(text for name, text in libs.items() if name not in before)
+
+
 def _prelude(keys: Sequence[str], argv: Sequence[str], items: Sequence[str]) -> str:
     lines = [f"local {', '.join(key.rstrip('*') for key in keys)} = {', '.join(f'KEYS[{n}]' for n in range(1, len(keys) + 1))}"]
     lines.append(f"local {', '.join(argv)} = {', '.join(f'ARGV[{n}]' for n in range(1, len(argv) + 1))}")
@@ -114,11 +123,12 @@ def load(name: str) -> Script:
     header = _headers(text)
     libs: dict[str, str] = {}
     _with_libs(header.get("USES", []), libs)
+    body = "".join(_strip_comments(part) for part in libs.values()) + _strip_comments(_INLINE.sub(partial(_inline, libs), text))
     keys = dict.fromkeys(header.get("KEYS", []))
     for lib in libs.values():
         keys.update(dict.fromkeys(_headers(lib).get("KEYS", [])))
     argv, items = header.get("ARGV", []), header.get("ITEMS", [])
-    body = _prelude(list(keys), argv, items) + "".join(_strip_comments(part) for part in (*libs.values(), text))
+    body = _prelude(list(keys), argv, items) + body
     return Script(name, tuple(keys), tuple(argv), tuple(items), tuple(header.get("FLAGS", [])), body)
 
 

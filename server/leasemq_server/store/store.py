@@ -4,6 +4,7 @@ import os
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -299,8 +300,9 @@ class Store:
         return True
 
     async def register_queue(self, queue: str) -> None:
-        """Makes the queue known to all brokers."""
-        await self._command("ZADD", keys.QUEUES, 0, queue)
+        """Makes the queue known to all brokers. One that is known is no write, so that a full store can be leased from."""
+        if not await self.queue_exists(queue):
+            await self._command("ZADD", keys.QUEUES, 0, queue)
 
     async def queue_names(self, after: str = "", count: int = 1000) -> list[str]:
         """Known queues by name, from the one after `after`."""
@@ -384,7 +386,8 @@ class Store:
         ]
         if poll_ms:
             commands.append(("HSET", keys.WORKER_POLLS, worker_id, poll_ms))
-        await self._pipeline(*commands)
+        with suppress(StoreFullError):  # a worker that is not listed still keeps its leases
+            await self._pipeline(*commands)
 
     async def workers(self, now_ms: int) -> list[tuple[str, bytes, int, int]]:
         """Those heard of in the last minute, by id: (worker id, info, heartbeat ms, poll ms)."""

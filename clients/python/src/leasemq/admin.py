@@ -24,7 +24,10 @@ class Unset(Enum):
 
 UNSET: Final = Unset.UNSET
 
-_WITHOUT_PAYLOAD = [field.name for field in job_pb2.Job.DESCRIPTOR.fields if field.name not in ("spec", "result")]
+_WITHOUT_PAYLOAD = [
+    *(field.name for field in job_pb2.Job.DESCRIPTOR.fields if field.name not in ("spec", "result")),
+    *(f"spec.{field.name}" for field in job_pb2.JobSpec.DESCRIPTOR.fields if field.name != "payload"),
+]
 
 
 class _Page(Protocol):
@@ -139,8 +142,7 @@ class Admin:
     ) -> AsyncIterator[JobInfo]:
         """Iterate over jobs, state by state in the order given (default all), in lease order or oldest first unless descending.
 
-        limit: at most this many. with_payload=False spares reading what the producer said and the result: name, payload, headers
-        are empty then.
+        limit: at most this many. with_payload=False leaves payloads and results out of the answer.
         """
         request = admin_pb2.ListJobsRequest(
             queue=queue,

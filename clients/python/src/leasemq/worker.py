@@ -8,7 +8,6 @@ sends that, `_settled` calls the hooks. Beside it the Lifeline keeps the lease a
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import math
 import os
@@ -24,6 +23,7 @@ from leasemq.client import Client
 from leasemq.codec import to_seconds
 from leasemq.errors import LeaseMQError
 from leasemq.executing import Handler, Handlers
+from leasemq.hooks import Hooks
 from leasemq.job import Job
 from leasemq.lifeline import Lifeline
 from leasemq.model import Seconds
@@ -105,11 +105,10 @@ class Worker:
         self._check()
         self._handlers = Handlers(handler, concurrency)
         self._connection = client.connection
-        self._on_completed, self._on_failed, self._on_lost, self._on_error = on_completed, on_failed, on_lost, on_error
+        self._hooks = Hooks(on_completed, on_failed, on_lost, on_error)
         self._attempts: Attempts = {}
         self._running = 0
         self._max_backlog = max(2 * concurrency, 1_000)
-        self._hooks: set[asyncio.Task[None]] = set()
         self._errands: set[asyncio.Task[None]] = set()
         self._drain: asyncio.Task[None] | None = None
         self._fatal: BaseException | None = None
@@ -167,7 +166,7 @@ class Worker:
             self.concurrency,
             self._free_slots,
             self._take,
-            self._report,
+            self._hooks.error,
         )
         self._lifeline = Lifeline(
             self._connection.address, self._info(), self._lease, self._attempts, self._connection.outage, self._stop_attempt,
@@ -179,7 +178,7 @@ class Worker:
     async def stop(self, *, drain_timeout: Seconds | None = None) -> None:
         """Lease no more, let running handlers end within drain_timeout (default the worker's), give back the rest, settle, end.
 
-        Calls after the first wait for the same end.
+        Calls after the first wait for the same end. A handler must not await it: it would wait for itself.
         """
         if not self._started:
             return
@@ -229,23 +228,19 @@ class Worker:
             self._idle.set()
         if outcome is not None:
             self._settler.put(outcome)
-        elif self._attempts.pop(attempt.token, None) is not None and self._on_lost is not None:
-            self._call_hook(self._on_lost, attempt.job, attempt.job.cancelled.reason or "")
+        elif self._attempts.pop(attempt.token, None) is not None:
+            self._hooks.lost(attempt.job, attempt.job.cancelled.reason or "")
 
     def _settled(self, outcome: Outcome, error: LeaseMQError | None) -> None:
         attempt = outcome.attempt
         self._attempts.pop(attempt.token, None)
         self._poller.wake()
         if error is not None:
-            self._report(error)
-        elif outcome.settlement.HasField("complete"):
-            if self._on_completed is not None:
-                self._call_hook(self._on_completed, attempt.job, outcome.result)
+            self._hooks.error(error)
         elif outcome.error is not None:
-            if self._on_failed is not None:
-                self._call_hook(self._on_failed, attempt.job, outcome.error)
-            else:
-                log.warning("%r failed and is %s now", attempt.job, attempt.job.state.name, exc_info=outcome.error)
+            self._hooks.failed(attempt.job, outcome.error)
+        elif outcome.settlement.HasField("complete"):
+            self._hooks.completed(attempt.job, outcome.result)
 
     def _stop_attempt(self, attempt: Attempt, stop: Stop, reason: str) -> None:
         """Tell a handler to stop; a lost lease is final, other reasons give way to it."""
@@ -256,35 +251,6 @@ class Worker:
         attempt.job.cancelled.set(reason)
         if first and attempt.is_async and attempt.task is not None:
             attempt.task.cancel()
-
-    # What may go wrong
-
-    def _report(self, error: Exception) -> None:
-        if self._on_error is None:
-            log.error("%s", error, exc_info=None if isinstance(error, LeaseMQError) else error)
-        else:
-            self._call_hook(self._on_error, error)
-
-    def _call_hook(self, hook: Callable[..., Any], *args: Any) -> None:
-        try:
-            result = hook(*args)
-        except Exception as error:  # noqa: BLE001 - a hook must not stop the worker
-            self._hook_failed(hook, error)
-            return
-        if inspect.isawaitable(result):
-            _keep(self._loop.create_task(self._await_hook(hook, result)), self._hooks)
-
-    async def _await_hook(self, hook: Callable[..., Any], result: Any) -> None:
-        try:
-            await result
-        except Exception as error:  # noqa: BLE001 - as above
-            self._hook_failed(hook, error)
-
-    def _hook_failed(self, hook: Callable[..., Any], error: Exception) -> None:
-        if hook is self._on_error or self._on_error is None:
-            log.error("a hook failed", exc_info=error)
-        else:
-            self._call_hook(self._on_error, error)
 
     def _polling_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -305,7 +271,9 @@ class Worker:
             self._begin_stop(self._drain_timeout)
         elif self._drain is None:
             quiet = self._poller.quiet(directive == worker_pb2.WORKER_DIRECTIVE_QUIET)
-            _keep(self._loop.create_task(quiet), self._errands)
+            task = self._loop.create_task(quiet)
+            self._errands.add(task)
+            task.add_done_callback(self._errands.discard)
 
     def _begin_stop(self, seconds: float) -> asyncio.Task[None]:
         if self._drain is None:
@@ -322,8 +290,7 @@ class Worker:
             self._poller.abandon()
         await polling
         await self._settler.flush(HURRY_TIMEOUT if self._hurry.is_set() else max(deadline - time.monotonic(), FLUSH_TIMEOUT))
-        if self._hooks:
-            await asyncio.wait(self._hooks, timeout=FLUSH_TIMEOUT)
+        await self._hooks.finish(FLUSH_TIMEOUT)
         await self._lifeline.stop()
         self._handlers.close()
         self._ended.set()
@@ -345,9 +312,3 @@ class Worker:
             if attempt.running and attempt.stop is not Stop.LOST:
                 attempt.stop = Stop.LOST
                 self._settler.put(release(attempt))
-
-
-def _keep(task: asyncio.Task[None], where: set[asyncio.Task[None]]) -> None:
-    """Hold a task until it is done: the loop itself doesn't."""
-    where.add(task)
-    task.add_done_callback(where.discard)

@@ -5,12 +5,19 @@
 -- ITEMS: request_id, worker, max_jobs, lease_ms
 -- RETURNS: {in how many ms to look again or -1, more 0|1, outbox 0|1, a list a request: {id, nonce, blob, attempt, expire_ms, lease_expirations, failure_count, start_ms}}
 -- FLAGS: allow-oom
--- USES: job, wake, order, finish, retry, maintain
+-- USES: job, moments
 local NONCE_LENGTH = 24
 local REPLAY_MS = 60000
 local now = clock()
-maintain(now, tonumber(max_moves))
-file_finished()
+local outbox_entries = 0
+local next_in = next_change(now)
+if next_in == 0 then
+  -- INLINE: maintain
+  maintain(now, tonumber(max_moves))
+  file_finished()
+  outbox_entries = outbox_written
+  next_in = next_change(now)
+end
 
 local answers, wanted, is_retry, seen = {}, 0, {}, {}
 for i, request_id, _, max_jobs in items() do
@@ -64,6 +71,7 @@ local function lease_one(id, blob, worker, lease_ms)
   else -- settling then decides by the hash alone
     redis.call('HSET', job .. id, 's', 'active', 't', nonce, 'a', attempt, 'w', worker, 'ls', start, 'ld', deadline, 'm', json)
   end
+  if next_in < 0 or expire - now < next_in then next_in = expire - now end
   to_lease[#to_lease + 1] = expire
   to_lease[#to_lease + 1] = id
   return { id, nonce, blob, attempt, string.format('%.0f', expire), tonumber(h[2] or 0), tonumber(h[3] or 0), start }
@@ -112,4 +120,4 @@ while popped[next_pop] do
   next_pop = next_pop + 2
 end
 if #unserved > 0 then redis.call('ZADD', wait, unpack(unserved)) end
-return { next_change(now), open and redis.call('EXISTS', wait) or 0, outbox_written, answers }
+return { next_in, open and redis.call('EXISTS', wait) or 0, outbox_entries, answers }

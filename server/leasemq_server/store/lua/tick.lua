@@ -4,7 +4,7 @@
 -- ARGV: now_ms, seed, max_moves
 -- RETURNS: {in how many ms to tick again or -1, outbox length, jobs moved, jobs swept, 1 if the queue has jobs of any kind}
 -- FLAGS: allow-oom
--- USES: job, wake, order, finish, retry, maintain
+-- USES: job, wake, order, moments, finish, retry, maintain
 local now = clock()
 local budget = tonumber(max_moves)
 local moved = maintain(now, budget)

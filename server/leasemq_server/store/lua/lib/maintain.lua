@@ -1,11 +1,6 @@
 -- What time alone brings about: due delayed jobs wait, expired leases end, jobs that nobody started in time fail. At most max_moves jobs a call.
 -- KEYS: meta, wait, delayed, leases, expiry, spec*, job*
--- USES: job, wake, order, finish, retry
-local function first_score(set)
-  local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
-  return first[2] and tonumber(first[2])
-end
-
+-- USES: job, wake, order, moments, finish, retry
 local function due(set, now, most)
   local first = first_score(set)
   if not first or first >= now + 1 then return {} end
@@ -78,14 +73,4 @@ local function maintain(now, most)
   local moved = expire_unstarted(now, most)
   moved = moved + promote_due(now, most - moved + 1)
   return moved + reap_leases(now, most - moved + 2)
-end
-
--- In how many ms time alone changes something next; -1 when nothing is to come.
-local function next_change(now)
-  local soonest
-  for _, set in ipairs({ delayed, leases, expiry }) do
-    local first = first_score(set)
-    if first and (not soonest or first < soonest) then soonest = first end
-  end
-  return soonest and math.max(0, math.floor(soonest) - now) or -1 -- a fraction of a millisecond is only for the order
 end

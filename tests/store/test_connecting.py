@@ -1,0 +1,107 @@
+"""Store URLs, what the start-up check finds, and a store that does not answer."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from leasemq_server.errors import StoreUnavailableError
+from leasemq_server.store.check import check_store, inspect
+from leasemq_server.store.connect import connect, redact
+from leasemq_server.store.store import Store
+from leasemq_server.store.types import Durability
+
+from tests.store.harness import Desk
+
+
+@pytest.fixture
+async def settings(valkey_desk: Desk) -> AsyncIterator[Desk]:
+    """A store whose settings a test may change."""
+    yield valkey_desk
+    for name, value in {"maxmemory-policy": "noeviction", "save": "", "appendonly": "no"}.items():
+        await valkey_desk.client.execute_command("CONFIG", "SET", name, value)
+
+
+async def _findings(desk: Desk) -> dict[str, str]:
+    return {finding.message: finding.level for finding in (await inspect(desk.store, real=True)).findings}
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+async def test_an_evicting_store_is_an_error_that_says_what_to_change(settings: Desk, policy: str) -> None:
+    await settings.client.execute_command("CONFIG", "SET", "maxmemory-policy", policy)
+    (error,) = (await inspect(settings.store, real=True)).errors
+    assert error.message == f"maxmemory-policy is {policy}: a full store would silently drop jobs"
+    assert error.fix.startswith("run CONFIG SET maxmemory-policy noeviction")
+
+
+async def test_a_store_without_persistence_is_a_warning(settings: Desk) -> None:
+    state = await inspect(settings.store, real=True)
+    assert (state.errors, len(state.warnings)) == ([], 1)
+    assert "the store keeps nothing on disk: a restart loses all jobs" in state.warnings[0]
+    await settings.client.execute_command("CONFIG", "SET", "save", "900 1")
+    assert "snapshots only" in (await inspect(settings.store, real=True)).warnings[0]
+
+
+async def test_a_persistent_store_is_fine(settings: Desk) -> None:
+    await settings.client.execute_command("CONFIG", "SET", "appendonly", "yes")
+    findings = await _findings(settings)
+    assert set(findings.values()) == {"ok"}
+    assert "appendonly yes, appendfsync everysec" in findings
+
+
+async def test_the_check_of_a_url_closes_what_it_opened(valkey_url: str) -> None:
+    assert {finding.level for finding in await check_store(valkey_url)} == {"ok", "warning"}
+
+
+async def test_memory_is_for_tests_and_says_so() -> None:
+    (finding,) = await check_store("memory://")
+    assert (finding.level, finding.fix) == ("warning", "use it in tests only")
+    client, real = connect("memory://")
+    state = await inspect(Store(client, real=real), real=real)
+    assert (state.kind, state.max_durability) == ("memory", Durability.MEMORY)
+
+
+async def test_memory_is_shared_by_its_url() -> None:
+    async def desk_at(url: str) -> Desk:
+        client, real = connect(url)
+        return Desk(client, real=real)
+
+    await (await desk_at("memory://one")).add("a")
+    assert await (await desk_at("memory://one")).lease_ids() == ["a"]
+    assert await (await desk_at("memory://two")).lease_ids() == []
+
+
+@pytest.mark.parametrize("url", ["", "localhost:6379", "http://x", "file:///tmp/x"])
+def test_an_unknown_scheme_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="the scheme must be one of redis, rediss, unix, memory"):
+        connect(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:secret@host:6379/0", "redis://user:***@host:6379/0"),
+        ("rediss://:secret@host", "rediss://:***@host"),
+        ("redis://host", "redis://host"),
+    ],
+)
+def test_a_password_is_never_shown(url: str, shown: str) -> None:
+    assert redact(url) == shown
+
+
+@pytest.mark.parametrize("url", ["unix:///nowhere/valkey.sock", "redis://127.0.0.1:1"])
+async def test_a_store_that_is_not_there_is_unavailable_for_every_kind_of_call(url: str) -> None:
+    client, real = connect(url)
+    desk = Desk(client, real=real)
+    calls = [
+        desk.add("a"),
+        desk.store.add("email", [], Durability.FSYNC),
+        desk.store.ping(),
+        desk.store.log_lines("email", "a", 0, 1),
+        desk.store.setting("save"),
+        desk.store.info(),
+        anext(desk.store.messages(["x"], lambda: None)),
+        check_store(url),
+    ]
+    for call in calls:
+        with pytest.raises(StoreUnavailableError):
+            await call
+    await desk.store.close()

@@ -1,0 +1,193 @@
+"""The script loader: a header is the contract of its script, and what does not match it is refused."""
+
+import re
+
+import pytest
+from leasemq_server.store import keys
+from leasemq_server.store.keys import queue_keys
+from leasemq_server.store.scripts import LUA, ScriptCallError, all_names, load
+from leasemq_server.store.types import Durability, LeaseRequest
+
+from tests.store.declared import DECLARED
+from tests.store.harness import HOUR, LEASE_MS, Desk, new_job
+
+BATCH = 1000
+READ_ONLY = {"read", "stats"}
+REFUSED_WHEN_FULL = {"add"}
+
+
+@pytest.mark.parametrize("name", all_names())
+def test_a_script_says_what_it_is(name: str) -> None:
+    text = (LUA / f"{name}.lua").read_text()
+    assert re.match(rf"-- (\w+, )?{name}\b.*: ", text) or re.match(rf"-- {name}, \w+: ", text)
+    assert "-- RETURNS: " in text
+    script = load(name)
+    assert script.name == name
+    assert script.argv[0] == "now_ms"
+    assert set(script.keys) <= queue_keys("q").keys()
+
+
+@pytest.mark.parametrize("name", all_names())
+def test_only_adding_is_refused_when_the_store_is_full(name: str) -> None:
+    expected: tuple[str, ...] = ("allow-oom",)
+    if name in READ_ONLY:
+        expected = ("no-writes",)
+    if name in REFUSED_WHEN_FULL:
+        expected = ()
+    assert load(name).flags == expected
+
+
+def test_a_real_store_gets_the_flags_and_the_digest_of_the_very_text() -> None:
+    script = load("lease")
+    assert script.text(with_flags=True).startswith("#!lua flags=allow-oom\n")
+    assert script.text(with_flags=False) == script.text(with_flags=True).partition("\n")[2]
+    assert script.sha(with_flags=True) != script.sha(with_flags=False)
+    assert load("add").text(with_flags=True) == load("add").text(with_flags=False)
+
+
+def test_the_call_is_in_the_order_of_the_header() -> None:
+    script = load("extend")
+    call = script.call_args("q", {"lease_ms": 5, "now_ms": 7}, [("a", "n1"), ("b", "n2")])
+    assert call == [2, "lmq:q:{q}:leases", "lmq:q:{q}:job:", 7, 5, "a", "n1", "b", "n2"]
+
+
+@pytest.mark.parametrize("args", [{}, {"now_ms": 1}, {"now_ms": 1, "lease_ms": 1, "more": 1}, {"now_ms": 1, "leases_ms": 1}])
+def test_wrong_arguments_are_refused(args: dict[str, int]) -> None:
+    with pytest.raises(ScriptCallError, match="extend takes"):
+        load("extend").call_args("q", args, [])
+
+
+@pytest.mark.parametrize("item", [(), ("a",), ("a", "n", "more")])
+def test_wrong_items_are_refused(item: tuple[str, ...]) -> None:
+    with pytest.raises(ScriptCallError, match="an item of extend is"):
+        load("extend").call_args("q", {"now_ms": 1, "lease_ms": 1}, [("a", "n"), item])
+
+
+def test_items_are_refused_by_a_script_without_any() -> None:
+    with pytest.raises(ScriptCallError):
+        load("stats").call_args("q", {"now_ms": 1}, [("a",)])
+
+
+def test_a_script_that_does_not_exist_is_no_script() -> None:
+    with pytest.raises(FileNotFoundError):
+        load("nothing")
+
+
+# -- KEYS.md -----------------------------------------------------------------------------------------------------
+
+
+def test_keys_md_and_keys_py_name_the_same_keys() -> None:
+    documented = {one.name: one.key.replace("QUEUE", "q").removesuffix("ID") for one in DECLARED}
+    constants = {name: getattr(keys, name) for name in ("QUEUES", "WORKERS", "WORKER_INFOS", "WORKER_POLLS")}
+    assert documented == queue_keys("q") | constants
+
+
+def test_keys_md_names_writers_that_bind_the_key() -> None:
+    for declared in DECLARED:
+        for writer in declared.writers:
+            if not writer.startswith("Store."):
+                assert declared.name in load(writer).keys, f"{writer} does not bind {declared.name}"
+                assert writer not in READ_ONLY
+
+
+def test_keys_md_names_every_script_that_writes() -> None:
+    writers = {writer for declared in DECLARED for writer in declared.writers}
+    assert set(all_names()) - READ_ONLY <= writers
+
+
+# -- large batches -----------------------------------------------------------------------------------------------
+
+
+def _ids(count: int = BATCH) -> list[str]:
+    return [f"job-{n:04}" for n in range(count)]
+
+
+RICH = {"p": 1, "rp": 1, "ma": 3, "tl": 2 * HOUR, "to": HOUR}
+
+
+@pytest.fixture
+async def thousand(desk: Desk) -> Desk:
+    """1,000 waiting jobs with options."""
+    await desk.add(*_ids(), **RICH)
+    return desk
+
+
+async def test_a_thousand_jobs_are_added_delayed_promoted_and_deleted_at_once(desk: Desk) -> None:
+    await desk.add(*_ids(), delay_ms=HOUR, **RICH)
+    assert await desk.store.promote(desk.queue, _ids()) == ["OK"] * BATCH
+    assert len(await desk.store.read(desk.queue, _ids())) == BATCH
+    assert await desk.store.delete(desk.queue, _ids()) == ["OK"] * BATCH
+    assert (await desk.store.stats(desk.queue))[:6] == (0, 0, 0, 0, 0, 0)
+
+
+async def test_a_thousand_jobs_come_due_and_expire_and_are_drained_at_once(thousand: Desk) -> None:
+    desk = thousand
+    await desk.add(*(f"late-{n}" for n in range(BATCH)), delay_ms=1000)
+    assert (await desk.after(1000)).moved == BATCH
+    assert (await desk.after(2 * HOUR)).moved == BATCH
+    assert await desk.store.drain(desk.queue, "waiting") == (BATCH, False)
+    assert len(await desk.ids("failed")) == BATCH
+
+
+async def test_a_thousand_leases_are_given_replayed_extended_and_completed_at_once(thousand: Desk) -> None:
+    desk = thousand
+    jobs = await desk.lease(BATCH, request_id="r")
+    assert [job.id for job in jobs] == _ids()
+    assert await desk.lease(BATCH, request_id="r") == jobs
+    extensions = await desk.store.extend(desk.queue, [(job.id, job.nonce) for job in jobs], LEASE_MS)
+    assert {extension.word for extension in extensions} == {"EXTENDED"}
+    assert await desk.store.progress(desk.queue, [(job.id, job.nonce, "1") for job in jobs]) == [True] * BATCH
+    outcomes = await desk.store.complete(desk.queue, [(job.id, job.nonce, b"result", "text/plain") for job in jobs])
+    assert {outcome.state for outcome in outcomes} == {"completed"}
+    assert await desk.store.retry(desk.queue, _ids()) == ["OK"] * BATCH
+
+
+async def test_a_thousand_leases_are_released_given_back_and_failed_at_once(thousand: Desk) -> None:
+    desk = thousand
+    jobs = await desk.lease(BATCH)
+    await desk.store.release(desk.queue, [(job.id, job.nonce, 0) for job in jobs])
+    await desk.lease(BATCH, request_id="r")
+    assert await desk.store.give_back(desk.queue, ["r"]) == BATCH
+    jobs = await desk.lease(BATCH)
+    assert [job.id for job in jobs] == _ids()
+    outcomes, _ = await desk.store.fail(desk.queue, [(job.id, job.nonce, "", 0, "") for job in jobs])
+    assert {outcome.state for outcome in outcomes} == {"waiting"}
+
+
+async def test_a_thousand_leases_run_out_at_once(thousand: Desk) -> None:
+    desk = thousand
+    await desk.lease(BATCH)
+    desk.clock.advance(LEASE_MS)
+    assert [job.id for job in await desk.lease(BATCH)] == _ids()
+    await desk.store.cancel(desk.queue, [(job_id, "why") for job_id in _ids()])
+    assert (await desk.after(LEASE_MS)).moved == BATCH
+    assert await desk.ids("cancelled") == _ids()
+
+
+async def test_a_thousand_requests_are_answered_at_once(thousand: Desk) -> None:
+    desk = thousand
+    reply = await desk.store.lease(desk.queue, [LeaseRequest(f"r{n}", "w", 1, LEASE_MS) for n in range(BATCH)])
+    assert [len(answer) for answer in reply.answers] == [1] * BATCH
+    assert await desk.store.give_back(desk.queue, [f"r{n}" for n in range(BATCH)]) == BATCH
+
+
+async def test_a_thousand_log_lines_are_kept_at_once(desk: Desk) -> None:
+    await desk.add("a")
+    job = await desk.lease_one("a")
+    assert await desk.store.log(desk.queue, "a", job.nonce, [str(n) for n in range(BATCH)]) == BATCH
+
+
+async def test_no_more_than_a_thousand_jobs_are_moved_by_one_call(desk: Desk) -> None:
+    for start in range(3):
+        await desk.add(*(f"{start}-{n}" for n in range(500)), delay_ms=1000)
+    assert 1000 <= (await desk.after(1000)).moved < 1010
+    tick = await desk.tick()
+    assert tick.moved >= 490
+    assert len(await desk.ids("waiting")) == 1500
+
+
+async def test_a_script_that_the_store_forgot_is_sent_again(desk: Desk) -> None:
+    await desk.add("a")
+    await desk.client.execute_command("SCRIPT", "FLUSH")
+    await desk.store.add(desk.queue, [new_job("b")], Durability.MEMORY)
+    assert await desk.ids("waiting") == ["a", "b"]
