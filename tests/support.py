@@ -110,13 +110,18 @@ class BrokerProcess:
         process = self._process
         assert process is not None
         process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Waits for its end; returns the exit code."""
+        process = self._process
+        assert process is not None
         try:
-            code = process.wait(EXIT_S)
+            return process.wait(EXIT_S)
         finally:
             process.kill()
             assert process.stdout is not None
             process.stdout.close()
-        return code
 
     def __enter__(self) -> Self:
         self.start()

@@ -98,7 +98,7 @@ async def test_leases_that_a_broken_connection_may_not_have_carried_are_given_ba
         await worker.channel.close()
         again = await stubs.must_lease(queue, wait=5)
         assert time.monotonic() - since < SOON_S
-        assert (again.job.id, again.attempt, again.job.lease_expirations) == (added.job_id, 1, 0)
+        assert (again.job.id, again.attempt, again.job.lease_expirations) == (added.job_id, 1, 1)
         assert again.lease_token != lost.lease_token
 
 

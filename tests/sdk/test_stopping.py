@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from leasemq import Cancelled, CancelSignal, Client, Job, JobState, NewJob
+from leasemq.lifeline import Lifeline
 from leasemq.v1 import worker_pb2
 
 from tests.sdk.support import Broker, is_state, until, worker
@@ -104,6 +105,44 @@ async def test_a_lost_lease_stops_the_handler_and_its_result_is_thrown_away(clie
         release.set()
         await until(lambda: lost == [added.id])
     assert (await client.admin.stats(queue)).completed == 0
+
+
+@pytest.mark.parametrize("what", ["cancelled", "lost"])
+async def test_what_the_control_stream_fails_to_tell_the_next_heartbeat_tells(
+    client: Client, queue: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lifeline, "_obey", lambda *_: None)
+    heard: list[str] = []
+
+    async def handler(_: Job) -> None:
+        await asyncio.sleep(60)
+
+    def failed(job: Job, _error: BaseException) -> None:
+        heard.append(f"cancelled, {job.state.name}")
+
+    async with worker(client, queue, handler, lease=1, on_failed=failed, on_lost=lambda *_: heard.append("lost")):
+        added = await client.add(queue)
+        await until(is_state(client, queue, added.id, JobState.ACTIVE))
+        if what == "cancelled":
+            await client.cancel(queue, added.id)
+        else:
+            await client.admin.delete_queue(queue, force=True)
+        await until(lambda: heard)
+    assert heard == ["cancelled, CANCELLED" if what == "cancelled" else "lost"]
+
+
+async def test_a_heartbeat_counts_the_lease_anew(client: Client, queue: str) -> None:
+    gate = asyncio.Event()
+
+    async def handler(_: Job) -> None:
+        await gate.wait()
+
+    async with worker(client, queue, handler, lease=1) as running:
+        await client.add(queue)
+        (attempt,) = await until(lambda: list(running._attempts.values()))
+        first = attempt.expires_at
+        await until(lambda: attempt.expires_at > first)
+        gate.set()
 
 
 async def test_async_code_can_wait_for_the_signal(client: Client, queue: str) -> None:

@@ -41,7 +41,7 @@ async def test_a_full_store_is_worked_off(full: Desk) -> None:
     assert await desk.store.progress(desk.queue, [(extended.id, extended.nonce, "0.5")]) == [True]
     assert await desk.store.log(desk.queue, extended.id, extended.nonce, ["line"]) == 1
     assert await desk.lease(5, request_id="r") == [extended, back]
-    assert await desk.store.give_back(desk.queue, ["r"]) == 0
+    assert await desk.store.give_back(desk.queue, [("r", False)]) == 0
 
 
 async def test_time_goes_on_in_a_full_store(full: Desk) -> None:

@@ -102,7 +102,7 @@ async def test_a_request_that_is_twice_in_one_call_is_answered_once(desk: Desk) 
     assert second == first
     assert ids_of(other) == ["b"]
     assert await desk.ids("waiting") == ["c"]
-    assert await desk.store.give_back(desk.queue, ["r"]) == 0
+    assert await desk.store.give_back(desk.queue, [("r", False)]) == 0
 
 
 async def test_a_retried_request_gets_those_leases_that_are_still_its_own(desk: Desk) -> None:
@@ -137,17 +137,34 @@ async def test_a_request_without_an_answer_is_not_remembered(desk: Desk) -> None
 async def test_what_never_arrived_is_given_back_to_the_head_without_using_an_attempt(desk: Desk) -> None:
     await desk.add("a", "b", "c")
     lost = await desk.lease(2, request_id="r")
-    assert await desk.store.give_back(desk.queue, ["r"]) == 2
+    assert await desk.store.give_back(desk.queue, [("r", False)]) == 2
     again = await desk.lease(3)
     assert [(job.id, job.attempt) for job in again] == [("a", 1), ("b", 1), ("c", 1)]
     assert await desk.complete(lost[0]) == LOST
+
+
+async def test_what_the_worker_may_have_read_counts_a_lease_expiration_but_no_attempt(desk: Desk) -> None:
+    await desk.add("a", "b")
+    await desk.lease(2, request_id="r")
+    assert await desk.store.give_back(desk.queue, [("r", True)]) == 2
+    again = await desk.lease(2)
+    assert [(job.id, job.attempt, job.lease_expirations) for job in again] == [("a", 1, 1), ("b", 1, 1)]
+
+
+async def test_a_job_whose_workers_die_of_it_is_not_given_out_for_ever(desk: Desk) -> None:
+    await desk.add(new_job("poison", me=2))
+    for turn in range(3):
+        await desk.lease(request_id=f"r{turn}")
+        assert await desk.store.give_back(desk.queue, [(f"r{turn}", True)]) == 1
+    assert await desk.ids("failed") == ["poison"]
+    assert await desk.ids("waiting") == []
 
 
 async def test_a_replayed_request_is_not_given_back(desk: Desk) -> None:
     await desk.add("a")
     await desk.lease(request_id="r")
     (job,) = await desk.lease(request_id="r")
-    assert await desk.store.give_back(desk.queue, ["r"]) == 0
+    assert await desk.store.give_back(desk.queue, [("r", False)]) == 0
     assert (await desk.complete(job)).state == "completed"
 
 
@@ -157,7 +174,7 @@ async def test_giving_back_leaves_settled_and_superseded_leases_alone(desk: Desk
     await desk.complete(settled)
     await desk.release(superseded)
     taken = await desk.lease_one("b")
-    assert await desk.store.give_back(desk.queue, ["r", "unknown"]) == 1
+    assert await desk.store.give_back(desk.queue, [("r", False), ("unknown", False)]) == 1
     assert (await desk.state("a"), await desk.state("b"), await desk.state("c")) == ("completed", "active", "waiting")
     assert (await desk.complete(taken)).state == "completed"
 
@@ -165,16 +182,16 @@ async def test_giving_back_leaves_settled_and_superseded_leases_alone(desk: Desk
 async def test_giving_back_twice_does_it_once(desk: Desk) -> None:
     await desk.add("a")
     await desk.lease(request_id="r")
-    assert await desk.store.give_back(desk.queue, ["r"]) == 1
+    assert await desk.store.give_back(desk.queue, [("r", False)]) == 1
     await desk.lease_one("a")
-    assert await desk.store.give_back(desk.queue, ["r"]) == 0
+    assert await desk.store.give_back(desk.queue, [("r", False)]) == 0
 
 
 async def test_giving_back_what_was_to_be_cancelled_cancels_it(desk: Desk) -> None:
     await desk.add("a")
     await desk.lease(request_id="r")
     await desk.cancel("a")
-    assert await desk.store.give_back(desk.queue, ["r"]) == 1
+    assert await desk.store.give_back(desk.queue, [("r", False)]) == 1
     assert await desk.state("a") == "cancelled"
 
 

@@ -82,7 +82,7 @@ async def test_a_removed_job_leaves_nothing_behind(desk: Desk) -> None:
     job = await desk.lease_one("a")
     await desk.store.progress(desk.queue, [(job.id, job.nonce, "0.5")])
     await desk.store.log(desk.queue, job.id, job.nonce, ["line"])
-    await desk.store.give_back(desk.queue, ["own-1"])
+    await desk.store.give_back(desk.queue, [("own-1", False)])
     job = await desk.lease_one("a")
     await desk.complete(job, b"result")
     assert {key.decode() for key in await desk.dump()} == {"lmq:q:{email}:meta", "lmq:q:{email}:request:own-2"}

@@ -147,7 +147,7 @@ async def test_a_thousand_leases_are_released_given_back_and_failed_at_once(thou
     jobs = await desk.lease(BATCH)
     await desk.store.release(desk.queue, [(job.id, job.nonce, 0) for job in jobs])
     await desk.lease(BATCH, request_id="r")
-    assert await desk.store.give_back(desk.queue, ["r"]) == BATCH
+    assert await desk.store.give_back(desk.queue, [("r", False)]) == BATCH
     jobs = await desk.lease(BATCH)
     assert [job.id for job in jobs] == _ids()
     outcomes, _ = await desk.store.fail(desk.queue, [(job.id, job.nonce, "", 0, "") for job in jobs])
@@ -168,7 +168,7 @@ async def test_a_thousand_requests_are_answered_at_once(thousand: Desk) -> None:
     desk = thousand
     reply = await desk.store.lease(desk.queue, [LeaseRequest(f"r{n}", "w", 1, LEASE_MS) for n in range(BATCH)])
     assert [len(answer) for answer in reply.answers] == [1] * BATCH
-    assert await desk.store.give_back(desk.queue, [f"r{n}" for n in range(BATCH)]) == BATCH
+    assert await desk.store.give_back(desk.queue, [(f"r{n}", False) for n in range(BATCH)]) == BATCH
 
 
 async def test_a_thousand_log_lines_are_kept_at_once(desk: Desk) -> None:

@@ -105,7 +105,7 @@ async def test_whatever_makes_a_job_wait_again_wakes(desk: Desk, ear: Ear) -> No
     await desk.fail(await desk.lease_one("a"))
     assert await ear.wakes() == ["email 0"]
     await desk.lease_one("a", request_id="lost")
-    await desk.store.give_back(desk.queue, ["lost"])
+    await desk.store.give_back(desk.queue, [("lost", False)])
     assert await ear.wakes() == ["email 0"]
     await desk.fail(await desk.lease_one("a"), retry_delay_ms=700)
     assert await ear.wakes() == ["email 700"]

@@ -8,7 +8,7 @@ export const transport = createGrpcTransport({
 });
 
 // Aborted is what the transport makes of a connection that broke; the broker itself never says it.
-const worthRepeating = [Code.NotFound];
+const worthRepeating = [Code.Unavailable, Code.ResourceExhausted, Code.Aborted];
 
 // Any LeaseMQ call may be repeated as it is: for about 8 s here.
 export async function retrying<T>(call: () => Promise<T>): Promise<T> {

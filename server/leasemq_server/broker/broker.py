@@ -82,5 +82,5 @@ class Broker:
     async def idle(self) -> None:
         """Waits until nothing is in flight to the store."""
         await asyncio.gather(self._adds.idle(), self.dispatcher.idle(), self.settler.idle())
-        await self.dispatcher.settle_unanswered()
+        await self.dispatcher.settle_unreceived()
         await self.tasks.finish()

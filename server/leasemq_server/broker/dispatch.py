@@ -54,7 +54,7 @@ class Dispatcher:
         self._tasks = tasks
         self._coalescer: Coalescer[str, LeaseRequest, list[LeasedJob]] = Coalescer(self._lease, self._orphaned)
         self._own_ids = (f"{secrets.token_hex(6)}-{number}" for number in itertools.count())
-        self._unanswered: dict[str, set[str]] = {}  # request ids whose script call got no answer, by queue
+        self._unreceived: dict[str, dict[str, bool]] = {}  # by queue: request ids to give back, and whether perhaps received
 
     def request_id(self, poll: Poll) -> str:
         """What the store remembers the call's leases by: the client's id, within its worker, or one of our own."""
@@ -138,7 +138,7 @@ class Dispatcher:
         try:
             reply = await self._store.lease(queue, requests)
         except StoreUnavailableError:
-            self._unanswered.setdefault(queue, set()).update(request.request_id for request in requests)
+            self._unreceived.setdefault(queue, {}).update((request.request_id, False) for request in requests)
             raise
         if reply.next_in_ms >= 0:
             self._wakes.look_again_in(queue, reply.next_in_ms)
@@ -153,21 +153,21 @@ class Dispatcher:
             if jobs:
                 self.give_back([queue], request.request_id)
 
-    def give_back(self, queues: Sequence[str], request_id: str) -> None:
+    def give_back(self, queues: Sequence[str], request_id: str, *, perhaps_received: bool = False) -> None:
         """Gives back what a call leased that nobody received; in the background, the store's outages included."""
         for queue in dict.fromkeys(queues):
-            self._unanswered.setdefault(queue, set()).add(request_id)
+            self._unreceived.setdefault(queue, {})[request_id] = perhaps_received
         if queues:
-            self._tasks.spawn(self.settle_unanswered())
+            self._tasks.spawn(self.settle_unreceived())
 
-    async def settle_unanswered(self) -> None:
+    async def settle_unreceived(self) -> None:
         """Gives back the leases of all calls that got no answer; what fails is kept for the next time."""
-        unanswered, self._unanswered = self._unanswered, {}
-        for queue, request_ids in unanswered.items():
+        unreceived, self._unreceived = self._unreceived, {}
+        for queue, requests in unreceived.items():
             try:
-                await self._store.give_back(queue, list(request_ids))
+                await self._store.give_back(queue, list(requests.items()))
             except StoreUnavailableError:
-                self._unanswered.setdefault(queue, set()).update(request_ids)
+                self._unreceived.setdefault(queue, {}).update(requests)
 
     async def idle(self) -> None:
         """Waits until no lease call is in flight to the store."""

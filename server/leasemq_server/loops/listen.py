@@ -49,7 +49,7 @@ class ListenLoop:
         self.subscribed.set()
         self._broker.wakes.wake_all()
         self._broker.awaiting.look_all()
-        self._broker.tasks.spawn(self._broker.dispatcher.settle_unanswered())
+        self._broker.tasks.spawn(self._broker.dispatcher.settle_unreceived())
 
     async def _run(self) -> None:
         while True:

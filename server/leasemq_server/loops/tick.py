@@ -56,7 +56,7 @@ class TickLoop:
         broker.wakes.forget_idle()
         broker.workers.forget_old()
         await broker.store.forget_workers(await broker.store.time_ms())
-        await broker.dispatcher.settle_unanswered()
+        await broker.dispatcher.settle_unreceived()
         for queue in broker.queues.known:
             self._due.setdefault(queue, now + random.uniform(0, 1))  # noqa: S311 - spreads load, guards nothing
 

@@ -144,8 +144,8 @@ class WorkerServicer:
         check.done()
         worker_id = request.worker.worker_id
         self._broker.workers.confirmed(worker_id, request.lease_tokens)
+        extensions = await self._broker.extend(list(request.lease_tokens), lease_ms)  # first: a full store may refuse the rest
         await self._broker.heard_of(worker_id, request.worker.SerializeToString())
-        extensions = await self._broker.extend(list(request.lease_tokens), lease_ms)
         response = worker_pb2.HeartbeatResponse(directive=worker_pb2.WORKER_DIRECTIVE_RUN)
         for token, extension in zip(request.lease_tokens, extensions, strict=True):
             heartbeat = response.leases.add(lease_token=token, status=LEASE_STATUS[extension.word])
@@ -168,7 +168,7 @@ class WorkerServicer:
                 await context.write(_control(message))
         except BaseException:
             for reply in workers.undelivered(stream):
-                self._broker.dispatcher.give_back(reply.queues, reply.request_id)
+                self._broker.dispatcher.give_back(reply.queues, reply.request_id, perhaps_received=True)
             raise
         finally:
             workers.unwatch(worker_id, stream)

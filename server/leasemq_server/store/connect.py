@@ -50,7 +50,7 @@ def _packing_in_c(connection_class: Any) -> Any:
 
     class PackingInC(connection_class):  # type: ignore[misc] # the class is known at run time only
         def pack_command(self, *args: Any) -> list[bytes]:
-            return [hiredis.pack_command(args)]
+            return [hiredis.pack_command((*str(args[0]).split(), *args[1:]))]  # "CONFIG SET" is two words
 
     return PackingInC
 

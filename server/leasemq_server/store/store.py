@@ -196,9 +196,10 @@ class Store:
         leases = [[_leased(item) for item in answer] for answer in answers]
         return LeaseReply(int(next_in_ms), bool(more), bool(outbox), leases)
 
-    async def give_back(self, queue: str, request_ids: Sequence[str]) -> int:
-        """Gives back the leases of requests whose answer never reached the worker; returns how many."""
-        return int(await self._run("give_back", queue, [(request_id,) for request_id in request_ids], seed=self._seed()))
+    async def give_back(self, queue: str, requests: Sequence[tuple[str, bool]]) -> int:
+        """Gives back the leases of requests, each (id, whether the worker may have read them); returns how many leases."""
+        items = [(request_id, int(perhaps)) for request_id, perhaps in requests]
+        return int(await self._run("give_back", queue, items, seed=self._seed()))
 
     async def has_answered(self, queue: str, request_id: str) -> bool:
         """Whether a lease request was answered with leases from this queue."""

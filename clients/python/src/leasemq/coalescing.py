@@ -148,9 +148,7 @@ def _next_batch(waiting: deque[Pending]) -> list[Pending]:
         size += waiting[0].spec.ByteSize()
         if batch and size > MAX_BYTES:
             break
-        pending = waiting.popleft()
-        if not pending.answer.done():
-            batch.append(pending)
+        batch.append(waiting.popleft())
     return batch
 
 

@@ -1,22 +1,34 @@
--- give_back: ACTIVE → WAITING at the head for the leases of a request that never reached its worker. The attempt is given back.
+-- give_back: ACTIVE → WAITING at the head for the leases of a request that did not reach its worker. The attempt is given back.
+-- Where the worker may have read them before it was gone (perhaps 1), that counts as a lease expiry: a job that kills its workers must not go round for ever.
 -- Nothing happens to a request whose retry got the leases meanwhile, nor to a lease that was settled or superseded.
 -- KEYS: meta, leases, job*, spec*, request*
 -- ARGV: now_ms, seed
--- ITEMS: request_id
+-- ITEMS: request_id, perhaps
 -- RETURNS: how many leases were given back
 -- FLAGS: allow-oom
--- USES: job, wake, order, finish, retry, lease, release
+-- USES: job, wake, order, moments, finish, retry, lease, release, maintain
 local now = clock()
+
+local function give_back(id, record, perhaps)
+  if not perhaps then
+    release(id, 0, record, now)
+    return
+  end
+  local options = end_lease(id, now, 'the worker was gone right after the job was sent to it')
+  if options then wait_at_head(id, options) end
+end
+
 local given_back = 0
-for _, request_id in items() do
+for _, request_id, perhaps in items() do
   local h = redis.call('HMGET', request .. request_id, 'leases', 'replayed')
   if h[1] and not h[2] then
     redis.call('DEL', request .. request_id)
     local pairs_of = cjson.decode(h[1])
     for i = #pairs_of, 1, -1 do
-      local record = held(pairs_of[i][1], pairs_of[i][2], now)
+      local id, nonce = pairs_of[i][1], pairs_of[i][2]
+      local record = held(id, nonce, now)
       if record then
-        release(pairs_of[i][1], 0, record, now)
+        give_back(id, record, perhaps == '1')
         given_back = given_back + 1
       end
     end

@@ -19,14 +19,14 @@ end
 
 local LEASED = { 't', 'a', 'n', 'c', 'ld', 'w', 'f', 'fc', 'aw', 'm' }
 
--- Returns the options of a job that goes back to the head; the others have found their place.
-local function end_lease(id, now)
+-- `why` is for people. Returns the options of a job that goes back to the head; the others have found their place.
+local function end_lease(id, now, why)
   local h = redis.call('HMGET', job .. id, unpack(LEASED))
   local nonce, attempt, expirations, cancel, deadline, worker = h[1], tonumber(h[2]), tonumber(h[3] or 0), h[4], tonumber(h[5]) or 0, h[6]
   local options = decode(h[10])
   redis.call('ZREM', leases, id)
   local timed_out = deadline > 0 and now >= deadline
-  local reason = timed_out and 'timeout' or 'lease expired'
+  local reason = timed_out and 'timeout' or why
   tell_worker(worker, 'LOST', nonce, id, reason)
   local failure = failure_json(cancel and 'CANCELLED' or timed_out and 'TIMEOUT' or 'LEASE_EXPIRED', cancel or reason, attempt, now, worker)
   local fields = { 't', '', 'f', with_failure(h[7], failure), 'fc', tonumber(h[8] or 0) + 1 }
@@ -48,7 +48,7 @@ local function reap_leases(now, most)
   local ids = due(leases, now, most)
   local to_head = {}
   for _, id in ipairs(ids) do
-    local options = end_lease(id, now)
+    local options = end_lease(id, now, 'lease expired')
     if options then to_head[#to_head + 1] = { id, options } end
   end
   for i = #to_head, 1, -1 do wait_at_head(unpack(to_head[i])) end -- backwards, so that the one that ended first is the first again

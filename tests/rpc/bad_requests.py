@@ -1,0 +1,364 @@
+"""Every rule of the contract, broken one at a time: the call, and the error that it must get."""
+
+import base64
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Value
+from google.protobuf.timestamp_pb2 import Timestamp
+from leasemq.v1 import admin_pb2 as admin
+from leasemq.v1 import job_pb2 as job
+from leasemq.v1 import producer_pb2 as producer
+from leasemq.v1 import worker_pb2 as worker
+
+from tests.support import seconds
+
+TEN_YEARS = seconds(10 * 366 * 86_400 + 1)
+NEGATIVE = Duration(seconds=-1)
+HUGE = Duration(seconds=315_576_000_000)
+MIXED = Duration(seconds=1, nanos=-1)
+LONG = "x" * 129
+BAD_QUEUES = ["", "has{brace", "has}brace", "new\nline", "-first", ".first", "with space", "slash/ed", "ünïcode", LONG, "nul\0"]
+MIB = 1024 * 1024
+GARBAGE_PAGES = ["garbage", "!!!", "e30=", base64.urlsafe_b64encode(b"[" * 5000).decode(), "\u2713"]
+
+
+class Bad(NamedTuple):
+    """A request that breaks one rule."""
+
+    name: str
+    rpc: str
+    request: Message
+    fields: list[str]
+    reason: str = "INVALID_FIELD"
+    metadata: dict[str, str] | None = None
+
+
+class Scene(NamedTuple):
+    """What bad requests come in with: the token of q's active job, and pages of two listings."""
+
+    token: str
+    queues_page: str
+    jobs_page: str
+
+
+def _spec(**said: Any) -> job.JobSpec:
+    return job.JobSpec(**{"name": "n", **said})
+
+
+def _add(what: str, field: str, /, *, reason: str = "INVALID_FIELD", metadata: dict[str, str] | None = None, **said: Any) -> Bad:
+    request = producer.AddJobRequest(queue="q", job=_spec(**said))
+    return Bad(f"job: {what}", "producer.AddJob", request, [f"job.{field}"], reason, metadata)
+
+
+def bad_adds() -> Iterator[Bad]:
+    for queue in BAD_QUEUES:
+        yield Bad(f"queue {queue[:12]!r}", "producer.AddJob", producer.AddJobRequest(queue=queue, job=_spec()), ["queue"])
+    yield Bad("no job", "producer.AddJob", producer.AddJobRequest(queue="q"), ["job", "job.name"])
+    for durability in (99, -1):
+        request = producer.AddJobRequest(queue="q", job=_spec(), durability=durability)
+        yield Bad(f"durability {durability}", "producer.AddJob", request, ["durability"])
+    both = producer.AddJobRequest(queue="a b", job=_spec(name="", priority=2_097_152))
+    yield Bad("three at once", "producer.AddJob", both, ["job.name", "job.priority", "queue"])
+    yield _add("no name", "name", name="")
+    yield _add("long name", "name", name=LONG)
+    yield _add("name with a newline", "name", name="a\nb")
+    limits = {"limit_bytes": str(MIB), "size_bytes": str(MIB + 1)}
+    yield _add("payload", "payload", reason="PAYLOAD_TOO_LARGE", metadata=limits, payload=b"x" * (MIB + 1))
+    yield _add("long content type", "content_type", content_type=LONG)
+    yield _add("65 headers", "headers", headers={str(number): "" for number in range(65)})
+    yield _add("headers of 16 KiB and one byte", "headers", headers={"a": "x" * 16_384})
+    yield _add("empty header name", "headers", headers={"": "x"})
+    yield _add("long id", "id", id=LONG)
+    yield _add("id with a control character", "id", id="a\x07")
+    yield _add("priority", "priority", priority=2_097_152)
+    yield _add("own dead-letter queue", "dead_letter_queue", dead_letter_queue="q")
+    yield _add("dead-letter queue with a brace", "dead_letter_queue", dead_letter_queue="{d}")
+    for seconds_since_1970 in (-62_135_596_801, 253_402_300_800, 2**62, -(2**62)):
+        yield _add(f"run_time {seconds_since_1970}", "run_time", run_time=Timestamp(seconds=seconds_since_1970))
+
+
+def bad_spans_of_jobs() -> Iterator[Bad]:
+    for name, span in (("negative", NEGATIVE), ("huge", HUGE), ("over ten years", TEN_YEARS), ("of two signs", MIXED)):
+        yield _add(f"{name} delay", "delay", delay=span)
+        yield _add(f"{name} timeout", "timeout", timeout=span)
+        yield _add(f"{name} ttl", "ttl", ttl=span)
+        yield _add(f"{name} completed age", "completed_retention.max_age", completed_retention=job.Retention(max_age=span))
+        yield _add(f"{name} failed age", "failed_retention.max_age", failed_retention=job.Retention(max_age=span))
+        yield _backoff(f"{name} fixed", "fixed.delay", fixed=job.FixedBackoff(delay=span))
+        first = job.ExponentialBackoff(initial_delay=span)
+        yield _backoff(f"{name} exponential", "exponential.initial_delay", exponential=first)
+        longest = job.ExponentialBackoff(initial_delay=seconds(1), max_delay=span)
+        yield _backoff(f"{name} longest", "exponential.max_delay", exponential=longest)
+        yield _backoff(f"{name} in a list", "list.delays[1]", list=job.ListBackoff(delays=[seconds(1), span]))
+    yield _add("no timeout at all", "timeout", timeout=Duration())
+    yield _add("no time to live at all", "ttl", ttl=Duration())
+
+
+def _backoff(name: str, field: str, **said: Any) -> Bad:
+    retry = job.RetryPolicy(max_attempts=2, backoff=job.Backoff(**said))
+    return _add(f"backoff: {name}", f"retry.backoff{'.' * bool(field)}{field}", retry=retry)
+
+
+def bad_retries() -> Iterator[Bad]:
+    yield _add("a million attempts and one", "retry.max_attempts", retry=job.RetryPolicy(max_attempts=1_000_001))
+    yield _backoff("no kind", "", jitter=0.5)
+    yield _backoff("fixed without a delay", "fixed.delay", fixed=job.FixedBackoff())
+    yield _backoff("exponential without a start", "exponential.initial_delay", exponential=job.ExponentialBackoff())
+    yield _backoff("empty list", "list.delays", list=job.ListBackoff())
+    yield _backoff("list of 101", "list.delays", list=job.ListBackoff(delays=[seconds(1)] * 101))
+    for jitter in (-0.1, 1.1, math.nan, math.inf):
+        yield _backoff(f"jitter {jitter}", "jitter", fixed=job.FixedBackoff(delay=seconds(1)), jitter=jitter)
+    for multiplier in (0.5, -2, 1001, math.nan, math.inf):
+        growth = job.ExponentialBackoff(initial_delay=seconds(1), multiplier=multiplier)
+        yield _backoff(f"multiplier {multiplier}", "exponential.multiplier", exponential=growth)
+
+
+def bad_batches() -> Iterator[Bad]:
+    def batch(name: str, jobs: list[job.JobSpec], fields: list[str], **more: Any) -> Bad:
+        return Bad(f"batch: {name}", "producer.BatchAddJobs", producer.BatchAddJobsRequest(queue="q", jobs=jobs), fields, **more)
+
+    yield batch("empty", [], ["jobs"])
+    limits = {"limit": "1000", "size": "1001"}
+    yield batch("1,001 jobs", [_spec()] * 1001, ["jobs"], reason="BATCH_TOO_LARGE", metadata=limits)
+    yield batch("one bad among good", [_spec(), _spec(name=""), _spec()], ["jobs[1].name"])
+    large = [_spec(), _spec(payload=b"x" * (MIB + 1))]
+    yield batch("one payload", large, ["jobs[1].payload"], reason="PAYLOAD_TOO_LARGE")
+
+
+def bad_reads() -> Iterator[Bad]:
+    for rpc, request in (
+        ("producer.GetJob", producer.GetJobRequest),
+        ("producer.AwaitJob", producer.AwaitJobRequest),
+        ("producer.CancelJob", producer.CancelJobRequest),
+        ("admin.ListJobLogs", admin.ListJobLogsRequest),
+    ):
+        yield Bad("queue", rpc, request(queue="a b", job_id="waiting"), ["queue"])
+        yield Bad("no id", rpc, request(queue="q"), ["job_id"])
+        yield Bad("long id", rpc, request(queue="q", job_id=LONG), ["job_id"])
+        unknown = {"queue": "q", "job_id": "unknown"}
+        yield Bad("unknown id", rpc, request(queue="q", job_id="unknown"), [], "JOB_NOT_FOUND", unknown)
+    mask = FieldMask(paths=["state", "colour", "spec.colour", "failures.kind"])
+    yield Bad("mask", "producer.GetJob", producer.GetJobRequest(queue="q", job_id="waiting", read_mask=mask), ["read_mask"])
+    for name, span in (("negative", NEGATIVE), ("of two signs", MIXED)):
+        request = producer.AwaitJobRequest(queue="q", job_id="waiting", wait_duration=span)
+        yield Bad(f"{name} wait", "producer.AwaitJob", request, ["wait_duration"])
+    reason = producer.CancelJobRequest(queue="q", job_id="waiting", reason="x" * 1025)
+    yield Bad("long reason", "producer.CancelJob", reason, ["reason"])
+    finished = producer.CancelJobRequest(queue="q", job_id="completed")
+    state = {"job_id": "completed", "state": "COMPLETED"}
+    yield Bad("completed job", "producer.CancelJob", finished, [], "JOB_NOT_IN_STATE", state)
+
+
+def bad_leases() -> Iterator[Bad]:
+    for rpc, kind in (("worker.LeaseJob", worker.LeaseJobRequest), ("worker.BatchLeaseJobs", worker.BatchLeaseJobsRequest)):
+
+        def call(name: str, field: str, rpc: str = rpc, kind: Any = kind, **said: Any) -> Bad:
+            return Bad(f"lease: {name}", rpc, kind(**{"queues": ["q"], "worker_id": "w", **said}), [field])
+
+        yield call("no queues", "queues", queues=[])
+        yield call("33 queues", "queues", queues=[f"q{number}" for number in range(33)])
+        yield call("one bad queue", "queues[1]", queues=["q", "{q}"])
+        yield call("no worker", "worker_id", worker_id="")
+        yield call("long worker", "worker_id", worker_id=LONG)
+        yield call("worker with a newline", "worker_id", worker_id="a\nb")
+        yield call("long request id", "request_id", request_id=LONG)
+        for span in (seconds(0.999), seconds(43_200.001), NEGATIVE, HUGE, Duration()):
+            yield call(f"lease of {span.seconds}.{span.nanos} s", "lease_duration", lease_duration=span)
+        yield call("negative wait", "wait_duration", wait_duration=NEGATIVE)
+    many = worker.BatchLeaseJobsRequest(queues=["q"], worker_id="w", max_jobs=1001)
+    yield Bad("1,001 jobs", "worker.BatchLeaseJobs", many, ["max_jobs"])
+
+
+def bad_tokens(scene: Scene) -> Iterator[Bad]:
+    nonce, queue, _ = scene.token.split("/")
+    lost = {
+        "garbage": "garbage",
+        "of another job": f"{nonce}/{queue}/waiting",
+        "of a job that is not there": f"{nonce}/{queue}/unknown",
+        "of another queue": f"{nonce}/elsewhere/active",
+        "with a wrong nonce": f"{'A' * 24}/{queue}/active",
+        "without a nonce": f"/{queue}/active",
+        "with a brace": f"{nonce}/{{q}}/active",
+        "with a newline": f"{nonce}/{queue}/active\n",
+        "binary": "\0\x01/\x02/\x03",
+    }
+    progress, lines = Value(number_value=1), ["line"]
+    for name, token in (*lost.items(), ("missing", ""), ("long", "x" * 401)):
+        fields, reason = ([], "LEASE_LOST") if name in lost else (["lease_token"], "INVALID_FIELD")
+        for rpc, request in (
+            ("worker.CompleteJob", worker.CompleteJobRequest(lease_token=token)),
+            ("worker.FailJob", worker.FailJobRequest(lease_token=token)),
+            ("worker.ReleaseJob", worker.ReleaseJobRequest(lease_token=token)),
+            ("worker.ReportProgress", worker.ReportProgressRequest(lease_token=token, progress=progress)),
+            ("worker.AppendLogs", worker.AppendLogsRequest(lease_token=token, lines=lines)),
+        ):
+            yield Bad(f"token {name}", rpc, request, fields, reason)
+
+
+def bad_settlements(scene: Scene) -> Iterator[Bad]:
+    token = scene.token
+    large = worker.CompleteJobRequest(lease_token=token, result=b"x" * (MIB + 1))
+    yield Bad("result", "worker.CompleteJob", large, ["result"], "PAYLOAD_TOO_LARGE")
+    typed = worker.CompleteJobRequest(lease_token=token, result_content_type=LONG)
+    yield Bad("result type", "worker.CompleteJob", typed, ["result_content_type"])
+    for name, span in (("negative", NEGATIVE), ("huge", HUGE), ("of two signs", MIXED)):
+        failed = worker.FailJobRequest(lease_token=token, retry_delay=span)
+        yield Bad(f"{name} retry", "worker.FailJob", failed, ["retry_delay"])
+        yield Bad(f"{name} delay", "worker.ReleaseJob", worker.ReleaseJobRequest(lease_token=token, delay=span), ["delay"])
+
+    def settle(name: str, settlements: list[worker.Settlement], field: str, reason: str = "INVALID_FIELD") -> Bad:
+        return Bad(f"settle: {name}", "worker.SettleJobs", worker.SettleJobsRequest(settlements=settlements), [field], reason)
+
+    good = worker.Settlement(lease_token=token, complete=worker.CompleteOutcome())
+    yield settle("nothing", [], "settlements")
+    yield settle("1,001", [good] * 1001, "settlements", "BATCH_TOO_LARGE")
+    yield settle("a token twice", [good, good], "settlements")
+    yield settle("no outcome", [worker.Settlement(lease_token=token)], "settlements[0].outcome")
+    yield settle("no token", [worker.Settlement(complete=worker.CompleteOutcome())], "settlements[0].lease_token")
+    late = worker.Settlement(lease_token="other", fail=worker.FailOutcome(retry_delay=NEGATIVE))
+    yield settle("one of two", [good, late], "settlements[1].fail.retry_delay")
+    back = worker.Settlement(lease_token="other", release=worker.ReleaseOutcome(delay=HUGE))
+    yield settle("one huge delay", [good, back], "settlements[1].release.delay")
+    big = worker.Settlement(lease_token="other", complete=worker.CompleteOutcome(result=b"x" * (MIB + 1)))
+    yield settle("one result", [good, big], "settlements[1].complete.result", "PAYLOAD_TOO_LARGE")
+
+
+def bad_worker_calls(scene: Scene) -> Iterator[Bad]:
+    def beat(name: str, fields: list[str], info: dict[str, Any], reason: str = "INVALID_FIELD", **said: Any) -> Bad:
+        request = worker.HeartbeatRequest(worker=worker.WorkerInfo(**{"worker_id": "w", **info}), **said)
+        return Bad(f"heartbeat: {name}", "worker.Heartbeat", request, fields, reason)
+
+    yield Bad("heartbeat of nobody", "worker.Heartbeat", worker.HeartbeatRequest(), ["worker.worker_id"])
+    yield beat("long hostname", ["worker.hostname"], {"hostname": "x" * 257})
+    yield beat("33 queues", ["worker.queues"], {"queues": ["q"] * 33})
+    yield beat("1,001 tokens", ["lease_tokens"], {}, "BATCH_TOO_LARGE", lease_tokens=["t"] * 1001)
+    yield beat("empty token", ["lease_tokens[1]"], {}, lease_tokens=[scene.token, ""])
+    for span in (seconds(0.5), seconds(43_201), NEGATIVE):
+        yield beat(f"lease of {span.seconds} s", ["lease_duration"], {}, lease_tokens=[scene.token], lease_duration=span)
+    for rpc, request in (("worker.WatchWorker", worker.WatchWorkerRequest), ("worker.DrainWorker", worker.DrainWorkerRequest)):
+        yield Bad("nobody", rpc, request(), ["worker_id"])
+        yield Bad("long worker", rpc, request(worker_id=LONG), ["worker_id"])
+
+    def report(name: str, progress: Value | None) -> Bad:
+        request = worker.ReportProgressRequest(lease_token=scene.token, progress=progress)
+        return Bad(f"progress: {name}", "worker.ReportProgress", request, ["progress"])
+
+    yield report("none", None)
+    yield report("NaN", Value(number_value=math.nan))
+    yield report("infinite", Value(number_value=math.inf))
+    yield report("16 KiB and more", Value(string_value="x" * 16_384))
+    empty = worker.AppendLogsRequest(lease_token=scene.token)
+    yield Bad("no lines", "worker.AppendLogs", empty, ["lines"])
+    many = worker.AppendLogsRequest(lease_token=scene.token, lines=["x"] * 1001)
+    yield Bad("1,001 lines", "worker.AppendLogs", many, ["lines"], "BATCH_TOO_LARGE")
+
+
+def bad_queue_calls() -> Iterator[Bad]:
+    names = ("GetStats", "GetQueue", "PauseQueue", "ResumeQueue", "DrainQueue", "DeleteQueue", "ListJobs", "ListWorkers")
+    for name in names:
+        yield Bad("queue", f"admin.{name}", getattr(admin, f"{name}Request")(queue="a{b}"), ["queue"])
+    for name in ("GetQueue", "DeleteQueue"):
+        request = getattr(admin, f"{name}Request")(queue="unknown")
+        yield Bad("unknown queue", f"admin.{name}", request, [], "QUEUE_NOT_FOUND", {"queue": "unknown"})
+    yield Bad("not empty", "admin.DeleteQueue", admin.DeleteQueueRequest(queue="q"), [], "QUEUE_NOT_EMPTY", {"queue": "q"})
+
+    def update(name: str, fields: list[str], mask: list[str] | None = None, **config: Any) -> Bad:
+        said = admin.QueueConfig(**config)
+        request = admin.UpdateQueueRequest(queue="q", config=said, update_mask=FieldMask(paths=mask or []))
+        return Bad(f"update: {name}", "admin.UpdateQueue", request, fields)
+
+    yield Bad("no config", "admin.UpdateQueue", admin.UpdateQueueRequest(queue="q"), ["config"])
+    yield update("unknown mask", ["update_mask"], ["max_lease_expirations", "colour"], max_lease_expirations=1)
+    yield update("dead letters to itself", ["config.dead_letter_queue"], dead_letter_queue="q")
+    yield update("bad dead-letter queue", ["config.dead_letter_queue"], dead_letter_queue="a b")
+    attempts = job.RetryPolicy(max_attempts=1_000_001)
+    yield update("attempts", ["config.default_retry.max_attempts"], default_retry=attempts)
+    nan = job.RetryPolicy(backoff=job.Backoff(fixed=job.FixedBackoff(delay=seconds(1)), jitter=math.nan))
+    yield update("jitter", ["config.default_retry.backoff.jitter"], default_retry=nan)
+    for kind in ("completed_retention", "failed_retention"):
+        yield update(f"negative {kind}", [f"config.{kind}.max_age"], **{kind: job.Retention(max_age=NEGATIVE)})
+    backoff = job.RetryPolicy(backoff=job.Backoff(jitter=0.5))
+    yield update("a part without its whole", ["config.default_retry.backoff"], ["default_retry"], default_retry=backoff)
+
+
+def bad_pages(scene: Scene) -> Iterator[Bad]:
+    pages = {
+        "admin.ListQueues": admin.ListQueuesRequest(),
+        "admin.ListJobs": admin.ListJobsRequest(queue="q"),
+        "admin.ListJobLogs": admin.ListJobLogsRequest(queue="q", job_id="waiting"),
+        "admin.ListWorkers": admin.ListWorkersRequest(),
+        "admin.RetryJobs": admin.RetryJobsRequest(queue="q", filter=admin.JobFilter()),
+        "admin.PromoteJobs": admin.PromoteJobsRequest(queue="q", filter=admin.JobFilter()),
+        "admin.DeleteJobs": admin.DeleteJobsRequest(queue="q", filter=admin.JobFilter(state=job.JOB_STATE_FAILED)),
+    }
+    for rpc, request in pages.items():
+        if "page_size" in request.DESCRIPTOR.fields_by_name:
+            yield Bad("page of 1,001", rpc, _with(request, page_size=1001), ["page_size"])
+        for number, token in enumerate(GARBAGE_PAGES):
+            yield Bad(f"garbage page {number}", rpc, _with(request, page_token=token), ["page_token"])
+        for name, token in (("queues", scene.queues_page), ("jobs", scene.jobs_page)):
+            if rpc != f"admin.List{name.title()}":
+                yield Bad(f"page of {name}", rpc, _with(request, page_token=token), ["page_token"])
+    for name, change in (("queue", {"queue": "other"}), ("order", {"order_by": "desc"}), ("name", {"name": "n"})):
+        changed = _with(pages["admin.ListJobs"], page_token=scene.jobs_page, **change)
+        yield Bad(f"page of another {name}", "admin.ListJobs", changed, ["page_token"])
+
+
+def _with(request: Message, **said: Any) -> Message:
+    copy = type(request)()
+    copy.CopyFrom(request)
+    for name, value in said.items():
+        setattr(copy, name, value)
+    return copy
+
+
+def bad_listings() -> Iterator[Bad]:
+    for states in ([0], [99], [job.JOB_STATE_WAITING, -1]):
+        yield Bad(f"states {states}", "admin.ListJobs", admin.ListJobsRequest(queue="q", states=states), ["states"])
+    yield Bad("order", "admin.ListJobs", admin.ListJobsRequest(queue="q", order_by="sideways"), ["order_by"])
+    mask = FieldMask(paths=["spec.colour"])
+    yield Bad("mask", "admin.ListJobs", admin.ListJobsRequest(queue="q", read_mask=mask), ["read_mask"])
+
+
+def bad_bulks() -> Iterator[Bad]:
+    kinds = {"Retry": admin.RetryJobsRequest, "Promote": admin.PromoteJobsRequest, "Delete": admin.DeleteJobsRequest}
+    usual = {"Retry": job.JOB_STATE_FAILED, "Promote": job.JOB_STATE_DELAYED, "Delete": job.JOB_STATE_FAILED}
+    for verb, kind in kinds.items():
+        rpc = f"admin.{verb}Jobs"
+        yield Bad("queue", rpc, kind(queue="a b", job_ids=admin.JobIds(ids=["x"])), ["queue"])
+        yield Bad("no ids", rpc, kind(queue="q", job_ids=admin.JobIds()), ["job_ids.ids"])
+        yield Bad("1,001 ids", rpc, kind(queue="q", job_ids=admin.JobIds(ids=["x"] * 1001)), ["job_ids.ids"], "BATCH_TOO_LARGE")
+        yield Bad("an empty id", rpc, kind(queue="q", job_ids=admin.JobIds(ids=["x", ""])), ["job_ids.ids[1]"])
+        for state in (job.JOB_STATE_ACTIVE, job.JOB_STATE_BLOCKED, 99):
+            yield Bad(f"state {state}", rpc, kind(queue="q", filter=admin.JobFilter(state=state)), ["filter.state"])
+        for name, span in (("negative", NEGATIVE), ("huge", HUGE)):
+            old = admin.JobFilter(state=usual[verb], older_than=span)
+            yield Bad(f"{name} age", rpc, kind(queue="q", filter=old), ["filter.older_than"])
+        named = admin.JobFilter(state=usual[verb], name=LONG)
+        yield Bad("long name", rpc, kind(queue="q", filter=named), ["filter.name"])
+        nothing = ["selection"] if verb != "Delete" else ["filter.state", "selection"]
+        yield Bad("no selection", rpc, kind(queue="q"), nothing)
+    waiting = admin.JobFilter(state=job.JOB_STATE_WAITING)
+    yield Bad("state of no finished job", "admin.RetryJobs", kinds["Retry"](queue="q", filter=waiting), ["filter.state"])
+    yield Bad("state of no delayed job", "admin.PromoteJobs", kinds["Promote"](queue="q", filter=waiting), ["filter.state"])
+    yield Bad("no state", "admin.DeleteJobs", kinds["Delete"](queue="q", filter=admin.JobFilter(name="n")), ["filter.state"])
+
+
+def all_bad(scene: Scene) -> dict[str, list[Bad]]:
+    """All bad requests, by their group."""
+    return {
+        "adds": [*bad_adds(), *bad_spans_of_jobs(), *bad_retries(), *bad_batches()],
+        "reads": [*bad_reads()],
+        "leases": [*bad_leases()],
+        "tokens": [*bad_tokens(scene)],
+        "settlements": [*bad_settlements(scene)],
+        "worker calls": [*bad_worker_calls(scene)],
+        "queue calls": [*bad_queue_calls()],
+        "pages": [*bad_pages(scene), *bad_listings()],
+        "bulk verbs": [*bad_bulks()],
+    }

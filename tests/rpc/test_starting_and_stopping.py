@@ -1,0 +1,174 @@
+"""What a broker refuses to start with, in one line that says what to change; and how it stops."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
+
+from tests.support import (
+    BrokerProcess,
+    Ended,
+    StoreProcess,
+    Stubs,
+    eventually,
+    free_port,
+    parked,
+    seconds,
+    serve_until_exit,
+    short_directory,
+)
+
+ANY_PORT = ("--listen", "127.0.0.1:0")
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with short_directory() as path:
+        yield path
+
+
+def the_line(ended: Ended) -> str:
+    """The one line on standard error of a start that was refused."""
+    assert ended.code != 0
+    assert ended.out == ""
+    (line,) = ended.errors
+    return line
+
+
+def test_a_port_in_use_is_one_line(directory: Path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        line = the_line(serve_until_exit("--listen", address, "--data-dir", str(directory / "data")))
+    assert address in line
+    assert "--listen" in line
+
+
+def test_a_data_directory_in_use_is_one_line(directory: Path):
+    with BrokerProcess(directory) as first:
+        line = the_line(serve_until_exit(*ANY_PORT, "--data-dir", str(directory / "data")))
+        assert first.alive
+    assert str(directory / "data") in line
+    assert "--data-dir" in line
+
+
+def test_a_data_directory_that_cannot_be_made_is_one_line(directory: Path):
+    (directory / "file").touch()
+    line = the_line(serve_until_exit(*ANY_PORT, "--data-dir", str(directory / "file" / "data")))
+    assert "--data-dir" in line
+
+
+@pytest.mark.parametrize("url", ["redis://:secret@127.0.0.1:{port}", "unix:///nowhere/at/all.sock"])
+def test_a_store_that_cannot_be_reached_is_one_line_without_its_password(url: str):
+    line = the_line(serve_until_exit(*ANY_PORT, "--store", url.format(port=free_port())))
+    assert "does not answer" in line
+    assert "secret" not in line
+
+
+def test_a_store_of_an_unknown_kind_is_one_line():
+    assert "--store" in the_line(serve_until_exit(*ANY_PORT, "--store", "mysql://127.0.0.1"))
+
+
+def test_an_evicting_store_is_refused_with_what_to_change(directory: Path):
+    with StoreProcess(directory / "store", maxmemory="100mb", maxmemory_policy="allkeys-lru") as store:
+        line = the_line(serve_until_exit(*ANY_PORT, "--store", store.url))
+        assert "allkeys-lru" in line
+        assert "maxmemory-policy noeviction" in line
+        with store.client() as client:
+            client.config_set("maxmemory-policy", "noeviction")
+        with BrokerProcess(directory, store=store.url) as broker:  # what the line says helps
+            assert broker.alive
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0"])
+def test_listening_beyond_this_machine_is_refused_unless_it_is_said_to_be_meant(directory: Path, address: str):
+    line = the_line(serve_until_exit("--listen", address, "--data-dir", str(directory)))
+    assert address in line
+    assert "--insecure" in line
+    with BrokerProcess(directory, "--insecure", store="memory://", listen="0.0.0.0:0") as broker:
+        assert broker.alive
+
+
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1", "127.0.0.1:99999", ":7878"])
+def test_an_address_that_is_none_is_one_line(address: str):
+    assert "--listen" in the_line(serve_until_exit("--listen", address, "--store", "memory://"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_ends_parked_polls_with_an_empty_ok_and_the_process_with_0(directory: Path, number: signal.Signals):
+    with BrokerProcess(directory) as broker:
+        async with Stubs(broker.address) as stubs:
+            added = await stubs.add("other")
+            await stubs.must_lease("other")
+            polls = [asyncio.ensure_future(stubs.lease("q", worker=f"w-{n}", wait=19)) for n in range(20)]
+            request = producer_pb2.AwaitJobRequest(queue="other", job_id=added.job_id, wait_duration=seconds(19))
+            awaiting = asyncio.ensure_future(stubs.producer.AwaitJob(request))
+            stream = stubs.worker.WatchWorker(worker_pb2.WatchWorkerRequest(worker_id="w-0"))
+            await stream.read()
+            await parked(stubs, 22)
+            started = time.monotonic()
+            code = await asyncio.to_thread(broker.terminate) if number is signal.SIGTERM else await interrupted(broker)
+            assert await asyncio.gather(*polls) == [None] * 20
+            assert not (await awaiting).finished
+            assert await stream.read() is grpc.aio.EOF
+        assert code == 0
+        assert time.monotonic() - started < 5.0
+
+
+async def interrupted(broker: BrokerProcess) -> int:
+    os.kill(broker.pid, signal.SIGINT)
+    return await asyncio.to_thread(broker.wait)
+
+
+async def test_a_stop_finishes_what_is_in_flight(directory: Path):
+    """Adds are answered or refused, never lost: what was acknowledged is there after the restart, exactly once."""
+    broker = BrokerProcess(directory).start()
+    async with Stubs(broker.address) as stubs:
+        await stubs.add("q", id="first")
+        acknowledged: set[str] = set()
+
+        async def add(name: str) -> None:
+            try:
+                acknowledged.add((await stubs.add("q", id=name)).job_id)
+            except grpc.aio.AioRpcError as error:
+                assert error.code() is grpc.StatusCode.UNAVAILABLE  # noqa: PT017 - all other errors propagate
+
+        adds = [asyncio.ensure_future(add(f"job-{number}")) for number in range(300)]
+        await eventually(lambda: acknowledged)
+        code = await asyncio.to_thread(broker.terminate)
+        await asyncio.gather(*adds)
+    assert code == 0
+    with broker:
+        async with Stubs(broker.address) as stubs:
+            for job_id in acknowledged:
+                assert (await stubs.job("q", job_id)).state == job_pb2.JOB_STATE_WAITING
+            assert (await stubs.stats("q")).waiting >= len(acknowledged) + 1
+
+
+async def test_a_broker_that_was_killed_comes_back_with_all_that_it_acknowledged(directory: Path):
+    broker = BrokerProcess(directory).start()
+    async with Stubs(broker.address) as stubs:
+        for number in range(50):
+            await stubs.add("q", id=f"job-{number}")
+        lease = await stubs.must_lease("q")
+        broker.kill()
+        with broker:
+            await eventually(lambda: stats_answer(stubs))
+            assert await stubs.complete(lease) == job_pb2.JOB_STATE_COMPLETED
+            assert (await stubs.stats("q")).waiting == 49
+
+
+async def stats_answer(stubs: Stubs) -> bool:
+    try:
+        await stubs.stats("q")
+    except grpc.aio.AioRpcError:
+        return False
+    return True
