@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -367,13 +367,26 @@ async def calls_in_flight(stubs: Stubs) -> int:
 
 
 async def parked(stubs: Stubs, count: int = 1) -> None:
-    """Waits until so many polls (or other waiting calls) are with the broker and have had their first look at the store."""
+    """Waits until so many polls (or other waiting calls) have arrived at the broker, and gives them time for a first look."""
 
     async def all_there() -> bool:
         return await calls_in_flight(stubs) == count
 
     await eventually(all_there)
-    await stubs.stats("any")  # the store answers in order: what was asked before is answered before
+    await stubs.stats("any")  # as long as a look takes
+
+
+async def polling(stubs: Stubs, workers: Collection[str]) -> None:
+    """Waits until the broker has heard a lease call of each of the workers."""
+
+    async def all_heard() -> bool:
+        for worker in workers:
+            info = worker_pb2.WorkerInfo(worker_id=worker)
+            await stubs.worker.Heartbeat(worker_pb2.HeartbeatRequest(worker=info))
+        known = (await stubs.admin.ListWorkers(admin_pb2.ListWorkersRequest(page_size=1000))).workers
+        return {worker.info.worker_id for worker in known if worker.HasField("poll_time")} >= set(workers)
+
+    await eventually(all_heard)
 
 
 @contextlib.asynccontextmanager

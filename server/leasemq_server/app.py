@@ -26,6 +26,7 @@ from leasemq_server.loops.listen import ListenLoop
 from leasemq_server.loops.supervise import SuperviseLoop
 from leasemq_server.loops.tick import TickLoop
 from leasemq_server.rpc import admin, producer, worker
+from leasemq_server.rpc.gate import Gate
 from leasemq_server.rpc.register import register
 from leasemq_server.store import check
 from leasemq_server.store.connect import connect, redact
@@ -80,6 +81,8 @@ class App:
         self._embedded: EmbeddedStore | None = None
         self._store: Store | None = None
         self._broker: Broker | None = None
+        self._gate = Gate()
+        self._health: Any = health.aio.HealthServicer()  # type: ignore[attr-defined] # the stubs know no aio
         self._server: grpc.aio.Server | None = None
         self._loops: list[Any] = []
 
@@ -100,14 +103,13 @@ class App:
         if broker.default_durability > state.max_durability:
             most = state.max_durability.name.lower()
             raise StartError(f"--durability {self.settings.durability} can't be reached with this store; the most is {most}")
-        health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined] # the stubs know no aio
-        server = self._server = self._make_server(broker, health_servicer)
+        server = self._server = self._make_server(broker)
         port = self._bind(server)
         if self._embedded is not None:
             await self._start_loop(SuperviseLoop(self._embedded))
         await self._start_loop(ListenLoop(broker))
         await self._start_loop(TickLoop(broker))
-        await self._start_loop(HealthLoop(broker, health_servicer, [service.full_name for service in SERVICES]))
+        await self._start_loop(HealthLoop(broker, self._health, [service.full_name for service in SERVICES]))
         await server.start()
         address = f"{self.settings.listen.rpartition(':')[0]}:{port}"
         log.info(
@@ -123,12 +125,12 @@ class App:
         """Stops everything that was started, in order."""
         if self._server is not None and self._broker is not None:
             broker = self._broker
-            stopped = asyncio.create_task(self._server.stop(self.settings.drain_timeout))
-            await asyncio.sleep(0)  # refuse new calls first, then end what is parked
             broker.workers.drain_all()
             broker.workers.close_streams()
             broker.awaiting.close()
-            await stopped
+            await self._health.enter_graceful_shutdown()
+            await self._gate.close()
+            await self._server.stop(self.settings.drain_timeout)
             await self._finish(broker)
         for loop in reversed(self._loops):
             await loop.stop()
@@ -175,7 +177,7 @@ class App:
         self._loops.append(loop)
         await loop.start()
 
-    def _make_server(self, broker: Broker, health_servicer: Any) -> Any:
+    def _make_server(self, broker: Broker) -> Any:
         options = [
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", -1),
@@ -187,10 +189,10 @@ class App:
             ("grpc.keepalive_permit_without_calls", 1),
         ]
         server: Any = grpc.aio.server(options=options)  # the stubs know less of it than there is
-        register(server, producer.SERVICE, producer.ProducerServicer(broker))
-        register(server, worker.SERVICE, worker.WorkerServicer(broker))
-        register(server, admin.SERVICE, admin.AdminServicer(broker))
-        health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+        register(server, producer.SERVICE, producer.ProducerServicer(broker), self._gate)
+        register(server, worker.SERVICE, worker.WorkerServicer(broker), self._gate)
+        register(server, admin.SERVICE, admin.AdminServicer(broker), self._gate)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         channelz.add_channelz_servicer(server)
         names = [service.full_name for service in SERVICES]
         reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)

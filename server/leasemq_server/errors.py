@@ -115,6 +115,15 @@ class StoreUnavailableError(DomainError):
         super().__init__(f"the store does not answer: {detail}")
 
 
+class StoppingError(DomainError):
+    """The broker stops: what the caller does about it is the same as when the store is gone."""
+
+    reason = "STORE_UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__("this broker is stopping; try again, and its successor or another one answers")
+
+
 class DurabilityNotReachedError(DomainError):
     """Added, perhaps, but not as safely as asked."""
 

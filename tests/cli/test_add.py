@@ -86,9 +86,9 @@ def test_specs_say_for_each_line_what_options_say_for_all(cli, client, queue, tm
 
 
 def test_a_file_with_one_bad_line_adds_nothing(cli, client, queue, tmp_path):
-    (tmp_path / "jobs.jsonl").write_text("1\n{bad\n3\n")
+    (tmp_path / "jobs.jsonl").write_text("1\n" * 1_500 + "{bad\n")
     said = cli.fails(2, "add", queue, "--jsonl", str(tmp_path / "jobs.jsonl"))
-    assert "line 2 of" in said
+    assert "line 1501 of" in said
     assert client.admin.stats(queue).added_total == 0
 
 

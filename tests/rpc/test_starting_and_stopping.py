@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import redis
 from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
 
 from tests.support import (
@@ -19,7 +20,7 @@ from tests.support import (
     Stubs,
     eventually,
     free_port,
-    parked,
+    polling,
     seconds,
     serve_until_exit,
     short_directory,
@@ -108,12 +109,15 @@ async def test_a_stop_ends_parked_polls_with_an_empty_ok_and_the_process_with_0(
         async with Stubs(broker.address) as stubs:
             added = await stubs.add("other")
             await stubs.must_lease("other")
-            polls = [asyncio.ensure_future(stubs.lease("q", worker=f"w-{n}", wait=19)) for n in range(20)]
+            workers = [f"w-{number}" for number in range(20)]
+            polls = [asyncio.ensure_future(stubs.lease("q", worker=worker, wait=19)) for worker in workers]
             request = producer_pb2.AwaitJobRequest(queue="other", job_id=added.job_id, wait_duration=seconds(19))
             awaiting = asyncio.ensure_future(stubs.producer.AwaitJob(request))
             stream = stubs.worker.WatchWorker(worker_pb2.WatchWorkerRequest(worker_id="w-0"))
             await stream.read()
-            await parked(stubs, 22)
+            await polling(stubs, workers)
+            with redis.Redis(unix_socket_path=str(broker.embedded_socket)) as store:
+                await eventually(lambda: store.hget(f"lmq:q:{{other}}:job:{added.job_id}", "aw"))
             started = time.monotonic()
             code = await asyncio.to_thread(broker.terminate) if number is signal.SIGTERM else await interrupted(broker)
             assert await asyncio.gather(*polls) == [None] * 20

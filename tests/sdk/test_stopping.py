@@ -226,16 +226,27 @@ async def test_stopping_leaves_no_thread_and_no_task_behind(client: Client, queu
     await until(lambda: asyncio.all_tasks() == before)
 
 
-async def test_a_quiet_worker_leases_nothing_until_it_may_run_again(client: Client, queue: str) -> None:
+async def test_a_quiet_worker_asks_for_no_jobs_until_it_may_run_again(
+    client: Client, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls = 0
+    attempt = client.connection.attempt
+
+    async def counted(method: Any, request: Any, seconds: float) -> Any:
+        nonlocal polls
+        polls += isinstance(request, worker_pb2.BatchLeaseJobsRequest)
+        return await attempt(method, request, seconds)
+
+    monkeypatch.setattr(client.connection, "attempt", counted)
     async with worker(client, queue, lambda _: "done") as running:
         await until(lambda: running._poller._in_flight)
+        running._lifeline._directed = lambda _: None  # the broker's next heartbeat would say RUN
         running._directed(worker_pb2.WORKER_DIRECTIVE_QUIET)
         await until(lambda: not running._poller._in_flight)
-        added = await client.add(queue)
-        await asyncio.sleep(0.2)
-        assert (await client.get(queue, added.id)).state is JobState.WAITING
-        running._poller._quiet = False
-        running._poller.wake()
+        await asyncio.sleep(0.5)
+        assert polls == 1
+        running._directed(worker_pb2.WORKER_DIRECTIVE_RUN)
+        await until(lambda: polls > 1)
 
 
 async def test_the_directive_to_terminate_drains_and_ends_the_worker(client: Client, queue: str) -> None:

@@ -143,7 +143,7 @@ async def test_no_more_jobs_run_at_a_time_than_concurrency_says(client: Client, 
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
         running -= 1
 
     ids = [job.id for job in await client.add_many(queue, [NewJob() for _ in range(50)])]

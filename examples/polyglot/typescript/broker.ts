@@ -7,17 +7,19 @@ export const transport = createGrpcTransport({
   baseUrl: `http://${process.env.LEASEMQ_ADDRESS || "127.0.0.1:7878"}`,
 });
 
-// Aborted is what the transport makes of a connection that broke; the broker itself never says it.
-const worthRepeating = [Code.Unavailable, Code.ResourceExhausted, Code.Aborted];
+// The broker never says the last two: Aborted is what the transport makes of a connection that broke, Canceled what gRPC
+// itself answers a call that reaches a broker in the moment that it stops.
+const worthRepeating = [Code.Unavailable, Code.ResourceExhausted, Code.Aborted, Code.Canceled];
 
-// Any LeaseMQ call may be repeated as it is: for about 8 s here.
+// Any LeaseMQ call may be repeated as it is: here for the half minute that a lease lasts.
 export async function retrying<T>(call: () => Promise<T>): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
+  const giveUp = Date.now() + 30_000;
+  for (let wait = 200; ; wait = Math.min(wait * 2, 5_000)) {
     try {
       return await call();
     } catch (error) {
-      if (attempt === 4 || !worthRepeating.includes(ConnectError.from(error).code)) throw error;
-      await sleep(200 * 3 ** attempt * (0.8 + 0.4 * Math.random()));
+      if (Date.now() > giveUp || !worthRepeating.includes(ConnectError.from(error).code)) throw error;
+      await sleep(wait * (0.8 + 0.4 * Math.random()));
     }
   }
 }

@@ -36,7 +36,7 @@ class Broker:
         self.workers = Workers()
         self.awaiting = Awaiting(store)
         self.relay = Relay(store, self.queues, self.tasks)
-        self.dispatcher = Dispatcher(store, self.queues, self.wakes, self.workers, self.relay, self.tasks)
+        self.dispatcher = Dispatcher(store, self.wakes, self.workers, self.relay, self.tasks)
         self.settler = Settler(store, self.relay)
         self._adds: Coalescer[tuple[str, Durability], NewJob, tuple[Added, Durability]] = Coalescer(self._add)
 

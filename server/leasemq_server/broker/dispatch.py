@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from leasemq_server.broker.coalesce import Coalescer
-from leasemq_server.broker.queues import Queues
 from leasemq_server.broker.relay import Relay
 from leasemq_server.broker.tasks import Tasks
 from leasemq_server.broker.wakes import DRAINED, TIME_IS_UP, WOKEN, QueueWakes, Sleeper, Wakes
@@ -45,9 +44,8 @@ class Leased(NamedTuple):
 class Dispatcher:
     """Serves lease calls from the store."""
 
-    def __init__(self, store: Store, queues: Queues, wakes: Wakes, workers: Workers, relay: Relay, tasks: Tasks) -> None:
+    def __init__(self, store: Store, wakes: Wakes, workers: Workers, relay: Relay, tasks: Tasks) -> None:
         self._store = store
-        self._queues = queues
         self._wakes = wakes
         self._workers = workers
         self._relay = relay
@@ -134,7 +132,6 @@ class Dispatcher:
                 wake.leave(sleeper)
 
     async def _lease(self, queue: str, requests: list[LeaseRequest]) -> list[list[LeasedJob]]:
-        await self._queues.register(queue)
         try:
             reply = await self._store.lease(queue, requests)
         except StoreUnavailableError:

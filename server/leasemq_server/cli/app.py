@@ -98,15 +98,17 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = app(list(arguments), prog_name="leasemq", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Nobody reads any more (`| head`): standard output goes nowhere, so that the interpreter's last flush is quiet too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit) as end:
+        if isinstance(end, SystemExit) and not isinstance(
+            end.__context__, BrokenPipeError
+        ):  # typer's way of ending on a broken pipe
+            raise
         return EXIT_BROKEN_PIPE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except typer.Abort:
         print("stopped: nothing was changed", file=sys.stderr)
-        return 1
+        return EXIT_FAILED
     except typer.TyperException as error:
         return _report(error)
     except Exception as error:  # the last resort: people get a line, whoever asks for it the traceback
@@ -114,7 +116,17 @@ def run(arguments: Sequence[str]) -> int:
             raise
         print(f"leasemq: {type(error).__name__}: {error} — LEASEMQ_DEBUG=1 shows where".replace("\n", " "), file=sys.stderr)
         return EXIT_FAILED
+    finally:
+        _give_up_output_that_nobody_takes()
     return code if isinstance(code, int) else 0
+
+
+def _give_up_output_that_nobody_takes() -> None:
+    """Points standard output at nothing if it can't be written, so that the interpreter's last flush doesn't complain again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(error: typer.TyperException) -> int:

@@ -16,33 +16,35 @@ from google.protobuf.message_factory import GetMessageClass
 
 from leasemq_server.errors import DomainError
 from leasemq_server.rpc.errors import grpc_status
+from leasemq_server.rpc.gate import Gate
 
 log = structlog.get_logger("leasemq")
 
 Handler = Callable[[Any, Any], Awaitable[Any]]
 
 
-def register(server: Any, service: ServiceDescriptor, servicer: Any) -> None:
+def register(server: Any, service: ServiceDescriptor, servicer: Any, gate: Gate) -> None:
     """Adds all RPCs of a service to the server. A servicer's `writes_reply` names those that write their one reply themselves."""
-    handlers = {method.name: _handler(method, servicer) for method in service.methods}
+    handlers = {method.name: _handler(method, servicer, gate) for method in service.methods}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
     server.add_registered_method_handlers(service.full_name, handlers)
 
 
-def _handler(method: MethodDescriptor, servicer: Any) -> Any:
+def _handler(method: MethodDescriptor, servicer: Any, gate: Gate) -> Any:
     make = grpc.unary_unary_rpc_method_handler
     if method.server_streaming or method.name in servicer.writes_reply:
         make = grpc.unary_stream_rpc_method_handler
     return make(
-        _guarded(method.name, getattr(servicer, method.name)),
+        _guarded(method.name, getattr(servicer, method.name), gate),
         request_deserializer=GetMessageClass(method.input_type).FromString,
         response_serializer=GetMessageClass(method.output_type).SerializeToString,
     )
 
 
-def _guarded(name: str, call: Handler) -> Handler:
+def _guarded(name: str, call: Handler, gate: Gate) -> Handler:
     async def guarded(request: Any, context: Any) -> Any:
         try:
+            gate.enter()
             return await call(request, context)
         except DomainError as error:
             await context.abort_with_status(grpc_status(error))

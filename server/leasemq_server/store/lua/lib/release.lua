@@ -10,7 +10,7 @@ local function release(id, delay_ms, record, now)
   end
   local state, run_ms = 'waiting', 0
   if delay_ms > 0 then state, run_ms = 'delayed', now + delay_ms end
-  local left = max_attempts(options) - record.attempt + 1
+  local left = math.max(0, max_attempts(options) - record.attempt + 1)
   local reply = outcome(state, run_ms, left)
   redis.call('HSET', job .. id, 's', state, 'a', record.attempt - 1, 'so', cjson.encode({ record.nonce, reply }))
   if delay_ms > 0 then

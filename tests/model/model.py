@@ -1,0 +1,411 @@
+"""The life of a job as DESIGN.md has it, once more, in plain Python: what the store must do is what this does.
+
+Nothing here is shared with the scripts. The order of waiting jobs is a list a priority; the sets of the store are the
+jobs' states. All times are milliseconds.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+DAY = 86_400_000
+AWAITED_MS = 60_000
+MAX_FAILURES = 10
+FINISHED = ("completed", "failed", "cancelled")
+DEFAULT_RETENTION = {"cr": {"a": DAY, "c": 10_000}, "fr": {"a": 30 * DAY, "c": 100_000}}
+
+Outcome = tuple[str, int, int]  # state, run_ms, attempts left
+LOST: Outcome = ("", 0, 0)
+
+
+@dataclass
+class Job:
+    """A job, whatever its state."""
+
+    id: str
+    options: dict[str, Any]
+    create_ms: int
+    state: str = "waiting"
+    due: tuple[int, int] = (0, 0)  # when delayed: the due time, and the place in its batch
+    attempt: int = 0
+    expirations: int = 0
+    failures: list[str] = field(default_factory=list)  # their kinds
+    failure_count: int = 0
+    expire_ms: int | None = None  # the ttl, until the first lease
+    token: str = ""  # of the newest lease, while it means something
+    outcome: Outcome | None = None  # how that token was settled
+    lease_ms: int = 0  # when the lease ends
+    deadline: int | None = None  # when the attempt times out
+    cancel: bool = False
+    awaited: bool = False
+    finish_ms: int | None = None
+    purge_ms: int | None = None  # when it goes by an age of its own
+    progress: str | None = None
+
+    @property
+    def priority(self) -> int:
+        return self.options.get("p", 0)
+
+
+@dataclass
+class Request:
+    """What a lease request was answered with."""
+
+    leases: list[tuple[str, str]]
+    replayed: bool = False
+
+
+class Model:
+    """One queue."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.jobs: dict[str, Job] = {}
+        self.order: dict[int, list[str]] = {}  # waiting ids by priority
+        self.requests: dict[str, Request] = {}
+        self.outbox: list[tuple[str, str, int]] = []
+        self.config: dict[str, Any] = {}
+        self.paused = False
+        self.added = self.completed = self.failed = 0
+        self._keep: dict[str, int] = {}
+
+    # -- what can be seen ----------------------------------------------------------------------------------------
+
+    def waiting(self) -> list[str]:
+        return [job_id for priority in sorted(self.order) for job_id in self.order[priority]]
+
+    def of(self, state: str) -> list[str]:
+        """The ids of a state, in index order."""
+        if state == "waiting":
+            return self.waiting()
+        keys = {"delayed": lambda job: (*job.due, job.id), "active": lambda job: (job.lease_ms, job.id)}
+        key = keys.get(state, lambda job: (job.finish_ms, job.id))
+        return [job.id for job in sorted((job for job in self.jobs.values() if job.state == state), key=key)]
+
+    def earliest_due(self) -> int | None:
+        return min((job.due[0] for job in self.jobs.values() if job.state == "delayed"), default=None)
+
+    # -- where jobs go -------------------------------------------------------------------------------------------
+
+    def _wait(self, job: Job, *, head: bool) -> None:
+        job.state = "waiting"
+        line = self.order.setdefault(job.priority, [])
+        line.insert(0 if head else len(line), job.id)
+
+    def _queue_up(self, job: Job) -> None:
+        self._wait(job, head=bool(job.options.get("l")))
+
+    def _delay(self, job: Job, run_ms: int, place: int = 0) -> None:
+        job.state, job.due = "delayed", (run_ms, place)
+
+    def _leave(self, job: Job) -> None:
+        if job.state == "waiting":
+            self.order[job.priority].remove(job.id)
+
+    def _remove(self, job: Job) -> None:
+        self._leave(job)
+        del self.jobs[job.id]
+
+    def _finish(self, job: Job, state: str) -> None:
+        self._leave(job)
+        kind = "fr" if state == "failed" else "cr"
+        own, queue = job.options.get(kind), self.config.get(kind, DEFAULT_RETENTION[kind])
+        age, count = (own or queue).get("a"), (own or queue).get("c")
+        if own and age is not None and count is None:
+            count = queue.get("c")
+        if job.awaited and 0 in (age, count):
+            age, count, own = AWAITED_MS, None, {}
+            job.purge_ms = self.now + age
+        elif own and age is not None:
+            job.purge_ms = self.now + age
+        if 0 in (age, count):
+            del self.jobs[job.id]
+            return
+        job.state, job.finish_ms = state, self.now
+        if count is not None:
+            self._keep[state] = min(count, self._keep.get(state, count))
+
+    def _trim(self) -> None:
+        """At the end of a verb: what it finished counts together."""
+        for state, count in self._keep.items():
+            ids = self.of(state)
+            for job_id in ids[: max(0, len(ids) - count)]:
+                del self.jobs[job_id]
+        self._keep = {}
+
+    def _record(self, job: Job, kind: str) -> None:
+        job.failures = [*job.failures, kind][-MAX_FAILURES:]
+        job.failure_count += 1
+
+    def _bury(self, job: Job) -> None:
+        target = job.options.get("dl") or self.config.get("dl")
+        if target:
+            self.outbox.append((target, job.id, self.now))
+        self.failed += 1
+        self._finish(job, "failed")
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def _maintain(self) -> None:
+        unstarted = [job for job in self.jobs.values() if job.state in ("waiting", "delayed") and job.expire_ms is not None]
+        for job in sorted(unstarted, key=lambda job: (job.expire_ms, job.id)):
+            if job.expire_ms <= self.now:
+                self._record(job, "EXPIRED")
+                self._bury(job)
+        for job_id in self.of("delayed"):
+            if self.jobs[job_id].due[0] <= self.now:
+                self._queue_up(self.jobs[job_id])
+        to_head = [self.jobs[job_id] for job_id in self.of("active") if self._end_lease(self.jobs[job_id])]
+        for job in reversed(to_head):
+            self._wait(job, head=True)
+        self._trim()
+
+    def _end_lease(self, job: Job) -> bool:
+        """Ends the lease if it is over; says whether the job goes back to the head."""
+        if job.lease_ms > self.now:
+            return False
+        job.token, job.outcome = "", None
+        timed_out = job.deadline is not None and job.deadline <= self.now
+        self._record(job, "CANCELLED" if job.cancel else "TIMEOUT" if timed_out else "LEASE_EXPIRED")
+        if job.cancel or timed_out:
+            self._after_failure(job, fatal=False, retry_delay=None)
+            return False
+        job.attempt -= 1
+        job.expirations += 1
+        if job.expirations > job.options.get("me", self.config.get("me", 3)):
+            self._bury(job)
+            return False
+        return True
+
+    def tick(self) -> None:
+        self._maintain()
+        for state in FINISHED:
+            retention = self.config.get(
+                "fr" if state == "failed" else "cr", DEFAULT_RETENTION["fr" if state == "failed" else "cr"]
+            )
+            for job_id in self.of(state):
+                job = self.jobs[job_id]
+                goes = job.finish_ms + retention["a"] if job.purge_ms is None else job.purge_ms
+                if goes <= self.now:
+                    del self.jobs[job_id]
+            if "c" in retention:
+                self._keep[state] = retention["c"]
+        self._trim()
+
+    # -- verbs ---------------------------------------------------------------------------------------------------
+
+    def add(self, new: Iterable[tuple[str, dict[str, Any], int | None]]) -> list[tuple[bool, str, int]]:
+        """Jobs as (id, options, delay); returns (created, state, run_ms) of each."""
+        answers = []
+        for place, (job_id, options, delay) in enumerate(new):
+            created = job_id not in self.jobs
+            if created:
+                job = self.jobs[job_id] = Job(job_id, options, self.now)
+                job.expire_ms = self.now + options["tl"] if "tl" in options else None
+                self.added += 1
+                if delay:
+                    self._delay(job, self.now + delay, place)
+                else:
+                    self._queue_up(job)
+            job = self.jobs[job_id]
+            answers.append((created, job.state, job.due[0] if job.state == "delayed" else 0))
+        return answers
+
+    def lease(self, requests: list[tuple[str, int, int]]) -> list[list[str]]:
+        """Requests as (request_id, max_jobs, lease_ms); returns the ids that each gets. `leased` then tells the tokens."""
+        self._maintain()
+        answers: list[list[str]] = [[] for _ in requests]
+        for index, (request_id, max_jobs, lease_ms) in enumerate(requests):
+            if request_id in self.requests or self.paused:
+                continue
+            for job_id in self.waiting()[:max_jobs]:
+                self._lease(self.jobs[job_id], lease_ms)
+                answers[index].append(job_id)
+        for index, (request_id, _, _) in enumerate(requests):
+            if request_id in self.requests:
+                self.requests[request_id].replayed = True
+                answers[index] = [job_id for job_id, token in self.requests[request_id].leases if self._is_held(job_id, token)]
+        return answers
+
+    def _is_held(self, job_id: str, token: str) -> bool:
+        job = self.jobs.get(job_id)
+        return job is not None and job.state == "active" and job.token == token
+
+    def _lease(self, job: Job, lease_ms: int) -> None:
+        self._leave(job)
+        job.state, job.token = "active", "told by the store"
+        job.attempt += 1
+        job.expire_ms = None
+        job.deadline = self.now + job.options["to"] if "to" in job.options else None
+        job.lease_ms = min(self.now + lease_ms, job.deadline or self.now + lease_ms)
+
+    def leased(self, request_id: str, leases: list[tuple[str, str]]) -> None:
+        """The tokens that the store gave."""
+        if leases and request_id not in self.requests:
+            self.requests[request_id] = Request(leases)
+            for job_id, token in leases:
+                self.jobs[job_id].token, self.jobs[job_id].outcome = token, None
+
+    def _held(self, job_id: str, token: str) -> Job | Outcome:
+        """The job if the token is its lease, else the answer."""
+        job = self.jobs.get(job_id)
+        if job is None or not job.token or job.token != token:
+            return LOST
+        if job.outcome is not None:
+            return job.outcome
+        if job.deadline is not None and job.deadline <= self.now:
+            return LOST
+        return job
+
+    def complete(self, job_id: str, token: str) -> Outcome:
+        job = self._held(job_id, token)
+        if not isinstance(job, Job):
+            return job
+        job.outcome = ("completed", 0, 0)
+        self.completed += 1
+        self._finish(job, "completed")
+        return ("completed", 0, 0)
+
+    def fail(self, job_id: str, token: str, *, fatal: bool, retry_delay: int | None) -> Outcome:
+        job = self._held(job_id, token)
+        if not isinstance(job, Job):
+            return job
+        self._record(job, "CANCELLED" if job.cancel else "ERROR")
+        job.outcome = self._after_failure(job, fatal=fatal, retry_delay=retry_delay)
+        return job.outcome
+
+    def _max_attempts(self, job: Job) -> int:
+        return job.options.get("ma", self.config.get("ma", 1))
+
+    def _backoff(self, job: Job) -> int:
+        backoff = job.options.get("bo") if job.options.get("rp") else self.config.get("bo")
+        if backoff is None:
+            return 0
+        if backoff["k"] == "fixed":
+            return backoff["d"]
+        if backoff["k"] == "list":
+            return (backoff["l"] + [backoff["l"][-1]] * job.attempt)[job.attempt - 1]
+        return min(backoff["x"], backoff["i"] * backoff["m"] ** (job.attempt - 1))
+
+    def _after_failure(self, job: Job, *, fatal: bool, retry_delay: int | None) -> Outcome:
+        if job.cancel:
+            self._finish(job, "cancelled")
+            return ("cancelled", 0, 0)
+        left = 0 if fatal else max(0, self._max_attempts(job) - job.attempt)
+        if left == 0:
+            self._bury(job)
+            return ("failed", 0, 0)
+        wait = self._backoff(job) if retry_delay is None else retry_delay
+        if wait:
+            self._delay(job, self.now + wait)
+            return ("delayed", self.now + wait, left)
+        self._queue_up(job)
+        return ("waiting", 0, left)
+
+    def release(self, job_id: str, token: str, delay: int) -> Outcome:
+        job = self._held(job_id, token)
+        if not isinstance(job, Job):
+            return job
+        left = max(0, self._max_attempts(job) - job.attempt + 1)
+        if job.cancel:
+            job.outcome = ("cancelled", 0, 0)
+            self._finish(job, "cancelled")
+        elif delay:
+            job.outcome = ("delayed", self.now + delay, left)
+            job.attempt -= 1
+            self._delay(job, self.now + delay)
+        else:
+            job.outcome = ("waiting", 0, left)
+            job.attempt -= 1
+            self._wait(job, head=True)
+        return job.outcome
+
+    def done(self) -> None:
+        """A settling verb, a give-back or a cancel is over."""
+        self._trim()
+
+    def give_back(self, request_id: str) -> int:
+        request = self.requests.get(request_id)
+        if request is None or request.replayed:
+            return 0
+        del self.requests[request_id]
+        given_back = 0
+        for job_id, token in reversed(request.leases):
+            if isinstance(self._held(job_id, token), Job):
+                self.release(job_id, token, 0)
+                given_back += 1
+        return given_back
+
+    def extend(self, job_id: str, token: str, lease_ms: int) -> tuple[str, int]:
+        job = self._held(job_id, token)
+        if not isinstance(job, Job):
+            return ("LOST", 0)
+        job.lease_ms = min(self.now + lease_ms, job.deadline or self.now + lease_ms)
+        return ("CANCEL_REQUESTED" if job.cancel else "EXTENDED", job.lease_ms)
+
+    def report(self, job_id: str, token: str, progress: str) -> bool:
+        job = self._held(job_id, token)
+        if not isinstance(job, Job):
+            return False
+        job.progress = progress
+        return True
+
+    def cancel(self, job_id: str) -> tuple[str, str]:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return ("JOB_NOT_FOUND", "")
+        if job.state in ("completed", "failed"):
+            return ("JOB_NOT_IN_STATE", job.state)
+        if job.state == "active":
+            job.cancel = True
+            return ("OK", "active")
+        if job.state != "cancelled":
+            job.cancel = True
+            self._finish(job, "cancelled")
+        return ("OK", "cancelled")
+
+    def retry(self, job_id: str, *, keep_attempts: bool) -> str:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "JOB_NOT_FOUND"
+        if job.state not in FINISHED:
+            return "JOB_NOT_IN_STATE"
+        if not keep_attempts:
+            job.attempt = job.expirations = 0
+        job.token, job.outcome, job.progress = "", None, None
+        job.cancel = False
+        job.finish_ms = job.purge_ms = job.deadline = job.expire_ms = None
+        self._queue_up(job)
+        return "OK"
+
+    def promote(self, job_id: str) -> str:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "JOB_NOT_FOUND"
+        if job.state != "delayed":
+            return "JOB_NOT_IN_STATE"
+        self._queue_up(job)
+        return "OK"
+
+    def delete(self, job_id: str, *, force: bool) -> str:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "JOB_NOT_FOUND"
+        if job.state == "active" and not force:
+            return "JOB_NOT_IN_STATE"
+        self._remove(job)
+        return "OK"
+
+    def drain(self, state: str) -> int:
+        ids = self.of(state)
+        for job_id in ids:
+            self._remove(self.jobs[job_id])
+        return len(ids)
+
+    def await_mark(self, job_id: str) -> str:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "JOB_NOT_FOUND"
+        if job.state not in FINISHED:
+            job.awaited = True
+        return job.state
