@@ -11,7 +11,7 @@ from leasemq import Cancelled, CancelSignal, Client, Job, JobState, NewJob
 from leasemq.lifeline import Lifeline
 from leasemq.v1 import worker_pb2
 
-from tests.sdk.support import Broker, is_state, until, worker
+from tests.sdk.support import Broker, is_state, new_queue, until, worker
 
 
 async def test_a_running_async_handler_is_cancelled_without_waiting_for_a_heartbeat(client: Client, queue: str) -> None:
@@ -50,6 +50,23 @@ async def test_a_running_plain_handler_hears_of_it_without_waiting_for_a_heartbe
         job = await client.wait(queue, added.id, 30)
     assert (job.state, job.failures[-1].type) == (JobState.CANCELLED, "Cancelled")
     assert heard[0] - asked < 3
+
+
+async def test_a_cancel_that_overtakes_the_lease_on_its_way_is_not_forgotten(client: Client, queue: str) -> None:
+    ran: list[str] = []
+
+    async def handler(job: Job) -> None:
+        ran.append(job.id)
+
+    async with worker(client, new_queue(), handler, lease=30, on_failed=lambda *_: None) as it:
+        added = await client.add(queue)
+        request = worker_pb2.LeaseJobRequest(queues=[queue], worker_id=it.worker_id)
+        lease = (await client.connection.stubs.worker.LeaseJob(request)).lease  # on its way for a while
+        await client.cancel(queue, added.id, "not wanted")
+        await until(lambda: lease.lease_token in it._unseen)
+        it._take(lease, time.monotonic())
+        job = await client.wait(queue, added.id, 30)
+    assert (job.state, ran) == (JobState.CANCELLED, [])
 
 
 async def test_a_handler_that_finishes_despite_the_cancel_completes_its_job(client: Client, queue: str) -> None:

@@ -49,9 +49,10 @@ class Lifeline:
         attempts: Attempts,
         outage: Outage,
         stop_attempt: Stopper,
+        stop_unseen: Callable[[str, Stop, str], None],
         directed: Callable[[int], None],
     ) -> None:
-        """`stop_attempt` and `directed` are called in the loop that called `start`."""
+        """`stop_attempt`, `stop_unseen` (with a token) and `directed` are called in the loop that called `start`."""
         self._address = address
         self._info = info
         self._lease = lease
@@ -59,6 +60,7 @@ class Lifeline:
         self._attempts = attempts
         self._outage = outage
         self._stop_attempt = stop_attempt
+        self._stop_unseen = stop_unseen
         self._directed = directed
         self._ended = threading.Event()
         self._opened: asyncio.Event | None = None
@@ -178,9 +180,12 @@ class Lifeline:
             self._tell(self._directed, message.directive)
         elif kind == "cancel":
             attempt = self._attempts.get(message.cancel.lease_token)
-            lost = message.cancel.status == worker_pb2.LEASE_STATUS_LOST
+            stop = Stop.LOST if message.cancel.status == worker_pb2.LEASE_STATUS_LOST else Stop.CANCEL
+            reason = message.cancel.reason or "cancelled"
             if attempt is not None:
-                self._tell_stop(attempt, Stop.LOST if lost else Stop.CANCEL, message.cancel.reason or "cancelled")
+                self._tell_stop(attempt, stop, reason)
+            else:  # perhaps the lease is still on its way
+                self._tell(self._stop_unseen, message.cancel.lease_token, stop, reason)
 
     def _tell_stop(self, attempt: Attempt, stop: Stop, reason: str) -> None:
         if attempt.running:

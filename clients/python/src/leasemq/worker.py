@@ -36,6 +36,7 @@ log = logging.getLogger("leasemq")
 
 SHORTEST_LEASE, LONGEST_LEASE = 1.0, 12 * 3600.0
 MAX_QUEUES = 32
+MAX_UNSEEN = 1_000
 STREAM_PATIENCE = 1.0
 """Seconds that the first poll waits for the control stream to open."""
 STOP_GRACE = 1.0
@@ -107,6 +108,7 @@ class Worker:
         self._connection = client.connection
         self._hooks = Hooks(on_completed, on_failed, on_lost, on_error)
         self._attempts: Attempts = {}
+        self._unseen: dict[str, tuple[Stop, str]] = {}
         self._running = 0
         self._max_backlog = max(2 * concurrency, 1_000)
         self._errands: set[asyncio.Task[None]] = set()
@@ -170,7 +172,7 @@ class Worker:
         )
         self._lifeline = Lifeline(
             self._connection.address, self._info(), self._lease, self._attempts, self._connection.outage, self._stop_attempt,
-            self._directed
+            self._stop_unseen, self._directed
         )  # fmt: skip
         await self._lifeline.start(STREAM_PATIENCE)
         self._poller.start().add_done_callback(self._polling_ended)
@@ -218,6 +220,8 @@ class Worker:
         self._running += 1
         self._idle.clear()
         attempt.task = self._loop.create_task(self._work(attempt))
+        if attempt.token in self._unseen:
+            self._stop_attempt(attempt, *self._unseen.pop(attempt.token))
 
     async def _work(self, attempt: Attempt) -> None:
         outcome = await self._handlers.execute(attempt)
@@ -251,6 +255,16 @@ class Worker:
         attempt.job.cancelled.set(reason)
         if first and attempt.is_async and attempt.task is not None:
             attempt.task.cancel()
+
+    def _stop_unseen(self, token: str, stop: Stop, reason: str) -> None:
+        """What is to stop may overtake the lease on its way: it is stopped when it comes. Only the newest are remembered."""
+        attempt = self._attempts.get(token)
+        if attempt is not None:
+            self._stop_attempt(attempt, stop, reason)
+            return
+        self._unseen[token] = stop, reason
+        if len(self._unseen) > MAX_UNSEEN:
+            del self._unseen[next(iter(self._unseen))]
 
     def _polling_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
