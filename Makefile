@@ -60,4 +60,4 @@ bench: $(READY) ## compare with BullMQ on the same store, and write docs/benchma
 	$(BIN)/python -m bench --write docs/benchmarks.md
 
 clean: ## remove what was made: .venv, build, caches (not ./leasemq-data)
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/polyglot/typescript/node_modules bench/bullmq/node_modules
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/polyglot/typescript/node_modules examples/polyglot/typescript/dist bench/bullmq/node_modules

@@ -1,10 +1,12 @@
 """Builds, starts and stops all parts of a broker; nothing else does.
 
 The order of the start: store, its check, subscription, loops, gRPC; only then is the address printed. The stop goes
-backwards: no new calls, parked polls end with an empty OK, what is in flight finishes, then the loops and the store.
+backwards: no new calls, parked polls end with an empty OK, what is in flight finishes, then the loops and the store. The
+gRPC server itself ends with the process (rpc/gate.py says why).
 """
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -40,25 +42,26 @@ log = structlog.get_logger("leasemq")
 
 
 def run(settings: Settings) -> int:
-    """Runs a broker until SIGTERM or SIGINT. Returns the process's exit code: 0 after a clean stop, 1 when it could not start."""
+    """Runs a broker until SIGTERM or SIGINT, which end the process with 0. Returns 1 when it could not start."""
     logs.configure(settings.log_format, settings.log_level)
     try:
-        return _loop_runner()(_serve(settings))
+        _loop_runner()(_serve(settings))
     except StartError as error:
         print(f"leasemq: {error}", file=sys.stderr)  # noqa: T201 - a person at a terminal reads it
         return 1
+    return 0
 
 
-def _loop_runner() -> Callable[[Coroutine[Any, Any, int]], int]:
+def _loop_runner() -> Callable[[Coroutine[Any, Any, None]], None]:
     if sys.platform == "win32":
         return asyncio.run
     import uvloop  # noqa: PLC0415 - not on every platform
 
-    runner: Callable[[Coroutine[Any, Any, int]], int] = uvloop.run
+    runner: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run
     return runner
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings) -> None:
     app = App(settings)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -70,7 +73,9 @@ async def _serve(settings: Settings) -> int:
         await stopping.wait()
     finally:
         await app.stop()
-    return 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # an orderly exit would shut the gRPC server down, see rpc/gate.py
 
 
 class App:
@@ -129,8 +134,8 @@ class App:
             broker.workers.close_streams()
             broker.awaiting.close()
             await self._health.enter_graceful_shutdown()
-            await self._gate.close()
-            await self._server.stop(self.settings.drain_timeout)
+            if not await self._gate.close(self.settings.drain_timeout):
+                log.warning("stopped with calls in flight", drain_timeout=self.settings.drain_timeout)
             await self._finish(broker)
         for loop in reversed(self._loops):
             await loop.stop()

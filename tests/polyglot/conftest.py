@@ -78,7 +78,8 @@ def grpcurl() -> str:
     own = ROOT / "build" / "bin" / "grpcurl"
     found = str(own) if own.exists() else locate("grpcurl")
     if found is None:
+        go = locate("go") or missing("grpcurl", "is not installed, nor is Go to build it")
         package = f"github.com/fullstorydev/grpcurl/cmd/grpcurl@{GRPCURL_VERSION}"
-        run(needed("go"), "install", package, env={"GOBIN": str(own.parent), "GOFLAGS": "-buildvcs=false"})
+        run(go, "install", package, env={"GOBIN": str(own.parent), "GOFLAGS": "-buildvcs=false"})
         found = str(own)
     return str(Path(found).parent)

@@ -12,6 +12,8 @@ import grpc
 import pytest
 import redis
 from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
+from leasemq_server.config import load_settings
+from leasemq_server.errors import StartError
 
 from tests.support import (
     BrokerProcess,
@@ -89,18 +91,27 @@ def test_an_evicting_store_is_refused_with_what_to_change(directory: Path):
             assert broker.alive
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0"])
-def test_listening_beyond_this_machine_is_refused_unless_it_is_said_to_be_meant(directory: Path, address: str):
-    line = the_line(serve_until_exit("--listen", address, "--data-dir", str(directory)))
-    assert address in line
+def test_listening_beyond_this_machine_is_refused_unless_it_is_said_to_be_meant(directory: Path):
+    line = the_line(serve_until_exit("--listen", "0.0.0.0:0", "--data-dir", str(directory)))
+    assert "0.0.0.0:0" in line
     assert "--insecure" in line
     with BrokerProcess(directory, "--insecure", store="memory://", listen="0.0.0.0:0") as broker:
         assert broker.alive
 
 
-@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1", "127.0.0.1:99999", ":7878"])
-def test_an_address_that_is_none_is_one_line(address: str):
-    assert "--listen" in the_line(serve_until_exit("--listen", address, "--store", "memory://"))
+@pytest.mark.parametrize(
+    "address", ["nonsense", "127.0.0.1", "127.0.0.1:99999", ":7878", "[::]:0", "192.0.2.1:0", "example.org:1"]
+)
+def test_an_address_that_is_none_or_is_not_this_machines_alone_is_refused_by_name(address: str):
+    with pytest.raises(StartError) as refused:
+        load_settings(listen=address)
+    assert address in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["localhost:0", "127.0.0.1:7878", "127.3.2.1:7878", "[::1]:7878"])
+def test_a_loopback_address_needs_no_more(address: str):
+    assert load_settings(listen=address).listen == address
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

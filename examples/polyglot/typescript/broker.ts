@@ -7,9 +7,8 @@ export const transport = createGrpcTransport({
   baseUrl: `http://${process.env.LEASEMQ_ADDRESS || "127.0.0.1:7878"}`,
 });
 
-// The broker never says the last two: Aborted is what the transport makes of a connection that broke, Canceled what gRPC
-// itself answers a call that reaches a broker in the moment that it stops.
-const worthRepeating = [Code.Unavailable, Code.ResourceExhausted, Code.Aborted, Code.Canceled];
+// Aborted and Internal are what this transport makes of a connection that breaks or is being closed.
+const worthRepeating = [Code.Unavailable, Code.ResourceExhausted, Code.Aborted, Code.Internal];
 
 // Any LeaseMQ call may be repeated as it is: here for the half minute that a lease lasts.
 export async function retrying<T>(call: () => Promise<T>): Promise<T> {

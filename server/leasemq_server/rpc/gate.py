@@ -1,41 +1,47 @@
 """What lets calls in, and at the end of a broker's life no more.
 
-A gRPC server that stops cuts off the calls that have arrived but that it has not accepted yet, as CANCELLED: no client may
-retry that. So the gate closes first: all calls are then accepted and refused at once as UNAVAILABLE, until none is left
-that the stop could cut off.
+gRPC's own stop cuts off, as CANCELLED, every call that arrives while it goes on, and no client may retry that. So the gate
+closes instead: each call is then refused as UNAVAILABLE, those in flight finish, and the connections end with the process.
 """
 
 import asyncio
 
 from leasemq_server.errors import StoppingError
 
-QUIET_S = 0.01
-MOST_S = 1.0
+LAST_REPLIES_S = 0.05  # from a handler's return to its reply being on the wire
 
 
 class Gate:
-    """Counts the calls that come in; refuses them once it is closed."""
+    """Entered by each call; refuses them once it is closed."""
 
     def __init__(self) -> None:
-        self._calls = 0
+        self._inside = 0
         self._closed = False
+        self._empty = asyncio.Event()
 
-    def enter(self) -> None:
+    def __enter__(self) -> None:
         """A call comes in.
 
         Raises:
             StoppingError: the gate is closed.
         """
-        self._calls += 1
         if self._closed:
             raise StoppingError
+        self._inside += 1
 
-    async def close(self) -> None:
-        """Refuses all calls from now on; returns when no more come in, or after a second."""
+    def __exit__(self, *_: object) -> None:
+        self._inside -= 1
+        if self._inside == 0:
+            self._empty.set()
+
+    async def close(self, timeout_s: float) -> bool:
+        """Refuses all calls from now on, and waits for those inside; says whether they finished in time."""
         self._closed = True
-        loop = asyncio.get_running_loop()
-        until = loop.time() + MOST_S
-        before = -1
-        while before != self._calls and loop.time() < until:
-            before = self._calls
-            await asyncio.sleep(QUIET_S)
+        self._empty.clear()
+        try:
+            if self._inside:
+                await asyncio.wait_for(self._empty.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        await asyncio.sleep(LAST_REPLIES_S)
+        return True

@@ -44,8 +44,8 @@ def _handler(method: MethodDescriptor, servicer: Any, gate: Gate) -> Any:
 def _guarded(name: str, call: Handler, gate: Gate) -> Handler:
     async def guarded(request: Any, context: Any) -> Any:
         try:
-            gate.enter()
-            return await call(request, context)
+            with gate:
+                return await call(request, context)
         except DomainError as error:
             await context.abort_with_status(grpc_status(error))
         except (grpc.aio.AbortError, grpc.RpcError):

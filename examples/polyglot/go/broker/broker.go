@@ -9,11 +9,10 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// Any LeaseMQ call may be repeated as it is, so gRPC may do it: for the half minute that a lease lasts. CANCELLED is what gRPC itself
-// answers a call that reaches a broker in the moment that it stops; the broker never says it.
+// Any LeaseMQ call may be repeated as it is, so gRPC may do it: for the half minute that a lease lasts.
 const retries = `{"methodConfig": [{"name": [{}], "retryPolicy": {
 	"maxAttempts": 12, "initialBackoff": "0.2s", "backoffMultiplier": 2, "maxBackoff": "5s",
-	"retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"]}}]}`
+	"retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]}}]}`
 
 // Dial makes a connection, opened by the first call, to $LEASEMQ_ADDRESS or else to a broker on this machine.
 func Dial() (*grpc.ClientConn, error) {
