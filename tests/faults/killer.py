@@ -8,28 +8,26 @@ Prints one JSON object: how many were killed before and after that, and the leas
 """
 
 import gc
-import heapq
 import json
 import os
 import random
-import selectors
 import signal
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from leasemq.v1 import admin_pb2, job_pb2, producer_pb2, worker_pb2
 
 from tests.faults.wire import Wire
 from tests.support import seconds
 
-SLOTS = 6
-JOBS_A_SLOT = 3
+TOGETHER = 6  # children of one round, each on a queue of its own
+JOBS_A_QUEUE = 3
 PARKED_PART = 0.3
+PARKING_S = 0.01
 LEASE = seconds(600)  # whoever waits for it to run out is seen waiting
-ASKED = b"?"
-EARLY_S = 0.005
+READY, GO = b"r", b"g"
+STEP = 1.03
 
 
 @dataclass
@@ -37,110 +35,98 @@ class Child:
     """A worker that will be killed."""
 
     pid: int
-    pipe: int
     queue: str
+    hears: int
+    says: int
     parks: bool
-    asked_at: float = 0.0
-    said: bytearray = field(default_factory=bytearray)
 
 
 class Killer:
-    """SLOTS children at a time, each slot with a queue of its own."""
+    """Rounds of children: all are forked and connected first, so that nothing disturbs the moment of the kill."""
 
-    def __init__(self, address: str, kills: int, seed: int) -> None:
+    def __init__(self, address: str, seed: int) -> None:
         self._address = address
-        self._left = kills
         self._random = random.Random(seed)
         self._wire = Wire(address)
-        self._selector = selectors.DefaultSelector()
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
-        self._reply_s = EARLY_S / 2  # how long a reply takes, as far as children lived to see one
+        self._window_s = 0.005  # adapts to the machine, so that about half of the children die before they have read
         self.tokens: list[str] = []
         self.unread = 0
 
-    def run(self) -> None:
-        for slot in range(SLOTS):
-            self._add(f"kills-{slot}", JOBS_A_SLOT)
-            self._spawn(f"kills-{slot}")
-        while self._selector.get_map():
-            wait = max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
-            for key, _ in self._selector.select(wait):
-                self._hear(key.data)
-            while self._timers and self._timers[0][0] <= time.monotonic():
-                heapq.heappop(self._timers)[2]()
+    def run(self, kills: int) -> None:
+        for slot in range(TOGETHER):
+            self._wire.read(self._add(f"kills-{slot}", JOBS_A_QUEUE), producer_pb2.BatchAddJobsResponse)
+        while kills > 0:
+            children = [self._spawn(f"kills-{slot}") for slot in range(min(TOGETHER, kills))]
+            kills -= len(children)
+            for child in children:
+                if os.read(child.says, 1) != READY:
+                    raise AssertionError("a worker could not connect")
+            self._kill_all(children)
 
-    def _later(self, wait: float, action: Callable[[], None]) -> None:
-        self._number += 1
-        heapq.heappush(self._timers, (time.monotonic() + wait, self._number, action))
-
-    def _add(self, queue: str, count: int = 1) -> None:
+    def _add(self, queue: str, count: int = 1) -> int:
         # the broker counts a lease that was perhaps read as run out: here that must not end a job
         spec = job_pb2.JobSpec(name="job", max_lease_expirations=1_000_000)
         request = producer_pb2.BatchAddJobsRequest(queue=queue, jobs=[spec] * count)
-        self._wire.call("Producer/BatchAddJobs", request, producer_pb2.BatchAddJobsResponse)
+        return self._wire.start("Producer/BatchAddJobs", request)
 
-    def _spawn(self, queue: str) -> None:
-        if not self._left:
-            return
-        self._left -= 1
+    def _spawn(self, queue: str) -> Child:
         self._number += 1
         parks = self._random.random() < PARKED_PART
         if parks:
             self._wire.call("Admin/DrainQueue", admin_pb2.DrainQueueRequest(queue=queue), admin_pb2.DrainQueueResponse)
-        reads, writes = os.pipe()
+        hears, tells = os.pipe()
+        listens, says = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _work(self._address, queue, f"killed-{self._number}", writes)
-        os.close(writes)
-        self._selector.register(reads, selectors.EVENT_READ, Child(pid, reads, queue, parks))
+            _work(self._address, queue, f"killed-{self._number}", hears, says)
+        os.close(hears)
+        os.close(says)
+        return Child(pid, queue, tells, listens, parks)
 
-    def _hear(self, child: Child) -> None:
-        said = os.read(child.pipe, 4096)
-        if not said:
-            raise AssertionError(f"a worker ended by itself, after saying {bytes(child.said)!r}")
+    def _kill_all(self, children: list[Child]) -> None:
+        parking = [child for child in children if child.parks]
+        for child in parking:
+            os.write(child.hears, GO)
+        if parking:
+            time.sleep(PARKING_S)
+        adds = [self._add(child.queue) for child in parking]
+        for child in children:
+            if not child.parks:
+                os.write(child.hears, GO)
         now = time.monotonic()
-        if not child.said and child.parks:
-            self._later(self._moment(), lambda: self._add_and_kill(child))
-        elif not child.said:
-            child.asked_at = now
-            self._later(self._moment(), lambda: self._kill(child))
-        elif child.asked_at:
-            self._reply_s += (now - child.asked_at - self._reply_s) / 16
-        child.said += said
+        moments = sorted((now + self._random.uniform(0, self._window_s), child.pid) for child in children)
+        for moment, pid in moments:
+            time.sleep(max(0.0, moment - time.monotonic()))
+            os.kill(pid, signal.SIGKILL)
+        for child in children:
+            self._bury(child)
+        for add in adds:
+            self._wire.read(add, producer_pb2.BatchAddJobsResponse)
 
-    def _moment(self) -> float:
-        """Around the reply: as often before it as after."""
-        return self._random.uniform(0, max(EARLY_S, 2 * self._reply_s))
-
-    def _add_and_kill(self, child: Child) -> None:
-        self._add(child.queue)
-        self._later(self._random.uniform(0, EARLY_S), lambda: self._kill(child))
-
-    def _kill(self, child: Child) -> None:
-        os.kill(child.pid, signal.SIGKILL)
+    def _bury(self, child: Child) -> None:
         os.waitpid(child.pid, 0)
-        self._selector.unregister(child.pipe)
-        while more := os.read(child.pipe, 4096):
-            child.said += more
-        os.close(child.pipe)
-        token = child.said.removeprefix(ASKED).decode()
+        token = os.read(child.says, 4096).decode()
+        os.close(child.says)
+        os.close(child.hears)
         if token:
             self.tokens.append(token)
+            self._window_s /= STEP
         else:
             self.unread += 1
-        self._spawn(child.queue)
+            self._window_s *= STEP
 
 
-def _work(address: str, queue: str, worker_id: str, pipe: int) -> None:
+def _work(address: str, queue: str, worker_id: str, hears: int, says: int) -> None:
     """A child's whole life."""
     wire = Wire(address)
     watch = wire.start("Worker/WatchWorker", worker_pb2.WatchWorkerRequest(worker_id=worker_id))
     wire.read(watch, worker_pb2.WatchWorkerResponse)
     request = worker_pb2.LeaseJobRequest(queues=[queue], worker_id=worker_id, lease_duration=LEASE, wait_duration=seconds(20))
-    lease = wire.start("Worker/LeaseJob", request)
-    os.write(pipe, ASKED)
-    os.write(pipe, wire.read(lease, worker_pb2.LeaseJobResponse).lease.lease_token.encode())
+    os.write(says, READY)
+    os.read(hears, 1)
+    reply = wire.call("Worker/LeaseJob", request, worker_pb2.LeaseJobResponse)
+    os.write(says, reply.lease.lease_token.encode())
     time.sleep(600)
     os._exit(1)
 
@@ -148,8 +134,8 @@ def _work(address: str, queue: str, worker_id: str, pipe: int) -> None:
 def main() -> None:
     address, kills, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     gc.freeze()  # children share what is there
-    killer = Killer(address, kills, seed)
-    killer.run()
+    killer = Killer(address, seed)
+    killer.run(kills)
     print(json.dumps({"unread": killer.unread, "tokens": killer.tokens}))
 
 

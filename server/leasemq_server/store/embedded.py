@@ -26,6 +26,8 @@ from leasemq_server.errors import StartError
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: a forked child must not load anything
 _MAX_SOCKET_PATH = 100  # the kernel takes 107 bytes
 
 
@@ -37,9 +39,8 @@ def _binary() -> str:
 
 def _die_with_parent() -> None:
     """In the child: be told to stop when the broker is killed (Linux only)."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class EmbeddedStore:
