@@ -1,6 +1,6 @@
 """ProducerService: for services that add jobs."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from leasemq.v1 import job_pb2, producer_pb2
@@ -21,6 +21,9 @@ DURABILITIES = {
 SERVICE = producer_pb2.DESCRIPTOR.services_by_name["ProducerService"]
 
 
+Responses = Callable[[], producer_pb2.AddJobResponse]
+
+
 class ProducerServicer:
     """Adds jobs, follows them and cancels them."""
 
@@ -34,14 +37,17 @@ class ProducerServicer:
         if not request.HasField("job"):
             check.wrong("job", "is required")
         jobs = self._new_jobs(request, [request.job], ["job."], check)
-        (response,) = await self._add(request, jobs, check)
+        response = producer_pb2.AddJobResponse()
+        await self._add(request, jobs, check, lambda: response)
         return response
 
     async def BatchAddJobs(self, request: producer_pb2.BatchAddJobsRequest, _: Any) -> producer_pb2.BatchAddJobsResponse:
         check = Check()
         check.batch(request.jobs, "jobs")
         jobs = self._new_jobs(request, request.jobs, (f"jobs[{index}]." for index in range(len(request.jobs))), check)
-        return producer_pb2.BatchAddJobsResponse(results=await self._add(request, jobs, check))
+        response = producer_pb2.BatchAddJobsResponse()
+        await self._add(request, jobs, check, response.results.add)
+        return response
 
     def _new_jobs(self, request: Any, specs: Iterable[job_pb2.JobSpec], paths: Iterable[str], check: Check) -> list[NewJob]:
         limit = self._broker.settings.max_payload_bytes
@@ -51,13 +57,14 @@ class ProducerServicer:
         check.at = ""
         return jobs
 
-    async def _add(self, request: Any, jobs: list[NewJob], check: Check) -> list[producer_pb2.AddJobResponse]:
+    async def _add(self, request: Any, jobs: list[NewJob], check: Check, next_response: Responses) -> None:
         check.queue(request.queue)
         durability = self._durability(request.durability, check)
         check.done()
         added, reached = await self._broker.add(request.queue, jobs, durability)
         level = DURABILITIES[reached]
-        return [_added(job.id, result, level) for job, result in zip(jobs, added, strict=True)]
+        for job, result in zip(jobs, added, strict=True):
+            _fill(next_response(), job.id, result, level)
 
     def _durability(self, asked: int, check: Check) -> Durability:
         if asked == job_pb2.DURABILITY_UNSPECIFIED:
@@ -116,8 +123,10 @@ def _check_job(request: Any, check: Check | None = None) -> None:
     check.done()
 
 
-def _added(job_id: str, added: Added, level: job_pb2.Durability) -> producer_pb2.AddJobResponse:
-    response = producer_pb2.AddJobResponse(job_id=job_id, created=added.created, state=STATES[added.state], durability=level)
+def _fill(response: producer_pb2.AddJobResponse, job_id: str, added: Added, level: job_pb2.Durability) -> None:
+    response.job_id = job_id
+    response.created = added.created
+    response.state = STATES[added.state]
+    response.durability = level
     if added.run_ms:
         set_time(response.run_time, added.run_ms)
-    return response

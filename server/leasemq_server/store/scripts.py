@@ -51,6 +51,7 @@ class Script:
         shebang = f"#!lua flags={','.join(self.flags)}\n" if with_flags and self.flags else ""
         return shebang + self.body
 
+    @cache  # noqa: B019 - there are as many scripts as files
     def sha(self, *, with_flags: bool) -> str:
         """The digest that EVALSHA wants."""
         return hashlib.sha1(self.text(with_flags=with_flags).encode(), usedforsecurity=False).hexdigest()
