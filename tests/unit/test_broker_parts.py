@@ -1,15 +1,10 @@
-"""The broker's own parts, alone: wakes, coalescing, dead letters' ids, settings."""
+"""The broker's own parts, alone: wakes, coalescing, dead letters' ids."""
 
 import asyncio
-from pathlib import Path
 
-import pytest
 from leasemq_server.broker.coalesce import Coalescer
 from leasemq_server.broker.relay import dead_letter_id
 from leasemq_server.broker.wakes import WOKEN, QueueWakes, Wakes
-from leasemq_server.config import load_settings
-from leasemq_server.errors import StartError
-from leasemq_server.store.connect import redact
 
 
 def sleepers(wakes: QueueWakes, count: int) -> list[asyncio.Future[str]]:
@@ -139,40 +134,3 @@ def test_a_dead_letters_id_is_the_same_each_time_and_never_too_long():
     assert long == dead_letter_id("q" * 128, "j" * 128, 7)
     assert len(long) <= 128
     assert long != dead_letter_id("q" * 128, "j" * 128, 8)
-
-
-@pytest.mark.parametrize(
-    ("setting", "value", "rule"),
-    [
-        ("listen", "nowhere", "--listen: must be HOST:PORT; got 'nowhere'"),
-        ("listen", "127.0.0.1:70000", "--listen: must be HOST:PORT"),
-        ("listen", "0.0.0.0:7878", "is not a loopback address"),
-        ("store", "http://x", "--store: must begin with one of redis://"),
-        ("store_fsync", "never", "--store-fsync: Input should be 'always' or 'everysec'"),
-        ("durability", "most", "--durability: "),
-        ("max_payload_bytes", 0, "--max-payload-bytes: "),
-    ],
-)
-def test_a_bad_setting_is_named_with_its_rule(setting: str, value: object, rule: str):
-    with pytest.raises(StartError) as caught:
-        load_settings(**{setting: value})
-    assert rule in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("LEASEMQ_LISTEN", "127.0.0.1:1")
-    monkeypatch.setenv("LEASEMQ_DATA_DIR", "elsewhere")
-    settings = load_settings(listen="127.0.0.1:2")
-    assert (settings.listen, settings.data_dir) == ("127.0.0.1:2", Path("elsewhere"))
-
-
-def test_another_address_than_loopback_is_taken_when_asked_for():
-    assert load_settings(listen="0.0.0.0:7878", insecure=True).listen == "0.0.0.0:7878"
-
-
-def test_a_password_is_never_shown():
-    assert redact("redis://user:secret@host:1/0") == "redis://user:***@host:1/0"
-    with pytest.raises(StartError) as caught:
-        load_settings(store="http://user:secret@host")
-    assert "secret" not in str(caught.value)

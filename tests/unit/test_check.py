@@ -31,7 +31,9 @@ def test_a_queue_name_is_letters_digits_and_three_signs(check: Check, name: str)
     check.done()
 
 
-@pytest.mark.parametrize("name", ["{a}", "a{", "a\n", "\na", "a b", ".a", "-a", "_a", "a/b", "a:b", "\u00e4", "a" * 129, "\u0661"])
+@pytest.mark.parametrize(
+    "name", ["{a}", "a{", "a\n", "\na", "a b", ".a", "-a", "_a", "a/b", "a:b", "\u00e4", "a" * 129, "\u0661"]
+)
 def test_any_other_queue_name_is_refused_with_its_rule_and_value(check: Check, name: str) -> None:
     assert not is_queue_name(name)
     check.queue(name)

@@ -99,7 +99,11 @@ def test_each_backoff_has_its_words(text: str, backoff: dict[str, Any]) -> None:
         ),
         ("retry { backoff { fixed { delay {} } jitter: 1.5 } }", "retry.backoff.jitter", "must be 0 to 1; got 1.5"),
         ("retry { backoff { fixed { delay {} } jitter: nan } }", "retry.backoff.jitter", "must be 0 to 1; got nan"),
-        ("completed_retention { max_age { seconds: -1 } }", "completed_retention.max_age", "must be 0 s to 3.16224e+08 s; got -1 s"),
+        (
+            "completed_retention { max_age { seconds: -1 } }",
+            "completed_retention.max_age",
+            "must be 0 s to 3.16224e+08 s; got -1 s",
+        ),
         ("failed_retention { max_age { seconds: -1 } }", "failed_retention.max_age", "must be 0 s to 3.16224e+08 s; got -1 s"),
     ],
 )
@@ -201,7 +205,11 @@ def test_a_start_is_a_delay_or_a_time(text: str, delay_ms: int | str, run_ms: in
         (r'id: "a\nb"', "id", r"must have printable characters only; got 'a\nb'"),
         (r'content_type: "\t"', "content_type", r"must have printable characters only; got '\t'"),
         ("delay { seconds: -1 }", "delay", "must be 0 s to 3.16224e+08 s; got -1 s"),
-        ("run_time { seconds: 8000000000 }", "run_time", "must be a time between the years 1 and 2200; got 8000000000 s since 1970"),
+        (
+            "run_time { seconds: 8000000000 }",
+            "run_time",
+            "must be a time between the years 1 and 2200; got 8000000000 s since 1970",
+        ),
         ('dead_letter_queue: "email"', "dead_letter_queue", "must be another queue than the job's own, 'email'"),
         ('headers { key: "" value: "x" }', "headers", "must have no empty name"),
     ],

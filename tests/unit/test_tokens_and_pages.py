@@ -19,7 +19,9 @@ def test_a_lease_token_is_read_as_it_was_made_whatever_the_id(nonce: str, queue:
     assert parse_token(make_token(nonce, queue, job_id)) == LeaseToken(queue, job_id, nonce)
 
 
-@pytest.mark.parametrize("token", ["", "garbage", "/", "//", "n/q", "n/q/", "n//id", "/q/id", "n/{q}/id", "n/q\n/id", "n/q }{/id"])
+@pytest.mark.parametrize(
+    "token", ["", "garbage", "/", "//", "n/q", "n/q/", "n//id", "/q/id", "n/{q}/id", "n/q\n/id", "n/q }{/id"]
+)
 def test_garbage_is_no_lease_token(token: str) -> None:
     assert parse_token(token) is None
 
