@@ -169,7 +169,7 @@ class App:
             state = await check.inspect(self._store, real=real)
         except StoreUnavailableError as error:
             raise StartError(
-                f"the store at {redact(url)} does not answer ({error.message}); is it running, and is the URL right?"
+                f"the store at {redact(url)} does not answer ({error.detail}); is it running, and is the URL right?"
             ) from None
         if state.errors:
             problems = "; ".join(f"{finding.message} - {finding.fix}" for finding in state.errors)

@@ -113,6 +113,7 @@ class StoreUnavailableError(DomainError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(f"the store does not answer: {detail}")
+        self.detail = detail.rstrip(".")
 
 
 class StoppingError(DomainError):

@@ -1,18 +1,20 @@
-"""No lost delivery: whatever becomes of a worker between the lease script and its receipt, no job waits for its lease to run out."""
+"""No lost delivery: whatever happens between the lease script and its receipt, no job waits for its lease to run out."""
 
 import asyncio
+import contextlib
 import json
 import os
 import random
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import redis
 from leasemq.v1 import admin_pb2, job_pb2
 
-from tests.support import BrokerProcess, StoreProcess, Stubs, refusal, seconds, short_directory
+from tests.support import BrokerProcess, StoreProcess, Stubs, calls_in_flight, eventually, refusal, seconds, short_directory
 
 KILLS = int(os.environ.get("LEASEMQ_KILLS", "1000"))
 BACK_WITHIN_S = 2.0
@@ -25,16 +27,24 @@ async def test_no_job_waits_for_its_lease_when_workers_are_killed_around_its_del
     with short_directory() as directory, BrokerProcess(directory) as broker:
         started = time.monotonic()
         said = await kill_workers(broker.address, seed)
-        print(
-            f"{said['unread']} killed before they had read a reply, {len(said['tokens'])} after, in {time.monotonic() - started:.1f} s"
-        )
-        assert said["unread"] + len(said["tokens"]) == KILLS
-        assert min(said["unread"], len(said["tokens"])) > KILLS / 20, "the kills missed the moment that matters"
+        unread, read = said["unread"], len(said["tokens"])
+        print(f"{unread} killed before they had read a reply, {read} after, in {time.monotonic() - started:.1f} s")
+        assert unread + read == KILLS
+        assert min(unread, read) > KILLS / 20, "the kills missed the moment that matters"
         with redis.Redis(unix_socket_path=str(broker.embedded_socket)) as store:
-            stuck = await eventually_none(store, set(said["tokens"]))
-            assert not stuck, f"leased to nobody, and waiting for the lease to run out (seed {seed}): {stuck}"
+            tokens = set(said["tokens"])
+            await eventually(lambda: not leased_unread(store, tokens), patience=BACK_WITHIN_S)
         async with Stubs(broker.address) as stubs:
             await all_wait_unstarted(stubs)
+
+
+@contextlib.contextmanager
+def own_store() -> Iterator[tuple[BrokerProcess, StoreProcess]]:
+    """A broker, and its store to be stopped and continued."""
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(short_directory())
+        store = stack.enter_context(StoreProcess(directory / "store"))
+        yield stack.enter_context(BrokerProcess(directory, store=store.url)), store
 
 
 async def kill_workers(address: str, seed: int) -> dict:
@@ -58,13 +68,6 @@ def leased_unread(store: "redis.Redis[bytes]", read: set[str]) -> list[str]:
     return [token for token in tokens if token not in read]
 
 
-async def eventually_none(store: "redis.Redis[bytes]", read: set[str]) -> list[str]:
-    until = time.monotonic() + BACK_WITHIN_S
-    while (stuck := leased_unread(store, read)) and time.monotonic() < until:
-        await asyncio.sleep(0.02)
-    return stuck
-
-
 async def all_wait_unstarted(stubs: Stubs) -> None:
     """What was given back has used no attempt."""
     queues = (await stubs.admin.ListQueues(admin_pb2.ListQueuesRequest())).queues
@@ -80,14 +83,43 @@ async def all_wait_unstarted(stubs: Stubs) -> None:
 
 async def test_what_the_store_leased_while_its_answer_was_lost_is_given_back_when_it_answers_again():
     """The store stands still for so long that the broker gives the call up, then runs the lease script all the same."""
-    with short_directory() as directory, StoreProcess(directory / "store") as store:
-        with BrokerProcess(directory, store=store.url) as broker:
-            async with Stubs(broker.address) as stubs:
-                added = await stubs.add("q")
-                assert await stubs.lease("other") is None
-                store.signal(signal.SIGSTOP)
-                refused = await refusal(stubs.lease("q", lease_duration=seconds(600)))
-                assert refused.reason == "STORE_UNAVAILABLE"
-                store.signal(signal.SIGCONT)
-                again = await stubs.must_lease("q", wait=5)
-                assert (again.job.id, again.attempt, again.job.lease_expirations) == (added.job_id, 1, 0)
+    with (
+        short_directory() as directory,
+        StoreProcess(directory / "store") as store,
+        BrokerProcess(directory, store=store.url) as broker,
+    ):
+        async with Stubs(broker.address) as stubs:
+            added = await stubs.add("q")
+            assert await stubs.lease("other") is None
+            store.signal(signal.SIGSTOP)
+            refused = await refusal(stubs.lease("q", lease_duration=seconds(600)))
+            assert refused.reason == "STORE_UNAVAILABLE"
+            store.signal(signal.SIGCONT)
+            again = await stubs.must_lease("q", wait=BACK_WITHIN_S)
+            assert (again.job.id, again.attempt, again.job.lease_expirations) == (added.job_id, 1, 0)
+
+
+async def test_a_call_that_is_gone_when_its_lease_is_made_gives_the_job_back():
+    with own_store() as (broker, store):
+        async with Stubs(broker.address) as stubs:
+            await stubs.add("q")
+            assert await stubs.lease("other") is None
+            store.signal(signal.SIGSTOP)
+            gone = [asyncio.ensure_future(stubs.lease("q", "other", lease_duration=seconds(600))) for _ in range(3)]
+            await parked_at_the_store(stubs, len(gone))
+            for poll in gone:
+                poll.cancel()
+            await parked_at_the_store(stubs, 0)
+            store.signal(signal.SIGCONT)
+            again = await stubs.must_lease("q", wait=BACK_WITHIN_S)
+            assert (again.attempt, again.job.lease_expirations) == (1, 0)
+
+
+async def parked_at_the_store(stubs: Stubs, count: int) -> None:
+    """So many calls are with the broker, which waits for the store."""
+
+    async def so_many() -> bool:
+        return await calls_in_flight(stubs) == count
+
+    await eventually(so_many)
+    await asyncio.sleep(0.1)  # what is asked of a store that stands still leaves no trace

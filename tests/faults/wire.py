@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 Reply = TypeVar("Reply", bound=Message)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The call ended with another status than OK."""
 
 
@@ -72,12 +72,12 @@ class Wire:
             if isinstance(event, h2.events.DataReceived):
                 self._buffers[event.stream_id] += event.data
                 self._http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            elif isinstance(event, h2.events.TrailersReceived) and event.stream_id == awaited:
+            elif getattr(event, "stream_id", None) != awaited:
+                continue
+            elif isinstance(event, h2.events.ResponseReceived | h2.events.TrailersReceived):
                 _check_status(dict(event.headers))
-            elif isinstance(event, h2.events.ResponseReceived) and event.stream_id == awaited:
-                _check_status(dict(event.headers))
-            elif isinstance(event, h2.events.StreamReset) and event.stream_id == awaited:
-                raise Refused(f"the stream was reset: {event.error_code}")
+            elif isinstance(event, h2.events.StreamReset):
+                raise RefusedError(f"the stream was reset: {event.error_code}")
         self._flush()
 
     def _events(self) -> Iterator[h2.events.Event]:
@@ -92,4 +92,4 @@ class Wire:
 
 def _check_status(headers: dict[str, str]) -> None:
     if headers.get("grpc-status", "0") != "0":
-        raise Refused(f"{headers['grpc-status']}: {headers.get('grpc-message')}")
+        raise RefusedError(f"{headers['grpc-status']}: {headers.get('grpc-message')}")

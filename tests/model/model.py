@@ -10,6 +10,7 @@ from typing import Any
 
 DAY = 86_400_000
 AWAITED_MS = 60_000
+NEVER = 2**63
 MAX_FAILURES = 10
 FINISHED = ("completed", "failed", "cancelled")
 DEFAULT_RETENTION = {"cr": {"a": DAY, "c": 10_000}, "fr": {"a": 30 * DAY, "c": 100_000}}
@@ -82,8 +83,12 @@ class Model:
         key = keys.get(state, lambda job: (job.finish_ms, job.id))
         return [job.id for job in sorted((job for job in self.jobs.values() if job.state == state), key=key)]
 
-    def earliest_due(self) -> int | None:
-        return min((job.due[0] for job in self.jobs.values() if job.state == "delayed"), default=None)
+    def earliest_due(self) -> int:
+        return min((job.due[0] for job in self.jobs.values() if job.state == "delayed"), default=NEVER)
+
+    def earliest_expiry(self) -> int:
+        unstarted = (job for job in self.jobs.values() if job.state in ("waiting", "delayed"))
+        return min((job.expire_ms for job in unstarted if job.expire_ms is not None), default=NEVER)
 
     # -- where jobs go -------------------------------------------------------------------------------------------
 
@@ -155,15 +160,14 @@ class Model:
         for job_id in self.of("delayed"):
             if self.jobs[job_id].due[0] <= self.now:
                 self._queue_up(self.jobs[job_id])
-        to_head = [self.jobs[job_id] for job_id in self.of("active") if self._end_lease(self.jobs[job_id])]
+        over = [self.jobs[job_id] for job_id in self.of("active") if self.jobs[job_id].lease_ms <= self.now]
+        to_head = [job for job in over if self._end_lease(job)]
         for job in reversed(to_head):
             self._wait(job, head=True)
         self._trim()
 
     def _end_lease(self, job: Job) -> bool:
-        """Ends the lease if it is over; says whether the job goes back to the head."""
-        if job.lease_ms > self.now:
-            return False
+        """The lease is over; says whether the job goes back to the head."""
         job.token, job.outcome = "", None
         timed_out = job.deadline is not None and job.deadline <= self.now
         self._record(job, "CANCELLED" if job.cancel else "TIMEOUT" if timed_out else "LEASE_EXPIRED")
@@ -324,16 +328,22 @@ class Model:
         """A settling verb, a give-back or a cancel is over."""
         self._trim()
 
-    def give_back(self, request_id: str) -> int:
+    def give_back(self, request_id: str, *, perhaps: bool) -> int:
         request = self.requests.get(request_id)
         if request is None or request.replayed:
             return 0
         del self.requests[request_id]
         given_back = 0
         for job_id, token in reversed(request.leases):
-            if isinstance(self._held(job_id, token), Job):
-                self.release(job_id, token, 0)
+            job = self._held(job_id, token)
+            if isinstance(job, Job):
                 given_back += 1
+                if not perhaps:
+                    state, _, _ = self.release(job_id, token, 0)
+                    if state == "waiting":
+                        job.token, job.outcome = "", None
+                elif self._end_lease(job):
+                    self._wait(job, head=True)
         return given_back
 
     def extend(self, job_id: str, token: str, lease_ms: int) -> tuple[str, int]:

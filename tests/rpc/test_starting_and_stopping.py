@@ -143,29 +143,32 @@ async def interrupted(broker: BrokerProcess) -> int:
     return await asyncio.to_thread(broker.wait)
 
 
-async def test_a_stop_finishes_what_is_in_flight(directory: Path):
-    """Adds are answered or refused, never lost: what was acknowledged is there after the restart, exactly once."""
+async def test_a_stop_in_the_midst_of_adds_answers_or_refuses_each_and_loses_none(directory: Path):
     broker = BrokerProcess(directory).start()
+    acknowledged: set[str] = set()
+    stopping = asyncio.Event()
     async with Stubs(broker.address) as stubs:
-        await stubs.add("q", id="first")
-        acknowledged: set[str] = set()
 
-        async def add(name: str) -> None:
-            try:
-                acknowledged.add((await stubs.add("q", id=name)).job_id)
-            except grpc.aio.AioRpcError as error:
-                assert error.code() is grpc.StatusCode.UNAVAILABLE  # noqa: PT017 - all other errors propagate
+        async def add_on_and_on() -> None:
+            while not stopping.is_set():
+                try:
+                    acknowledged.add((await stubs.add("q")).job_id)
+                except grpc.aio.AioRpcError as error:
+                    if error.code() is not grpc.StatusCode.UNAVAILABLE:  # no client may try any other again
+                        raise
+                    await asyncio.sleep(0.005)
 
-        adds = [asyncio.ensure_future(add(f"job-{number}")) for number in range(300)]
-        await eventually(lambda: acknowledged)
-        code = await asyncio.to_thread(broker.terminate)
+        adds = [asyncio.ensure_future(add_on_and_on()) for _ in range(30)]
+        await eventually(lambda: len(acknowledged) > 100)
+        since = time.monotonic()
+        assert await asyncio.to_thread(broker.terminate) == 0
+        assert time.monotonic() - since < 5.0
+        stopping.set()
         await asyncio.gather(*adds)
-    assert code == 0
     with broker:
         async with Stubs(broker.address) as stubs:
             for job_id in acknowledged:
                 assert (await stubs.job("q", job_id)).state == job_pb2.JOB_STATE_WAITING
-            assert (await stubs.stats("q")).waiting >= len(acknowledged) + 1
 
 
 async def test_a_broker_that_was_killed_comes_back_with_all_that_it_acknowledged(directory: Path):

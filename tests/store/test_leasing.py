@@ -1,5 +1,6 @@
 """lease: WAITING to ACTIVE; extend; what happens when a lease runs out, and to answers that never arrived."""
 
+import pytest
 from leasemq_server.store.store import NONCE_BYTES
 from leasemq_server.store.types import LOST, LeaseRequest
 
@@ -158,6 +159,16 @@ async def test_a_job_whose_workers_die_of_it_is_not_given_out_for_ever(desk: Des
         assert await desk.store.give_back(desk.queue, [(f"r{turn}", True)]) == 1
     assert await desk.ids("failed") == ["poison"]
     assert await desk.ids("waiting") == []
+
+
+@pytest.mark.parametrize("perhaps", [False, True])
+async def test_a_worker_whose_lease_was_given_back_has_lost_it(desk: Desk, perhaps: bool) -> None:
+    await desk.add("a")
+    job = await desk.lease_one("a", request_id="r")
+    await desk.store.give_back(desk.queue, [("r", perhaps)])
+    assert await desk.complete(job) == LOST
+    assert await desk.extend(job) == ("LOST", 0)
+    assert await desk.state("a") == "waiting"
 
 
 async def test_a_replayed_request_is_not_given_back(desk: Desk) -> None:

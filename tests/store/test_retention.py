@@ -77,6 +77,15 @@ async def test_zero_removes_a_job_at_once_and_no_other(desk: Desk, kind: str, no
     assert counts.failed_total == (2 if kind == "failed" else 0)
 
 
+@pytest.mark.parametrize(("kind", "other"), [("failed", "cr"), ("completed", "fr"), ("cancelled", "fr")])
+async def test_the_retention_of_one_end_says_nothing_of_the_other(desk: Desk, kind: str, other: str) -> None:
+    await _end(desk, kind, "by its own", **{other: {"a": 0}})
+    await desk.configure(**{other: {"a": 0}})
+    await _end(desk, kind, "by its queue")
+    await desk.tick()
+    assert await desk.ids(kind) == ["by its own", "by its queue"]
+
+
 async def test_a_removed_job_leaves_nothing_behind(desk: Desk) -> None:
     await desk.add(new_job("a", tl=HOUR, cr={"c": 0}))
     job = await desk.lease_one("a")

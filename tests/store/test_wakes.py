@@ -87,6 +87,16 @@ async def test_a_delayed_job_wakes_for_its_due_time_if_it_is_the_earliest(desk: 
     assert await ear.wakes() == ["email 3000"]
 
 
+async def test_a_ttl_wakes_for_its_end_if_it_is_the_earliest(desk: Desk, ear: Ear) -> None:
+    await desk.add("a", tl=5000)
+    assert await ear.wakes() == ["email 5000", "email 0"]
+    await desk.add("b", "c", tl=5000)
+    await desk.add("d", tl=6000)
+    assert await ear.wakes() == []
+    await desk.add("e", tl=4000)
+    assert await ear.wakes() == ["email 4000"]
+
+
 async def test_due_jobs_and_ended_leases_wake_once(desk: Desk, ear: Ear) -> None:
     await desk.add("a", "b", "c")
     await desk.lease(3)

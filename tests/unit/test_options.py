@@ -14,7 +14,7 @@ MONTH = 30 * 86_400_000
 
 
 def spec(text: str) -> job_pb2.JobSpec:
-    return text_format.Parse(text, job_pb2.JobSpec(name="welcome"))
+    return text_format.Parse(text, job_pb2.JobSpec(name="" if "name:" in text else "welcome"))
 
 
 def options_of(text: str) -> dict[str, Any]:

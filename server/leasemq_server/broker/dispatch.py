@@ -22,6 +22,8 @@ from leasemq_server.errors import StoreUnavailableError
 from leasemq_server.store.store import Store
 from leasemq_server.store.types import LeasedJob, LeaseRequest
 
+RETRY_S = 0.5
+
 
 class Poll(NamedTuple):
     """A worker's lease call."""
@@ -52,6 +54,7 @@ class Dispatcher:
         self._tasks = tasks
         self._coalescer: Coalescer[str, LeaseRequest, list[LeasedJob]] = Coalescer(self._lease, self._orphaned)
         self._own_ids = (f"{secrets.token_hex(6)}-{number}" for number in itertools.count())
+        self._settling = False
         self._unreceived: dict[str, dict[str, bool]] = {}  # by queue: request ids to give back, and whether perhaps received
 
     def request_id(self, poll: Poll) -> str:
@@ -136,6 +139,7 @@ class Dispatcher:
             reply = await self._store.lease(queue, requests)
         except StoreUnavailableError:
             self._unreceived.setdefault(queue, {}).update((request.request_id, False) for request in requests)
+            self._settle_soon()
             raise
         if reply.next_in_ms >= 0:
             self._wakes.look_again_in(queue, reply.next_in_ms)
@@ -154,8 +158,21 @@ class Dispatcher:
         """Gives back what a call leased that nobody received; in the background, the store's outages included."""
         for queue in dict.fromkeys(queues):
             self._unreceived.setdefault(queue, {})[request_id] = perhaps_received
-        if queues:
-            self._tasks.spawn(self.settle_unreceived())
+        self._settle_soon()
+
+    def _settle_soon(self) -> None:
+        if self._unreceived and not self._settling:
+            self._settling = True
+            self._tasks.spawn(self._settle_until_done())
+
+    async def _settle_until_done(self) -> None:
+        try:
+            await self.settle_unreceived()
+            while self._unreceived:
+                await asyncio.sleep(RETRY_S)
+                await self.settle_unreceived()
+        finally:
+            self._settling = False
 
     async def settle_unreceived(self) -> None:
         """Gives back the leases of all calls that got no answer; what fails is kept for the next time."""

@@ -11,7 +11,8 @@ local now = clock()
 
 local function give_back(id, record, perhaps)
   if not perhaps then
-    release(id, 0, record, now)
+    local state = release(id, 0, record, now)[2]
+    if state == 'waiting' then redis.call('HSET', job .. id, 't', '') end -- a worker that got the lease after all has lost it
     return
   end
   local options = end_lease(id, now, 'the worker was gone right after the job was sent to it')

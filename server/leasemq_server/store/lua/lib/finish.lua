@@ -2,7 +2,7 @@
 -- KEYS: meta, wait, delayed, leases, expiry, completed, failed, cancelled, purge, outbox, spec*, job*, logs*
 -- USES: job, wake
 local SETS = { completed = completed, failed = failed, cancelled = cancelled }
-local DEFAULTS = { completed = { a = 86400000, c = 10000 }, failed = { a = 2592000000, c = 100000 } }
+local DEFAULTS = { cr = { a = 86400000, c = 10000 }, fr = { a = 2592000000, c = 100000 } }
 local AWAITED_MS = 60000 -- a job that somebody waits for outlives "remove at once" by this
 
 local function remove_all(ids)
@@ -17,9 +17,8 @@ end
 
 -- A job's own retention, else the queue's, else the default: age and count; nil = no limit of that kind.
 local function retention(options, state)
-  local kind = state == 'failed' and 'failed' or 'completed'
-  local own = kind == 'failed' and options.fr or options.cr
-  local queue = (kind == 'failed' and config().fr or config().cr) or DEFAULTS[kind]
+  local kind = state == 'failed' and 'fr' or 'cr'
+  local own, queue = options[kind], config()[kind] or DEFAULTS[kind]
   if own then return own.a, own.c or (own.a and queue.c), true end
   return queue.a, queue.c, false
 end

@@ -1,0 +1,330 @@
+"""Lease calls that wait, over a store in memory: no wake is lost, whoever comes or goes meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import pytest
+from leasemq.v1 import job_pb2
+from leasemq_server.broker.coalesce import Coalescer
+from leasemq_server.broker.dispatch import Dispatcher, Poll
+from leasemq_server.broker.queues import Queues
+from leasemq_server.broker.relay import Relay, dead_letter, dead_letter_id
+from leasemq_server.broker.tasks import Tasks
+from leasemq_server.broker.wakes import TIME_IS_UP, WOKEN, QueueWakes, Sleeper, Wakes
+from leasemq_server.broker.workers import Workers
+from leasemq_server.store.connect import connect
+from leasemq_server.store.store import Store
+from leasemq_server.store.types import Durability, LeaseReply, LeaseRequest, NewJob, OutboxEntry
+
+PATIENCE_S = 10
+QUEUES = ("urgent", "email")
+
+
+class StoreWithAMoment(Store):
+    """A store that lets something happen between its answer to a lease call and the broker's receipt."""
+
+    def __init__(self) -> None:
+        client, real = connect("memory://dispatching")
+        super().__init__(client, real=real)
+        self.client = client
+        self.moments: list[Callable[[], Awaitable[None]]] = []
+        self.looks = 0
+
+    async def lease(self, queue: str, requests: Sequence[LeaseRequest]) -> LeaseReply:
+        reply = await super().lease(queue, requests)
+        self.looks += 1
+        if self.moments:
+            await self.moments.pop(0)()
+        return reply
+
+
+class WatchedWorkers(Workers):
+    """Says when a poll has gone to sleep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asleep = 0
+        self.moved = asyncio.Event()
+
+    def parked(self, worker_id: str, sleeper: Sleeper) -> None:
+        super().parked(worker_id, sleeper)
+        self.asleep += 1
+        self.moved.set()
+
+    def unparked(self, worker_id: str, sleeper: Sleeper) -> None:
+        super().unparked(worker_id, sleeper)
+        self.asleep -= 1
+
+
+class Desk:
+    """A dispatcher, and what reaches it from outside."""
+
+    def __init__(self) -> None:
+        self.store = StoreWithAMoment()
+        self.wakes = Wakes()
+        self.workers = WatchedWorkers()
+        queues, tasks = Queues(self.store), Tasks()
+        self.tasks = tasks
+        relay = Relay(self.store, queues, tasks)
+        self.dispatcher = Dispatcher(self.store, self.wakes, self.workers, relay, tasks)
+
+    async def add(self, *job_ids: str, queue: str = "email") -> None:
+        """Adds jobs, and brings the wake that the store publishes."""
+        await self.store.add(queue, [NewJob(job_id, b"", "") for job_id in job_ids], Durability.MEMORY)
+        self.wakes.message(queue, 0)
+
+    async def lease(
+        self, worker: str = "w1", *, wait_ms: int = 60_000, queues: Sequence[str] = QUEUES, max_jobs: int = 1
+    ) -> list[str]:
+        poll = Poll(queues, worker, "", max_jobs, 30_000, wait_ms)
+        leased = await self.dispatcher.lease(poll, self.dispatcher.request_id(poll))
+        return [lease.job.id for lease in leased]
+
+    async def parked(self, count: int = 1) -> None:
+        """Returns when so many looks are over and their polls sleep."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.workers.asleep < count:
+                self.workers.moved.clear()
+                await self.workers.moved.wait()
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    desk = Desk()
+    await desk.store.client.flushall()
+    yield desk
+    await desk.dispatcher.idle()
+    await desk.tasks.finish()
+    desk.wakes.close()
+
+
+async def soon(result: Awaitable[list[str]]) -> list[str]:
+    return await asyncio.wait_for(result, PATIENCE_S)
+
+
+async def test_a_waiting_job_is_leased_at_once(desk: Desk) -> None:
+    await desk.add("a")
+    assert await soon(desk.lease()) == ["a"]
+
+
+async def test_an_empty_queue_gives_an_empty_answer_when_time_is_up(desk: Desk) -> None:
+    assert await soon(desk.lease(wait_ms=0)) == []
+    assert await soon(desk.lease(wait_ms=1)) == []
+
+
+async def test_a_parked_poll_gets_the_job_that_arrives(desk: Desk) -> None:
+    poll = asyncio.create_task(desk.lease())
+    await desk.parked()
+    await desk.add("a")
+    assert await soon(poll) == ["a"]
+
+
+@pytest.mark.parametrize("look", [0, 1])
+async def test_a_wake_between_the_look_and_the_sleep_is_not_lost(desk: Desk, look: int) -> None:
+    async def arrives() -> None:
+        await desk.add("a", queue=QUEUES[look])
+
+    async def nothing() -> None:
+        pass
+
+    desk.store.moments = [nothing] * look + [arrives]
+    assert await soon(desk.lease()) == ["a"]
+
+
+async def test_a_wakes_object_that_was_dropped_during_the_look_loses_nothing(desk: Desk) -> None:
+    async def dropped_and_arrives() -> None:
+        desk.wakes.forget_idle()
+        await desk.add("a", queue="urgent")
+
+    desk.store.moments = [dropped_and_arrives]
+    assert await soon(desk.lease()) == ["a"]
+
+
+async def test_a_poll_that_is_gone_when_it_is_woken_passes_the_wake_on(desk: Desk) -> None:
+    gone = asyncio.create_task(desk.lease("w1"))
+    await desk.parked(1)
+    stays = asyncio.create_task(desk.lease("w2"))
+    await desk.parked(2)
+    await desk.add("a")
+    gone.cancel()
+    assert await soon(stays) == ["a"]
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+
+
+async def test_a_poll_that_is_gone_when_its_answer_arrives_gives_the_jobs_back(desk: Desk) -> None:
+    await desk.add("a", "b")
+    taken = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def meanwhile() -> None:
+        taken.set()
+        await go_on.wait()
+
+    desk.store.moments = [meanwhile]
+    gone = asyncio.create_task(desk.lease(queues=["email"]))
+    await taken.wait()
+    assert (await desk.store.stats("email")).active == 1
+    gone.cancel()
+    go_on.set()
+    await desk.dispatcher.idle()
+    await desk.tasks.finish()
+    assert (await desk.store.stats("email")).active == 0
+    assert await soon(desk.lease(max_jobs=2)) == ["a", "b"]
+
+
+async def test_one_job_does_not_wake_everybody(desk: Desk) -> None:
+    polls = [asyncio.create_task(desk.lease(f"w{n}", queues=["email"])) for n in range(5)]
+    await desk.parked(5)
+    before = desk.store.looks
+    await desk.add("a")
+    done, waiting = await asyncio.wait(polls, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_S)
+    assert (len(done), len(waiting), desk.store.looks - before) == (1, 4, 1)
+    for poll in waiting:
+        poll.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_burst_reaches_everybody(desk: Desk) -> None:
+    polls = [asyncio.create_task(desk.lease(f"w{n}", queues=["email"])) for n in range(20)]
+    await desk.parked(20)
+    await desk.add(*(f"job-{n}" for n in range(20)))
+    answers = await asyncio.wait_for(asyncio.gather(*polls), PATIENCE_S)
+    assert sorted(job for answer in answers for job in answer) == sorted(f"job-{n}" for n in range(20))
+
+
+async def test_a_delayed_job_wakes_a_parked_poll_when_it_is_due(desk: Desk) -> None:
+    poll = asyncio.create_task(desk.lease())
+    await desk.parked()
+    await desk.store.add("email", [NewJob("a", b"", "", 30)], Durability.MEMORY)
+    desk.wakes.message("email", 30)
+    assert await soon(poll) == ["a"]
+
+
+async def test_queues_are_served_in_the_order_of_preference(desk: Desk) -> None:
+    await desk.add("e1", "e2", queue="email")
+    await desk.add("u1", queue="urgent")
+    assert await soon(desk.lease(max_jobs=2)) == ["u1", "e1"]
+
+
+async def test_a_drained_worker_gets_an_empty_answer_and_passes_its_wake_on(desk: Desk) -> None:
+    drained = asyncio.create_task(desk.lease("w1"))
+    await desk.parked(1)
+    desk.workers.drain("w1")
+    assert await soon(drained) == []
+    assert await soon(desk.lease("w1")) == []
+    stays = asyncio.create_task(desk.lease("w2"))
+    await desk.parked()
+    await desk.add("a")
+    assert await soon(stays) == ["a"]
+
+
+# -- wakes -------------------------------------------------------------------------------------------------------
+
+
+def _sleeper() -> Sleeper:
+    return asyncio.get_running_loop().create_future()
+
+
+async def test_a_wake_moves_the_generation_whether_or_not_anybody_sleeps() -> None:
+    wakes = QueueWakes()
+    seen = wakes.generation
+    wakes.wake()
+    assert wakes.generation != seen
+    assert wakes.idle
+
+
+async def test_whoever_left_is_not_woken(desk: Desk) -> None:
+    wakes = QueueWakes()
+    left, stays, timed_out = _sleeper(), _sleeper(), _sleeper()
+    timed_out.set_result(TIME_IS_UP)
+    for sleeper in (timed_out, left, stays):
+        wakes.sleep(sleeper)
+    wakes.leave(left)
+    wakes.leave(left)
+    wakes.wake()
+    assert (stays.result(), left.done(), timed_out.result()) == (WOKEN, False, TIME_IS_UP)
+
+
+async def test_when_messages_may_have_been_missed_everyone_looks_again() -> None:
+    wakes = Wakes()
+    sleepers = [_sleeper() for _ in range(5)]
+    for sleeper in sleepers:
+        wakes.of("email").sleep(sleeper)
+    wakes.wake_all()
+    assert [sleeper.result() for sleeper in sleepers] == [WOKEN] * 5
+
+
+async def test_what_holds_a_sleeper_or_a_timer_is_not_forgotten() -> None:
+    wakes = Wakes()
+    sleeping, timed, idle = wakes.of("sleeping"), wakes.of("timed"), wakes.of("idle")
+    sleeping.sleep(_sleeper())
+    timed.look_again_in(60_000)
+    wakes.forget_idle()
+    assert (wakes.of("sleeping"), wakes.of("timed")) == (sleeping, timed)
+    assert wakes.of("idle") is not idle
+    wakes.close()
+
+
+# -- coalescing --------------------------------------------------------------------------------------------------
+
+
+async def test_callers_that_are_gone_before_their_turn_hold_up_nobody() -> None:
+    """More than one call's share waits, and all of the first share is cancelled."""
+    gate = asyncio.Event()
+
+    async def run(_: str, items: list[int]) -> list[int]:
+        await gate.wait()
+        return items
+
+    coalescer: Coalescer[str, int, int] = Coalescer(run)
+    first = asyncio.create_task(coalescer.submit("q", [1]))
+    await asyncio.sleep(0)
+    gone = asyncio.create_task(coalescer.submit("q", [2] * 1000))
+    stays = asyncio.create_task(coalescer.submit("q", [3]))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    assert await first == [1]
+    assert await asyncio.wait_for(stays, PATIENCE_S) == [3]
+
+
+async def test_each_key_has_a_call_of_its_own() -> None:
+    calls: list[tuple[str, list[int]]] = []
+
+    async def run(key: str, items: list[int]) -> list[int]:
+        calls.append((key, items))
+        return items
+
+    coalescer: Coalescer[str, int, int] = Coalescer(run)
+    await asyncio.gather(coalescer.submit("a", [1]), coalescer.submit("b", [2]), coalescer.submit("a", [3]))
+    await coalescer.idle()
+    assert sorted(calls) == [("a", [1, 3]), ("b", [2])]
+
+
+# -- dead letters ------------------------------------------------------------------------------------------------
+
+
+def _entry(failure: str) -> OutboxEntry:
+    spec = job_pb2.JobSpec(name="welcome", payload=b"x", content_type="text/plain", headers={"traceparent": "00"}, priority=3)
+    return OutboxEntry("1-0", "dead", "job", 7, failure, spec.SerializeToString())
+
+
+def test_a_dead_letter_carries_the_payload_and_says_where_it_comes_from() -> None:
+    letter = dead_letter("email", _entry('{"kind":"ERROR","type":"SMTPError","message":"no"}'))
+    spec = job_pb2.JobSpec.FromString(letter.spec)
+    assert (letter.id, letter.options) == (dead_letter_id("email", "job", 7), "")
+    assert (spec.name, spec.payload, spec.content_type, spec.priority) == ("welcome", b"x", "text/plain", 0)
+    assert dict(spec.headers) == {
+        "traceparent": "00",
+        "leasemq-dead-letter-queue": "email",
+        "leasemq-dead-letter-job-id": "job",
+        "leasemq-dead-letter-failure-kind": "ERROR",
+        "leasemq-dead-letter-failure-type": "SMTPError",
+        "leasemq-dead-letter-failure-message": "no",
+    }
+
+
+def test_a_dead_letter_without_a_failure_is_still_one() -> None:
+    assert dead_letter("email", _entry("")).id == dead_letter("email", _entry("")).id
