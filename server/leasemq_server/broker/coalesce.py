@@ -54,8 +54,9 @@ class Coalescer(Generic[K, Item, R]):
 
     async def _pump(self, key: K) -> None:
         try:
-            while parts := self._take(key):
-                await self._call(key, parts)
+            while key in self._waiting:
+                if parts := self._take(key):  # else all of them are gone
+                    await self._call(key, parts)
         finally:
             del self._pumps[key]
 
