@@ -255,9 +255,9 @@ async def test_a_quiet_worker_asks_for_no_jobs_until_it_may_run_again(
         return await attempt(method, request, seconds)
 
     monkeypatch.setattr(client.connection, "attempt", counted)
+    monkeypatch.setattr(Lifeline, "_learn", lambda *_: None)  # each heartbeat of the broker says RUN
     async with worker(client, queue, lambda _: "done") as running:
         await until(lambda: running._poller._in_flight)
-        running._lifeline._directed = lambda _: None  # the broker's next heartbeat would say RUN
         running._directed(worker_pb2.WORKER_DIRECTIVE_QUIET)
         await until(lambda: not running._poller._in_flight)
         await asyncio.sleep(0.5)
