@@ -104,12 +104,12 @@ def prepare_bullmq() -> str:
 
 
 def install_bullmq(npm: str) -> None:
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [npm, "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     try:
         subprocess.run(command, cwd=BULLMQ_FOLDER, check=True, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
-        msg = f"`npm ci` was not done within {INSTALL_TIMEOUT_S} s"
+        msg = f"`npm install` was not done within {INSTALL_TIMEOUT_S} s"
         raise PeerUnavailableError(msg) from error
     except subprocess.CalledProcessError as error:
-        msg = f"`npm ci` failed: {error.stderr.strip()[-400:]}"
+        msg = f"`npm install` failed: {error.stderr.strip()[-400:]}"
         raise PeerUnavailableError(msg) from error

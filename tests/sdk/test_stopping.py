@@ -236,10 +236,10 @@ async def test_stopping_an_idle_worker_takes_no_time(client: Client, queue: str)
 
 
 async def test_stopping_leaves_no_thread_and_no_task_behind(client: Client, queue: str) -> None:
-    before = asyncio.all_tasks()
+    before, threads = asyncio.all_tasks(), set(threading.enumerate())
     async with worker(client, queue, lambda _: None):
         await client.wait(queue, (await client.add(queue)).id, 30)
-    await until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("leasemq-")])
+    await until(lambda: not [new for new in set(threading.enumerate()) - threads if new.name.startswith("leasemq-")])
     await until(lambda: asyncio.all_tasks() == before)
 
 

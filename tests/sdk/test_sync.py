@@ -47,11 +47,12 @@ def test_threads_share_it(blocking: leasemq.sync.Client, queue: str) -> None:
 
 
 def test_closing_ends_its_thread_and_later_calls(broker: Broker, queue: str) -> None:
+    threads = set(threading.enumerate())
     client = leasemq.sync.Client(broker.address)
     client.add(queue)
     client.close()
     client.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == "leasemq-client"]
+    assert not [new for new in set(threading.enumerate()) - threads if new.name == "leasemq-client"]
     with pytest.raises(RuntimeError, match="closed"):
         client.add(queue)
 

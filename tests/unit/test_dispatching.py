@@ -30,8 +30,8 @@ class StoreWithAMoment(Store):
         self.moments: list[Callable[[], Awaitable[None]]] = []
         self.looks = 0
 
-    async def lease(self, queue: str, requests: Sequence[LeaseRequest]) -> LeaseReply:
-        reply = await super().lease(queue, requests)
+    async def lease(self, queue: str, requests: Sequence[LeaseRequest], call: str = "") -> LeaseReply:
+        reply = await super().lease(queue, requests, call)
         self.looks += 1
         if self.moments:
             await self.moments.pop(0)()

@@ -20,7 +20,7 @@ from leasemq_server.broker.wakes import DRAINED, TIME_IS_UP, WOKEN, QueueWakes, 
 from leasemq_server.broker.workers import Workers
 from leasemq_server.errors import StoreUnavailableError
 from leasemq_server.store.store import Store
-from leasemq_server.store.types import LeasedJob, LeaseRequest
+from leasemq_server.store.types import LeasedJob, LeaseRequest, Source
 
 RETRY_S = 0.5
 
@@ -41,6 +41,19 @@ class Leased(NamedTuple):
 
     queue: str
     job: LeasedJob
+    call: str
+
+
+class Answer(NamedTuple):
+    """What a script call leased to one request."""
+
+    call: str
+    jobs: list[LeasedJob]
+
+
+def sources(leased: Sequence[Leased]) -> list[Source]:
+    """Where the leases came from, each once."""
+    return list(dict.fromkeys(Source(lease.queue, lease.call) for lease in leased))
 
 
 class Dispatcher:
@@ -52,10 +65,10 @@ class Dispatcher:
         self._workers = workers
         self._relay = relay
         self._tasks = tasks
-        self._coalescer: Coalescer[str, LeaseRequest, list[LeasedJob]] = Coalescer(self._lease, self._orphaned)
+        self._coalescer: Coalescer[str, LeaseRequest, Answer] = Coalescer(self._lease, self._orphaned)
         self._own_ids = (f"{secrets.token_hex(6)}-{number}" for number in itertools.count())
         self._settling = False
-        self._unreceived: dict[str, dict[str, bool]] = {}  # by queue: request ids to give back, and whether perhaps received
+        self._unreceived: dict[Source, dict[str, bool]] = {}  # request ids to give back, and whether perhaps received
 
     def request_id(self, poll: Poll) -> str:
         """What the store remembers the call's leases by: the client's id, within its worker, or one of our own."""
@@ -104,11 +117,11 @@ class Dispatcher:
         for queue in queues:
             request = LeaseRequest(request_id, poll.worker_id, poll.max_jobs - len(leased), poll.lease_ms)
             try:
-                (jobs,) = await self._coalescer.submit(queue, [request])
+                (answer,) = await self._coalescer.submit(queue, [request])
             except BaseException:
-                self.give_back([lease.queue for lease in leased], request_id)
+                self.give_back(sources(leased), request_id)
                 raise
-            leased += [Leased(queue, job) for job in jobs]
+            leased += [Leased(queue, job, answer.call) for job in answer.jobs]
             if len(leased) >= poll.max_jobs:
                 break
         return leased
@@ -134,11 +147,12 @@ class Dispatcher:
             for wake in wakes:
                 wake.leave(sleeper)
 
-    async def _lease(self, queue: str, requests: list[LeaseRequest]) -> list[list[LeasedJob]]:
+    async def _lease(self, queue: str, requests: list[LeaseRequest]) -> list[Answer]:
+        call = next(self._own_ids)
         try:
-            reply = await self._store.lease(queue, requests)
+            reply = await self._store.lease(queue, requests, call)
         except StoreUnavailableError:
-            self._unreceived.setdefault(queue, {}).update((request.request_id, False) for request in requests)
+            self._unreceived.setdefault(Source(queue, call), {}).update((request.request_id, False) for request in requests)
             self._settle_soon()
             raise
         if reply.next_in_ms >= 0:
@@ -147,17 +161,17 @@ class Dispatcher:
             self._wakes.of(queue).more()
         if reply.outbox:
             self._relay.soon(queue)
-        return reply.answers
+        return [Answer(call, jobs) for jobs in reply.answers]
 
-    def _orphaned(self, queue: str, requests: Sequence[LeaseRequest], answers: list[list[LeasedJob]]) -> None:
-        for request, jobs in zip(requests, answers, strict=True):
-            if jobs:
-                self.give_back([queue], request.request_id)
+    def _orphaned(self, queue: str, requests: Sequence[LeaseRequest], answers: list[Answer]) -> None:
+        for request, answer in zip(requests, answers, strict=True):
+            if answer.jobs:
+                self.give_back([Source(queue, answer.call)], request.request_id)
 
-    def give_back(self, queues: Sequence[str], request_id: str, *, perhaps_received: bool = False) -> None:
+    def give_back(self, came_from: Sequence[Source], request_id: str, *, perhaps_received: bool = False) -> None:
         """Gives back what a call leased that nobody received; in the background, the store's outages included."""
-        for queue in dict.fromkeys(queues):
-            self._unreceived.setdefault(queue, {})[request_id] = perhaps_received
+        for source in came_from:
+            self._unreceived.setdefault(source, {})[request_id] = perhaps_received
         self._settle_soon()
 
     def _settle_soon(self) -> None:
@@ -177,11 +191,11 @@ class Dispatcher:
     async def settle_unreceived(self) -> None:
         """Gives back the leases of all calls that got no answer; what fails is kept for the next time."""
         unreceived, self._unreceived = self._unreceived, {}
-        for queue, requests in unreceived.items():
+        for source, requests in unreceived.items():
             try:
-                await self._store.give_back(queue, list(requests.items()))
+                await self._store.give_back(source.queue, list(requests.items()), source.call)
             except StoreUnavailableError:
-                self._unreceived.setdefault(queue, {}).update(requests)
+                self._unreceived.setdefault(source, {}).update(requests)
 
     async def idle(self) -> None:
         """Waits until no lease call is in flight to the store."""

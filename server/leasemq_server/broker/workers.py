@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from leasemq_server.broker.wakes import DRAINED, Sleeper
+from leasemq_server.store.types import Source
 
 DRAIN_S = 20.0  # a poll that was on its way when its worker drained arrives within this
 CROSSING_S = 0.05  # a lease call that arrives this soon after a reply may have been sent before it was read
@@ -19,10 +20,10 @@ POLL_NOTE_S = 5.0
 
 
 class Reply(NamedTuple):
-    """What a lease call was answered with: the queues that it took leases from, and their tokens; none for an empty answer."""
+    """What a lease call was answered with: where its leases came from, and their tokens; none for an empty answer."""
 
     at: float
-    queues: tuple[str, ...]
+    came_from: tuple[Source, ...]
     tokens: tuple[str, ...]
     request_id: str
 
@@ -104,11 +105,11 @@ class Workers:
 
     # -- deliveries ----------------------------------------------------------------------------------------------
 
-    def replied(self, worker_id: str, queues: Sequence[str], tokens: Sequence[str], request_id: str) -> None:
+    def replied(self, worker_id: str, came_from: Sequence[Source], tokens: Sequence[str], request_id: str) -> None:
         """A reply was written to the worker's connection, which is not to say that it has read it."""
         streams = self._streams.get(worker_id)
         if streams:
-            streams[-1].replies.append(Reply(time.monotonic(), tuple(queues), tuple(tokens), request_id))
+            streams[-1].replies.append(Reply(time.monotonic(), tuple(came_from), tuple(tokens), request_id))
 
     def confirmed(self, worker_id: str, tokens: Collection[str]) -> None:
         """The worker named leases: it has read the replies that they came with."""
@@ -121,7 +122,7 @@ class Workers:
     def undelivered(stream: ControlStream) -> list[Reply]:
         """The control stream broke: the replies whose leases are to be given back."""
         since = time.monotonic() - UNCONFIRMED_S
-        return [reply for reply in stream.replies if reply.at > since and reply.queues]
+        return [reply for reply in stream.replies if reply.at > since and reply.came_from]
 
     # -- control streams -----------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from google.protobuf import json_format
 from leasemq.v1 import job_pb2, worker_pb2
 
 from leasemq_server.broker.broker import Broker
-from leasemq_server.broker.dispatch import Leased, Poll
+from leasemq_server.broker.dispatch import Leased, Poll, sources
 from leasemq_server.broker.settle import Complete, Fail, Release, Settlement
 from leasemq_server.errors import LeaseLostError
 from leasemq_server.jobs import limits
@@ -68,14 +68,14 @@ class WorkerServicer:
         dispatcher = self._broker.dispatcher
         request_id = dispatcher.request_id(poll)
         leased = await dispatcher.lease(poll, request_id)
-        queues = list(dict.fromkeys(lease.queue for lease in leased))
+        came_from = sources(leased)
         try:
             message = reply(leased)
             # noted before it is written: a stream that breaks meanwhile must find it
-            self._broker.workers.replied(poll.worker_id, queues, _tokens(message), request_id)
+            self._broker.workers.replied(poll.worker_id, came_from, _tokens(message), request_id)
             await context.write(message)
         except BaseException:
-            dispatcher.give_back(queues, request_id)
+            dispatcher.give_back(came_from, request_id)
             raise
 
     async def CompleteJob(self, request: worker_pb2.CompleteJobRequest, _: Any) -> worker_pb2.CompleteJobResponse:
@@ -168,7 +168,7 @@ class WorkerServicer:
                 await context.write(_control(message))
         except BaseException:
             for reply in workers.undelivered(stream):
-                self._broker.dispatcher.give_back(reply.queues, reply.request_id, perhaps_received=True)
+                self._broker.dispatcher.give_back(reply.came_from, reply.request_id, perhaps_received=True)
             raise
         finally:
             workers.unwatch(worker_id, stream)

@@ -186,20 +186,23 @@ class Store:
 
     # -- leasing -------------------------------------------------------------------------------------------------
 
-    async def lease(self, queue: str, requests: Sequence[LeaseRequest]) -> LeaseReply:
-        """Leases jobs to several requests at once, first come first served."""
+    async def lease(self, queue: str, requests: Sequence[LeaseRequest], call: str = "") -> LeaseReply:
+        """Leases jobs to several requests at once, first come first served; `call` names this very call to `give_back`."""
         wanted = min(sum(request.max_jobs for request in requests), MAX_MOVES)
         nonces = urlsafe_b64encode(os.urandom(NONCE_BYTES * wanted))
         next_in_ms, more, outbox, answers = await self._run(
-            "lease", queue, requests, seed=self._seed(), max_moves=MAX_MOVES, max_bytes=MAX_REPLY_BYTES, nonces=nonces
+            "lease", queue, requests, seed=self._seed(), max_moves=MAX_MOVES, max_bytes=MAX_REPLY_BYTES, nonces=nonces, call=call
         )
         leases = [[_leased(item) for item in answer] for answer in answers]
         return LeaseReply(int(next_in_ms), bool(more), bool(outbox), leases)
 
-    async def give_back(self, queue: str, requests: Sequence[tuple[str, bool]]) -> int:
-        """Gives back the leases of requests, each (id, whether the worker may have read them); returns how many leases."""
+    async def give_back(self, queue: str, requests: Sequence[tuple[str, bool]], call: str = "") -> int:
+        """Gives back the leases of requests, each (id, whether the worker may have read them); returns how many leases.
+
+        With `call`, only those that this call of `lease` made: a retry of the request may have made others since.
+        """
         items = [(request_id, int(perhaps)) for request_id, perhaps in requests]
-        return int(await self._run("give_back", queue, items, seed=self._seed()))
+        return int(await self._run("give_back", queue, items, seed=self._seed(), call=call))
 
     async def has_answered(self, queue: str, request_id: str) -> bool:
         """Whether a lease request was answered with leases from this queue."""

@@ -65,6 +65,13 @@ class LeaseReply(NamedTuple):
     answers: list[list[LeasedJob]]
 
 
+class Source(NamedTuple):
+    """Where leases came from: a queue, and the script call that made them."""
+
+    queue: str
+    call: str
+
+
 class Outcome(NamedTuple):
     """What a settlement led to. `state` is "" when the lease is lost."""
 

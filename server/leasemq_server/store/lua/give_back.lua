@@ -1,8 +1,9 @@
 -- give_back: ACTIVE → WAITING at the head for the leases of a request that did not reach its worker. The attempt is given back.
 -- Where the worker may have read them before it was gone (perhaps 1), that counts as a lease expiry: a job that kills its workers must not go round for ever.
--- Nothing happens to a request whose retry got the leases meanwhile, nor to a lease that was settled or superseded.
+-- Nothing happens to a request whose retry got the leases meanwhile, nor to one that another script call than `call` answered (unless that is ''), nor to a
+-- lease that was settled or superseded.
 -- KEYS: meta, leases, job*, spec*, request*
--- ARGV: now_ms, seed
+-- ARGV: now_ms, seed, call
 -- ITEMS: request_id, perhaps
 -- RETURNS: how many leases were given back
 -- FLAGS: allow-oom
@@ -21,8 +22,8 @@ end
 
 local given_back = 0
 for _, request_id, perhaps in items() do
-  local h = redis.call('HMGET', request .. request_id, 'leases', 'replayed')
-  if h[1] and not h[2] then
+  local h = redis.call('HMGET', request .. request_id, 'leases', 'replayed', 'call')
+  if h[1] and not h[2] and (call == '' or h[3] == call) then
     redis.call('DEL', request .. request_id)
     local pairs_of = cjson.decode(h[1])
     for i = #pairs_of, 1, -1 do

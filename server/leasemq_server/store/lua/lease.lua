@@ -1,7 +1,7 @@
 -- lease: WAITING → ACTIVE for several requests at once, first come first served. First does what time has brought about.
 -- A request with a request_id that was answered before gets the same leases again, those that are still its own.
 -- KEYS: meta, wait, delayed, leases, expiry, spec*, job*, request*
--- ARGV: now_ms, seed, max_moves, max_bytes, nonces
+-- ARGV: now_ms, seed, max_moves, max_bytes, nonces, call
 -- ITEMS: request_id, worker, max_jobs, lease_ms
 -- RETURNS: {in how many ms to look again or -1, more 0|1, outbox 0|1, a list a request: {id, nonce, blob, attempt, expire_ms, lease_expirations, failure_count, start_ms}}
 -- FLAGS: allow-oom
@@ -95,7 +95,7 @@ end
 local function remember(request_id, answer, lease_ms)
   local pairs_of = {}
   for n, lease in ipairs(answer) do pairs_of[n] = { lease[1], lease[2] } end
-  redis.call('HSET', request .. request_id, 'leases', cjson.encode(pairs_of))
+  redis.call('HSET', request .. request_id, 'leases', cjson.encode(pairs_of), 'call', call)
   redis.call('PEXPIRE', request .. request_id, math.min(REPLAY_MS, lease_ms))
 end
 
