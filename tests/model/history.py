@@ -140,12 +140,13 @@ class History(RuleBasedStateMachine):
         assert reply.more == (not self.model.paused and bool(self.model.waiting()))
 
     @precondition(lambda self: self.requests)
-    @rule(pick=st.integers(0, 5), perhaps=st.booleans())
-    def give_back(self, pick: int, perhaps: bool) -> None:
+    @rule(pick=st.integers(0, 5), perhaps=st.booleans(), whose=st.sampled_from(["any", "any", "last"]))
+    def give_back(self, pick: int, perhaps: bool, whose: str) -> None:
         request_id = self.requests[-1 - pick % len(self.requests)]
-        expected = self.model.give_back(request_id, perhaps=perhaps)
+        call = f"call-{self.number}" if whose == "last" else ""
+        expected = self.model.give_back(request_id, perhaps=perhaps, call=call)
         self.model.done()
-        assert self.run(self.store.give_back(self.desk.queue, [(request_id, perhaps)])) == expected
+        assert self.run(self.store.give_back(self.desk.queue, [(request_id, perhaps)], call)) == expected
 
     # -- settling, with tokens new and old -----------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ class Request:
     """What a lease request was answered with."""
 
     leases: list[tuple[str, str]]
+    call: str
     replayed: bool = False
 
 
@@ -243,10 +244,10 @@ class Model:
         job.deadline = self.now + job.options["to"] if "to" in job.options else None
         job.lease_ms = min(self.now + lease_ms, job.deadline or self.now + lease_ms)
 
-    def leased(self, request_id: str, leases: list[tuple[str, str]]) -> None:
+    def leased(self, request_id: str, leases: list[tuple[str, str]], call: str) -> None:
         """The tokens that the store gave."""
         if leases and request_id not in self.requests:
-            self.requests[request_id] = Request(leases)
+            self.requests[request_id] = Request(leases, call)
             for job_id, token in leases:
                 self.jobs[job_id].token, self.jobs[job_id].outcome = token, None
 
@@ -328,9 +329,9 @@ class Model:
         """A settling verb, a give-back or a cancel is over."""
         self._trim()
 
-    def give_back(self, request_id: str, *, perhaps: bool) -> int:
+    def give_back(self, request_id: str, *, perhaps: bool, call: str) -> int:
         request = self.requests.get(request_id)
-        if request is None or request.replayed:
+        if request is None or request.replayed or call not in ("", request.call):
             return 0
         del self.requests[request_id]
         given_back = 0
