@@ -37,7 +37,8 @@ options = st.fixed_dictionaries(
         "me": st.integers(0, 2),
     },
 ).map(lambda it: {**it, "rp": 1} if "ma" in it or "bo" in it else it)
-new_jobs = st.tuples(st.sampled_from(IDS), options | st.just({}), st.sampled_from([None, None, 500, 500, 3000]))
+retrying = st.fixed_dictionaries({"rp": st.just(1), "ma": st.integers(2, 4), "bo": backoffs})
+new_jobs = st.tuples(st.sampled_from(IDS), options | retrying | st.just({}), st.sampled_from([None, None, 500, 500, 3000]))
 configs = st.fixed_dictionaries(
     {},
     optional={
@@ -128,10 +129,12 @@ class History(RuleBasedStateMachine):
     def _lease(self, requests: list[tuple[str, int, int]]) -> None:
         self.looked = True
         expected = self.model.lease(requests)
-        reply = self.run(self.store.lease(self.desk.queue, [LeaseRequest(it, "w", size, ms) for it, size, ms in requests]))
+        call = f"call-{self.number}"
+        wanted = [LeaseRequest(it, "w", size, ms) for it, size, ms in requests]
+        reply = self.run(self.store.lease(self.desk.queue, wanted, call))
         assert [[job.id for job in answer] for answer in reply.answers] == expected
         for (request_id, _, _), answer in zip(requests, reply.answers, strict=True):
-            self.model.leased(request_id, [(job.id, job.nonce) for job in answer])
+            self.model.leased(request_id, [(job.id, job.nonce) for job in answer], call)
             self.leases += [(job.id, job.nonce) for job in answer]
             for job in answer:
                 mine = self.model.jobs[job.id]

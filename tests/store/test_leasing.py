@@ -190,6 +190,16 @@ async def test_giving_back_leaves_settled_and_superseded_leases_alone(desk: Desk
     assert (await desk.complete(taken)).state == "completed"
 
 
+async def test_giving_back_one_call_leaves_what_another_call_leased(desk: Desk) -> None:
+    await desk.add("a")
+    request = LeaseRequest("r", "w1", 1, LEASE_MS)
+    (job,) = (await desk.store.lease(desk.queue, [request], "second call")).answers[0]
+    assert await desk.store.give_back(desk.queue, [("r", False)], "first call") == 0
+    assert (await desk.extend(job))[0] == "EXTENDED"
+    assert await desk.store.give_back(desk.queue, [("r", False)], "second call") == 1
+    assert await desk.state("a") == "waiting"
+
+
 async def test_giving_back_twice_does_it_once(desk: Desk) -> None:
     await desk.add("a")
     await desk.lease(request_id="r")

@@ -64,15 +64,18 @@ async def test_a_due_lifo_job_goes_to_the_head(desk: Desk) -> None:
 @pytest.mark.parametrize("how", ["lease", "tick"])
 async def test_a_delayed_job_waits_until_its_millisecond_and_not_longer(desk: Desk, how: str) -> None:
     await desk.add("a", delay_ms=1000)
+    await desk.add("b", delay_ms=1001)
 
-    async def look() -> str | None:
+    async def look() -> list[str]:
         await (desk.lease_reply(0) if how == "lease" else desk.tick())
-        return await desk.state("a")
+        return await desk.ids("waiting")
 
     desk.clock.advance(999)
-    assert await look() == "delayed"
+    assert await look() == []
     desk.clock.advance(1)
-    assert await look() == "waiting"
+    assert await look() == ["a"]
+    desk.clock.advance(1)
+    assert await look() == ["a", "b"]
 
 
 async def test_a_run_time_in_the_past_means_now(desk: Desk) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
+from leasemq_server.store.embedded import _die_with_parent
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
@@ -22,7 +23,12 @@ def running_valkey() -> Iterator[str]:
         socket = Path(directory, "valkey.sock")
         settings = {"port": "0", "unixsocket": str(socket), "dir": directory, "save": "", "appendonly": "no"}
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
-        process = subprocess.Popen([str(get_binary_path()), *words], stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(  # noqa: PLW1509 - the child does nothing but ask to be stopped when the tests are killed
+            [str(get_binary_path()), *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_die_with_parent,
+        )
         try:
             _wait_until_it_answers(socket)
             yield f"unix://{socket}"
