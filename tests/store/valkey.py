@@ -23,11 +23,11 @@ def running_valkey() -> Iterator[str]:
         socket = Path(directory, "valkey.sock")
         settings = {"port": "0", "unixsocket": str(socket), "dir": directory, "save": "", "appendonly": "no"}
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
-        process = subprocess.Popen(  # noqa: PLW1509 - the child does nothing but ask to be stopped when the tests are killed
+        process = subprocess.Popen(
             [str(get_binary_path()), *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the child does nothing but ask to end with the tests
         )
         try:
             _wait_until_it_answers(socket)
