@@ -195,7 +195,9 @@ class StoreProcess:
             "logfile": str(self.directory / "store.log"),
         }
         words = [word for name, value in (places | self.settings).items() for word in (f"--{name}", *value.split(" "))]
-        self._process = subprocess.Popen([str(get_binary_path()), *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [str(get_binary_path()), *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         until = time.monotonic() + PATIENCE_S
         while not self._answers():
             if time.monotonic() > until or not self.alive:

@@ -109,6 +109,7 @@ async def _pages(desk: Desk, state: str, size: int, *, descending: bool) -> list
     while page := await desk.store.page(desk.queue, state, after, size, descending=descending):
         assert len(page) <= size
         found += [position.id for position in page]
+        assert len(found) == len(set(found)), "a page shows a job again"
         after = page[-1]
     return found
 
