@@ -958,8 +958,10 @@ type Job struct {
 	FailureCount uint32 `protobuf:"varint,18,opt,name=failure_count,json=failureCount,proto3" json:"failure_count,omitempty"`
 	// True once CancelJob was called while it ran.
 	CancelRequested bool `protobuf:"varint,19,opt,name=cancel_requested,json=cancelRequested,proto3" json:"cancel_requested,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The schedule that added it; empty when it was added by hand.
+	ScheduleId    string `protobuf:"bytes,21,opt,name=schedule_id,json=scheduleId,proto3" json:"schedule_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Job) Reset() {
@@ -1123,6 +1125,13 @@ func (x *Job) GetCancelRequested() bool {
 		return x.CancelRequested
 	}
 	return false
+}
+
+func (x *Job) GetScheduleId() string {
+	if x != nil {
+		return x.ScheduleId
+	}
+	return ""
 }
 
 // How many jobs a queue has in each state, and since its beginning.
@@ -1341,7 +1350,7 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"stackTrace\x12\x18\n" +
 	"\aattempt\x18\x05 \x01(\rR\aattempt\x12.\n" +
 	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1b\n" +
-	"\tworker_id\x18\a \x01(\tR\bworkerId\"\xd2\x06\n" +
+	"\tworker_id\x18\a \x01(\tR\bworkerId\"\xf3\x06\n" +
 	"\x03Job\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12'\n" +
@@ -1366,7 +1375,9 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\x13result_content_type\x18\x10 \x01(\tR\x11resultContentType\x12/\n" +
 	"\bfailures\x18\x11 \x03(\v2\x13.leasemq.v1.FailureR\bfailures\x12#\n" +
 	"\rfailure_count\x18\x12 \x01(\rR\ffailureCount\x12)\n" +
-	"\x10cancel_requested\x18\x13 \x01(\bR\x0fcancelRequested\"\xae\x03\n" +
+	"\x10cancel_requested\x18\x13 \x01(\bR\x0fcancelRequested\x12\x1f\n" +
+	"\vschedule_id\x18\x15 \x01(\tR\n" +
+	"scheduleId\"\xae\x03\n" +
 	"\n" +
 	"QueueStats\x12\x18\n" +
 	"\awaiting\x18\x01 \x01(\rR\awaiting\x12\x18\n" +
