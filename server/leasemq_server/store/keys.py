@@ -10,14 +10,29 @@ from functools import lru_cache
 WAKE_CHANNEL = "lmq:wake"  # "<queue> <ms>": something to lease (0), or look again at that time
 CONTROL_CHANNEL = "lmq:control"  # JSON: what one worker must hear
 DONE_CHANNEL = "lmq:done"  # "<queue> <job id>": a job that somebody waits for has finished
+SCHEDULE_CHANNEL = "lmq:schedule"  # "<queue> <ms>": when the queue's next run is, in so many ms; -1 when none is to come
 
 QUEUES = "lmq:queues"  # sorted set, all scores 0: the names of all queues
 WORKERS = "lmq:{workers}:seen"  # sorted set: worker id by the time of its last heartbeat
 WORKER_INFOS = "lmq:{workers}:infos"  # hash: worker id to a serialized Worker
 WORKER_POLLS = "lmq:{workers}:polls"  # hash: worker id to the time of its last lease call
+SCHEDULE_QUEUES = "lmq:{schedules}:queues"  # sorted set, all scores 0: the names of all queues that ever had a schedule
 
-_NAMES = ("meta", "wait", "delayed", "leases", "expiry", "completed", "failed", "cancelled", "purge", "outbox")
-_PREFIXES = ("spec", "job", "logs", "request")
+_NAMES = (
+    "meta",
+    "wait",
+    "delayed",
+    "leases",
+    "expiry",
+    "completed",
+    "failed",
+    "cancelled",
+    "purge",
+    "outbox",
+    "schedules",
+    "schedule_times",
+)
+_PREFIXES = ("spec", "job", "logs", "request", "schedule")
 
 
 @lru_cache(maxsize=4096)

@@ -14,6 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from leasemq_server.errors import DurabilityNotReachedError, StoreFullError, StoreUnavailableError
 from leasemq_server.store import keys
 from leasemq_server.store.connect import Client
+from leasemq_server.store.schedules import ScheduleVerbs
 from leasemq_server.store.scripts import Script, load
 from leasemq_server.store.types import (
     LOST,
@@ -80,7 +81,7 @@ def parse_blob(blob: bytes) -> tuple[int, bytes, bytes]:
     return int(create_ms), options, spec
 
 
-class Store:
+class Store(ScheduleVerbs):
     """The domain's verbs over one client. `now_ms` lets tests own time: None is the store's own clock."""
 
     def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:

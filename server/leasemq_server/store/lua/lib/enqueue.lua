@@ -1,0 +1,20 @@
+-- Adds one job from within another transition, as `add` does for a caller: an id that exists changes nothing.
+-- KEYS: meta, wait, delayed, expiry, spec*
+-- USES: job, wake, order
+local function enqueue(id, spec_bytes, options, delay_ms, now)
+  local head = string.format('%.0f', now)
+  if options ~= '' then head = head .. ' ' .. options end
+  if not redis.call('SET', spec .. id, head .. '\n' .. spec_bytes, 'NX') then return false end
+  local own = decode(options)
+  if own.tl then
+    wake_at(expiry, now + own.tl)
+    redis.call('ZADD', expiry, now + own.tl, id)
+  end
+  if delay_ms > 0 then
+    delay_until(id, now + delay_ms)
+  else
+    wait_at_tail(id, own)
+  end
+  redis.call('HINCRBY', meta, 'added', 1)
+  return true
+end
