@@ -25,9 +25,10 @@ from leasemq_server.config import Settings
 from leasemq_server.errors import StartError, StoreUnavailableError
 from leasemq_server.loops.health import HealthLoop
 from leasemq_server.loops.listen import ListenLoop
+from leasemq_server.loops.schedule import ScheduleLoop
 from leasemq_server.loops.supervise import SuperviseLoop
 from leasemq_server.loops.tick import TickLoop
-from leasemq_server.rpc import admin, producer, worker
+from leasemq_server.rpc import admin, producer, schedule, worker
 from leasemq_server.rpc.gate import Gate
 from leasemq_server.rpc.register import register
 from leasemq_server.store import check
@@ -36,7 +37,7 @@ from leasemq_server.store.embedded import EmbeddedStore
 from leasemq_server.store.store import Store
 
 MAX_MESSAGE_BYTES = 128 * 1024 * 1024
-SERVICES = [producer.SERVICE, worker.SERVICE, admin.SERVICE]
+SERVICES = [producer.SERVICE, worker.SERVICE, admin.SERVICE, schedule.SERVICE]
 
 log = structlog.get_logger("leasemq")
 
@@ -114,6 +115,7 @@ class App:
             await self._start_loop(SuperviseLoop(self._embedded))
         await self._start_loop(ListenLoop(broker))
         await self._start_loop(TickLoop(broker))
+        await self._start_loop(ScheduleLoop(broker))
         await self._start_loop(HealthLoop(broker, self._health, [service.full_name for service in SERVICES]))
         await server.start()
         address = f"{self.settings.listen.rpartition(':')[0]}:{port}"
@@ -197,6 +199,7 @@ class App:
         register(server, producer.SERVICE, producer.ProducerServicer(broker), self._gate)
         register(server, worker.SERVICE, worker.WorkerServicer(broker), self._gate)
         register(server, admin.SERVICE, admin.AdminServicer(broker), self._gate)
+        register(server, schedule.SERVICE, schedule.ScheduleServicer(broker), self._gate)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         channelz.add_channelz_servicer(server)
         names = [service.full_name for service in SERVICES]

@@ -70,6 +70,15 @@ class QueueNotFoundError(DomainError):
         super().__init__(f"there is no queue {queue!r}", {"queue": queue})
 
 
+class ScheduleNotFoundError(DomainError):
+    """No such schedule."""
+
+    reason = "SCHEDULE_NOT_FOUND"
+
+    def __init__(self, queue: str, schedule_id: str) -> None:
+        super().__init__(f"queue {queue!r} has no schedule {schedule_id!r}", {"queue": queue, "schedule_id": schedule_id})
+
+
 class LeaseLostError(DomainError):
     """The token is not, or no longer, a lease."""
 
@@ -94,7 +103,7 @@ class QueueNotEmptyError(DomainError):
     reason = "QUEUE_NOT_EMPTY"
 
     def __init__(self, queue: str) -> None:
-        super().__init__(f"queue {queue!r} has unfinished jobs; drain it first, or force", {"queue": queue})
+        super().__init__(f"queue {queue!r} has unfinished jobs, or schedules; drain it first, or force", {"queue": queue})
 
 
 class StoreFullError(DomainError):

@@ -9,6 +9,7 @@ from leasemq_server.broker.coalesce import Coalescer
 from leasemq_server.broker.dispatch import Dispatcher
 from leasemq_server.broker.queues import Queues
 from leasemq_server.broker.relay import Relay
+from leasemq_server.broker.schedules import Schedules
 from leasemq_server.broker.settle import Settler
 from leasemq_server.broker.tasks import Tasks
 from leasemq_server.broker.wakes import Wakes
@@ -36,6 +37,7 @@ class Broker:
         self.workers = Workers()
         self.awaiting = Awaiting(store)
         self.relay = Relay(store, self.queues, self.tasks)
+        self.schedules = Schedules(store, self.queues)
         self.dispatcher = Dispatcher(store, self.wakes, self.workers, self.relay, self.tasks)
         self.settler = Settler(store, self.relay)
         self._adds: Coalescer[tuple[str, Durability], NewJob, tuple[Added, Durability]] = Coalescer(self._add)

@@ -1,6 +1,7 @@
 """Listens to what scripts publish.
 
-Wakes, control messages, ends of jobs. After an outage everyone looks again, since messages may have been missed.
+Wakes, control messages, ends of jobs, times of schedules. After an outage everyone looks again, since messages may have
+been missed.
 """
 
 import asyncio
@@ -8,7 +9,7 @@ from contextlib import suppress
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import StoreUnavailableError
-from leasemq_server.store.keys import CONTROL_CHANNEL, DONE_CHANNEL, WAKE_CHANNEL
+from leasemq_server.store.keys import CONTROL_CHANNEL, DONE_CHANNEL, SCHEDULE_CHANNEL, WAKE_CHANNEL
 
 PAUSE_S = 0.2
 
@@ -35,13 +36,15 @@ class ListenLoop:
     async def step(self) -> None:
         """Listens until the store is gone."""
         async for channel, text in self._broker.store.messages(
-            [WAKE_CHANNEL, CONTROL_CHANNEL, DONE_CHANNEL], self._on_subscribed
+            [WAKE_CHANNEL, CONTROL_CHANNEL, DONE_CHANNEL, SCHEDULE_CHANNEL], self._on_subscribed
         ):
             if channel == WAKE_CHANNEL:
                 queue, _, in_ms = text.rpartition(" ")
                 self._broker.wakes.message(queue, int(in_ms))
             elif channel == CONTROL_CHANNEL:
                 self._broker.workers.control(text)
+            elif channel == SCHEDULE_CHANNEL:
+                self._broker.schedules.message(text)
             else:
                 self._broker.awaiting.finished(text)
 
@@ -49,6 +52,7 @@ class ListenLoop:
         self.subscribed.set()
         self._broker.wakes.wake_all()
         self._broker.awaiting.look_all()
+        self._broker.schedules.look_all()
         self._broker.tasks.spawn(self._broker.dispatcher.settle_unreceived())
 
     async def _run(self) -> None:

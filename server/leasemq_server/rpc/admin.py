@@ -26,7 +26,7 @@ from leasemq_server.rpc.encode import (
 from leasemq_server.store.types import Counts, Position
 
 SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
-CAPABILITIES = ("durability", "dead-letter-queue", "priority", "delay", "retry", "retention", "watch-worker")
+CAPABILITIES = ("durability", "dead-letter-queue", "priority", "delay", "retry", "retention", "watch-worker", "schedules")
 DEFAULT_ORDER = list(STATE_WORDS)
 
 
@@ -120,6 +120,7 @@ class AdminServicer:
         counts = await self._store.stats(request.queue)
         if not request.force and counts.waiting + counts.delayed + counts.active:
             raise QueueNotEmptyError(request.queue)
+        await self._broker.schedules.delete_all(request.queue, force=request.force)
         await self._broker.relay.relay(request.queue)  # its dead letters belong to another queue
         removed, left = await delete_queue_step(self._store, request.queue)
         if not left:

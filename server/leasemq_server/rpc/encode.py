@@ -23,6 +23,7 @@ STATES = {
     "failed": job_pb2.JOB_STATE_FAILED,
     "cancelled": job_pb2.JOB_STATE_CANCELLED,
 }
+SCHEDULED = b'"sc":'  # in the options of a job that a schedule added
 STATE_WORDS = {state: word for word, state in STATES.items()}
 
 
@@ -49,7 +50,7 @@ class LeaseWriter:
     def fill(self, lease: worker_pb2.Lease, leased: Leased) -> None:
         """A lease as its worker gets it."""
         job = leased.job
-        create_ms, _, spec = parse_blob(job.blob)
+        create_ms, options, spec = parse_blob(job.blob)
         key = (leased.queue, job.start_ms, job.expire_ms)
         common = self._common.get(key)
         if common is None:
@@ -66,6 +67,8 @@ class LeaseWriter:
             message.lease_expirations = job.lease_expirations
         if job.failure_count:
             message.failure_count = job.failure_count
+        if SCHEDULED in options:
+            message.schedule_id = json.loads(options)["sc"]
         set_time(message.create_time, create_ms)
 
     def _in_common(self, queue: str, start_ms: int, expire_ms: int) -> bytes:
@@ -89,6 +92,7 @@ def job_message(queue: str, stored: StoredJob) -> job_pb2.Job:
     job.spec.id = stored.id
     set_time(job.create_time, stored.create_ms)
     options = json.loads(stored.options) if stored.options else {}
+    job.schedule_id = options.get("sc", "")
     started = b"ls" in fields
     if "tl" in options and not started and state in ("waiting", "delayed"):
         set_time(job.expire_time, stored.create_ms + options["tl"])

@@ -17,6 +17,7 @@ _CODES = {
     "BATCH_TOO_LARGE": grpc.StatusCode.INVALID_ARGUMENT,
     "JOB_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "QUEUE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "SCHEDULE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "LEASE_LOST": grpc.StatusCode.FAILED_PRECONDITION,
     "JOB_NOT_IN_STATE": grpc.StatusCode.FAILED_PRECONDITION,
     "QUEUE_NOT_EMPTY": grpc.StatusCode.FAILED_PRECONDITION,
