@@ -12,8 +12,8 @@ from tests.store.declared import DECLARED
 from tests.store.harness import HOUR, LEASE_MS, Desk, new_job
 
 BATCH = 1000
-READ_ONLY = {"read", "stats"}
-REFUSED_WHEN_FULL = {"add"}
+READ_ONLY = {"read", "stats", "schedule_due", "schedule_read"}
+REFUSED_WHEN_FULL = {"add", "schedule_put", "schedule_fire", "schedule_trigger"}
 
 
 @pytest.mark.parametrize("name", all_names())
@@ -78,7 +78,7 @@ def test_a_script_that_does_not_exist_is_no_script() -> None:
 
 def test_keys_md_and_keys_py_name_the_same_keys() -> None:
     documented = {one.name: one.key.replace("QUEUE", "q").removesuffix("ID") for one in DECLARED}
-    constants = {name: getattr(keys, name) for name in ("QUEUES", "WORKERS", "WORKER_INFOS", "WORKER_POLLS")}
+    constants = {name: getattr(keys, name) for name in ("QUEUES", "WORKERS", "WORKER_INFOS", "WORKER_POLLS", "SCHEDULE_QUEUES")}
     assert documented == queue_keys("q") | constants
 
 
