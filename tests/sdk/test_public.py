@@ -30,15 +30,19 @@ NAMES = [
     "ListBackoff",
     "NewJob",
     "NotFound",
+    "Overlap",
     "QueueConfig",
     "QueueInfo",
     "Release",
     "Retention",
+    "ScheduleInfo",
+    "Schedules",
     "Seconds",
     "ServerInfo",
     "Snooze",
     "Stats",
     "StoreInfo",
+    "TriggeredJob",
     "Unavailable",
     "Worker",
     "WorkerStatus",
@@ -51,7 +55,7 @@ NAMES = [
 
 def test_the_public_names_are_these_and_no_others() -> None:
     assert sorted(leasemq.__all__) == sorted([*NAMES, *(cls.__name__ for cls in BY_REASON.values())])
-    assert leasemq.sync.__all__ == ["Admin", "Client"]
+    assert leasemq.sync.__all__ == ["Admin", "Client", "Schedules"]
 
 
 def test_every_public_thing_says_what_it_is() -> None:

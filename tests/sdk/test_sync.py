@@ -18,7 +18,8 @@ def blocking(broker: Broker):
 
 
 def test_it_has_every_method_of_the_async_client_with_the_same_signature() -> None:
-    for blocking_class, async_class in ((leasemq.sync.Client, leasemq.Client), (leasemq.sync.Admin, leasemq.Admin)):
+    for name_of_both in ("Client", "Admin", "Schedules"):
+        blocking_class, async_class = getattr(leasemq.sync, name_of_both), getattr(leasemq, name_of_both)
         for name, method in inspect.getmembers(async_class, inspect.isfunction):
             if not name.startswith("_"):
                 assert inspect.signature(getattr(blocking_class, name)) == inspect.signature(method) or name == "close"

@@ -41,18 +41,22 @@ from leasemq.model import (
     JobState,
     ListBackoff,
     NewJob,
+    Overlap,
     QueueConfig,
     QueueInfo,
     Retention,
+    ScheduleInfo,
     Seconds,
     ServerInfo,
     Stats,
     StoreInfo,
+    TriggeredJob,
     WorkerStatus,
     delays,
     exponential,
     fixed,
 )
+from leasemq.schedules import Schedules
 from leasemq.version import __version__
 from leasemq.worker import Worker
 
@@ -87,6 +91,7 @@ __all__ = [
     "ListBackoff",
     "NewJob",
     "NotFound",
+    "Overlap",
     "PayloadTooLarge",
     "PermissionDenied",
     "QueueConfig",
@@ -96,7 +101,9 @@ __all__ = [
     "QueueNotFound",
     "Release",
     "Retention",
+    "ScheduleInfo",
     "ScheduleNotFound",
+    "Schedules",
     "Seconds",
     "ServerInfo",
     "Snooze",
@@ -104,6 +111,7 @@ __all__ = [
     "StoreFull",
     "StoreInfo",
     "StoreUnavailable",
+    "TriggeredJob",
     "Unauthenticated",
     "Unavailable",
     "Worker",

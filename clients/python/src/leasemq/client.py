@@ -14,6 +14,7 @@ from leasemq.coalescing import Coalescer, in_batches
 from leasemq.codec import to_duration, to_seconds
 from leasemq.connection import Connection
 from leasemq.model import AddedJob, Backoff, Durability, JobInfo, JobState, NewJob, Retention, Seconds
+from leasemq.schedules import Schedules
 from leasemq.v1 import producer_pb2
 
 LONGEST_WAIT = 20.0
@@ -39,6 +40,7 @@ class Client:
         self.connection = Connection(address, retry_timeout)
         self._coalescer = Coalescer(self.connection)
         self._admin = Admin(self.connection)
+        self._schedules = Schedules(self.connection)
 
     @property
     def address(self) -> str:
@@ -49,6 +51,11 @@ class Client:
     def admin(self) -> Admin:
         """What operators call: counts, queues, jobs, workers."""
         return self._admin
+
+    @property
+    def schedules(self) -> Schedules:
+        """Jobs that the clock adds."""
+        return self._schedules
 
     async def __aenter__(self) -> Self:
         return self

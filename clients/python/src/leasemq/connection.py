@@ -17,11 +17,13 @@ import tenacity
 from leasemq.errors import DurabilityNotReached, LeaseMQError, Unavailable, from_rpc_error, is_retryable
 from leasemq.v1.admin_pb2_grpc import AdminServiceStub
 from leasemq.v1.producer_pb2_grpc import ProducerServiceStub
+from leasemq.v1.schedule_pb2_grpc import ScheduleServiceStub
 from leasemq.v1.worker_pb2_grpc import WorkerServiceStub
 
 if TYPE_CHECKING:
     from leasemq.v1.admin_pb2_grpc import AdminServiceAsyncStub
     from leasemq.v1.producer_pb2_grpc import ProducerServiceAsyncStub
+    from leasemq.v1.schedule_pb2_grpc import ScheduleServiceAsyncStub
     from leasemq.v1.worker_pb2_grpc import WorkerServiceAsyncStub
 
 log = logging.getLogger("leasemq")
@@ -147,6 +149,7 @@ class Stubs:
         self.producer: ProducerServiceAsyncStub = ProducerServiceStub(channel)
         self.worker: WorkerServiceAsyncStub = WorkerServiceStub(channel)
         self.admin: AdminServiceAsyncStub = AdminServiceStub(channel)
+        self.schedule: ScheduleServiceAsyncStub = ScheduleServiceStub(channel)
 
 
 class Connection:

@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Value
 
 from leasemq import model
-from leasemq.codec import JSON_TYPE, encode, from_duration, from_timestamp, to_duration, to_timestamp
-from leasemq.v1 import admin_pb2, job_pb2, producer_pb2
+from leasemq.codec import JSON_TYPE, decode, encode, from_duration, from_timestamp, to_duration, to_timestamp
+from leasemq.v1 import admin_pb2, job_pb2, producer_pb2, schedule_pb2
 
 
 def new_id() -> str:
@@ -127,6 +127,7 @@ def job_info(job: job_pb2.Job) -> model.JobInfo:
         lease_expirations=job.lease_expirations,
         cancel_requested=job.cancel_requested,
         worker_id=job.worker_id,
+        schedule_id=job.schedule_id,
         **{name: _time(job, name) for name in _JOB_TIMES},
     )
 
@@ -251,3 +252,59 @@ def server_info(response: admin_pb2.GetServerInfoResponse) -> model.ServerInfo:
         max_batch_size=response.max_batch_size,
         start_time=_time(response, "start_time"),
     )
+
+
+def schedule_info(schedule: schedule_pb2.Schedule) -> model.ScheduleInfo:
+    """Read a schedule."""
+    return model.ScheduleInfo(
+        queue=schedule.queue,
+        id=schedule.id,
+        cron=schedule.cron if schedule.HasField("cron") else None,
+        every=from_duration(schedule.every) if schedule.HasField("every") else None,
+        time_zone=schedule.time_zone or "UTC",
+        start_time=_time(schedule, "start_time"),
+        end_time=_time(schedule, "end_time"),
+        max_runs=schedule.max_runs or None,
+        overlap=model.Overlap(schedule.overlap or model.Overlap.ALLOW),
+        catch_up_window=from_duration(schedule.catch_up_window) if schedule.HasField("catch_up_window") else None,
+        job=_new_job(schedule.job),
+        next_run_time=_time(schedule, "next_run_time"),
+        last_run_time=_time(schedule, "last_run_time"),
+        run_count=schedule.run_count,
+        paused=schedule.paused,
+        last_job_id=schedule.last_job_id or None,
+    )
+
+
+def _new_job(spec: job_pb2.JobSpec) -> model.NewJob:
+    """Read what a producer said, so that it can be said again."""
+    retry = spec.retry
+    return model.NewJob(
+        payload=_payload(spec),
+        name=spec.name,
+        delay=from_duration(spec.delay) if spec.HasField("delay") else None,
+        priority=spec.priority,
+        lifo=spec.lifo,
+        attempts=retry.max_attempts or None,
+        backoff=_from_backoff(retry.backoff) if retry.HasField("backoff") else None,
+        timeout=from_duration(spec.timeout) if spec.HasField("timeout") else None,
+        ttl=from_duration(spec.ttl) if spec.HasField("ttl") else None,
+        headers=dict(spec.headers) or None,
+        content_type=spec.content_type or None,
+        completed_retention=_from_retention(spec.completed_retention) if spec.HasField("completed_retention") else None,
+        failed_retention=_from_retention(spec.failed_retention) if spec.HasField("failed_retention") else None,
+        dead_letter_queue=spec.dead_letter_queue or None,
+        max_lease_expirations=spec.max_lease_expirations if spec.HasField("max_lease_expirations") else None,
+    )
+
+
+def _payload(spec: job_pb2.JobSpec) -> Any:
+    try:
+        return decode(spec.payload, spec.content_type)
+    except ValueError:
+        return spec.payload  # it says that it is JSON, and is none
+
+
+def triggered(response: schedule_pb2.TriggerScheduleResponse) -> model.TriggeredJob:
+    """Read what became of a trigger."""
+    return model.TriggeredJob(response.job_id, response.created, model.JobState(response.state))

@@ -175,6 +175,11 @@ class Job:
         """How many attempts the producer allowed in all; None = the queue's default."""
         return self._spec.retry.max_attempts or None
 
+    @property
+    def schedule_id(self) -> str:
+        """The schedule that added it; empty when it was added by hand."""
+        return self._lease.job.schedule_id
+
     def raise_if_cancelled(self) -> None:
         """Raise Cancelled if the job is to stop; for handlers that are plain functions and check now and then."""
         if self.cancelled.is_set():

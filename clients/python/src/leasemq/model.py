@@ -53,6 +53,18 @@ class Durability(IntEnum):
         return cls(0) if isinstance(value, int) and value else None
 
 
+class Overlap(IntEnum):
+    """What a schedule does when a run is due and the job that it added last is unfinished: add another, or skip the run."""
+
+    UNKNOWN = 0
+    ALLOW = 1
+    SKIP = 2
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls(0) if isinstance(value, int) and value else None
+
+
 class FailureKind(IntEnum):
     """Why an attempt, or a job, failed."""
 
@@ -199,6 +211,7 @@ class JobInfo:
     lease_expirations: int
     cancel_requested: bool
     worker_id: str
+    schedule_id: str
     create_time: datetime | None
     run_time: datetime | None
     start_time: datetime | None
@@ -255,6 +268,41 @@ class QueueInfo:
     name: str
     config: QueueConfig
     stats: Stats
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleInfo:
+    """A schedule as the server sees it now. Either `cron` or `every` is set.
+
+    `next_run_time` is None while it is paused, and when no run is to come. `last_run_time` and `run_count` are of runs that were
+    made; `last_job_id` is of the job that was added last, by a run or by `trigger`.
+    """
+
+    queue: str
+    id: str
+    cron: str | None
+    every: timedelta | None
+    time_zone: str
+    start_time: datetime | None
+    end_time: datetime | None
+    max_runs: int | None
+    overlap: Overlap
+    catch_up_window: timedelta | None
+    job: NewJob
+    next_run_time: datetime | None
+    last_run_time: datetime | None
+    run_count: int
+    paused: bool
+    last_job_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TriggeredJob:
+    """The job that `Schedules.trigger` added; or, when `created` is False, the unfinished one that kept it from doing so."""
+
+    id: str
+    created: bool
+    state: JobState
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from leasemq.admin import Admin as AsyncAdmin
 from leasemq.client import Client as AsyncClient
+from leasemq.schedules import Schedules as AsyncSchedules
 
-__all__ = ["Admin", "Client"]
+__all__ = ["Admin", "Client", "Schedules"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,6 +107,30 @@ class Admin:
     workers = _listing(AsyncAdmin.workers)
 
 
+class Schedules:
+    """Jobs that the clock adds, blocking; reached as `client.schedules`. The listing is an iterator."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def inner(self) -> AsyncSchedules:
+        """The async twin."""
+        return self._client.inner.schedules
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the client's thread and wait for it."""
+        return self._client.run(coroutine)
+
+    upsert = _blocking(AsyncSchedules.upsert)
+    get = _blocking(AsyncSchedules.get)
+    delete = _blocking(AsyncSchedules.delete)
+    pause = _blocking(AsyncSchedules.pause)
+    resume = _blocking(AsyncSchedules.resume)
+    trigger = _blocking(AsyncSchedules.trigger)
+    list = _listing(AsyncSchedules.list)
+
+
 class Client:
     """Talks to a broker, blocking. Cheap to make: its thread starts and it connects with the first call."""
 
@@ -113,6 +138,7 @@ class Client:
         """Set up, as `leasemq.Client` does; nothing is sent yet."""
         self._inner = AsyncClient(address, retry_timeout=retry_timeout)
         self._admin = Admin(self)
+        self._schedules = Schedules(self)
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -133,6 +159,11 @@ class Client:
     def admin(self) -> Admin:
         """What operators call: counts, queues, jobs, workers."""
         return self._admin
+
+    @property
+    def schedules(self) -> Schedules:
+        """Jobs that the clock adds."""
+        return self._schedules
 
     add = _blocking(AsyncClient.add)
     add_many = _blocking(AsyncClient.add_many)
