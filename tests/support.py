@@ -27,6 +27,7 @@ from leasemq.v1 import (
     job_pb2,
     producer_pb2,
     producer_pb2_grpc,
+    schedule_pb2_grpc,
     worker_pb2,
     worker_pb2_grpc,
 )
@@ -243,7 +244,7 @@ def seconds(value: float) -> Duration:
 
 
 class Stubs:
-    """The three services' plain stubs on one channel, and short forms of the calls that most tests begin with."""
+    """The four services' plain stubs on one channel, and short forms of the calls that most tests begin with."""
 
     def __init__(self, address: str) -> None:
         # a channel of its own: by default those to one address share a connection, and the back-off after a broker's death
@@ -252,6 +253,7 @@ class Stubs:
         self.producer = producer_pb2_grpc.ProducerServiceStub(self.channel)
         self.worker = worker_pb2_grpc.WorkerServiceStub(self.channel)
         self.admin = admin_pb2_grpc.AdminServiceStub(self.channel)
+        self.schedule = schedule_pb2_grpc.ScheduleServiceStub(self.channel)
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from leasemq.v1 import admin_pb2 as admin
 from leasemq.v1 import job_pb2 as job
 from leasemq.v1 import producer_pb2 as producer
+from leasemq.v1 import schedule_pb2 as schedule
 from leasemq.v1 import worker_pb2 as worker
 
 from tests.support import seconds
@@ -349,6 +350,73 @@ def bad_bulks() -> Iterator[Bad]:
     yield Bad("no state", "admin.DeleteJobs", kinds["Delete"](queue="q", filter=admin.JobFilter(name="n")), ["filter.state"])
 
 
+def _schedule(what: str, fields: list[str], reason: str = "INVALID_FIELD", **said: Any) -> Bad:
+    """An upsert of the schedule that is there, with a rule broken."""
+    timetable = {} if said.keys() & {"cron", "every"} else {"cron": "@daily"}
+    whole = schedule.Schedule(**{"id": "kept", "queue": "q", "job": _spec(), **timetable, **said})
+    paths = [f"schedule.{field}" for field in fields]
+    return Bad(f"schedule: {what}", "schedule.UpsertSchedule", schedule.UpsertScheduleRequest(schedule=whole), paths, reason)
+
+
+def bad_schedules() -> Iterator[Bad]:
+    for queue in BAD_QUEUES:
+        yield _schedule(f"queue {queue[:12]!r}", ["queue"], queue=queue)
+    for name in ("", LONG, "a\nb"):
+        yield _schedule(f"id {name[:12]!r}", ["id"], id=name)
+    for cron in ("", "* * * *", "* * * * * * *", "0 0 30 2 *", "61 * * * *", "@reboot", "never", "* * * * * *" * 30):
+        yield _schedule(f"cron {cron[:20]!r}", ["cron"], cron=cron)
+    for zone in ("Nowhere/City", "../etc/passwd", "localtime", LONG):
+        yield _schedule(f"zone {zone[:20]!r}", ["time_zone"], time_zone=zone)
+    for name, span in (
+        ("negative", NEGATIVE),
+        ("huge", HUGE),
+        ("over ten years", TEN_YEARS),
+        ("of two signs", MIXED),
+        ("no", Duration()),
+    ):
+        yield _schedule(f"{name} every", ["every"], every=span)
+        yield _schedule(f"{name} catch-up", ["catch_up_window"], catch_up_window=span)
+    yield _schedule("every 99 ms", ["every"], every=seconds(0.099))
+    yield _schedule("catch-up of 999 ms", ["catch_up_window"], catch_up_window=seconds(0.999))
+    yield _schedule("every in a zone", ["time_zone"], every=seconds(5), time_zone="Europe/Berlin")
+    for time in (-1, 7_258_118_401, 2**62):
+        yield _schedule(f"start {time}", ["start_time"], start_time=Timestamp(seconds=time))
+        yield _schedule(f"end {time}", ["end_time"], end_time=Timestamp(seconds=time))
+    same = Timestamp(seconds=5)
+    yield _schedule("end at the start", ["end_time"], start_time=same, end_time=same)
+    for overlap in (3, -1):
+        yield _schedule(f"overlap {overlap}", ["overlap"], overlap=overlap)
+    yield _schedule("job with an id", ["job.id"], job=_spec(id="mine"))
+    yield _schedule("job with a time", ["job.run_time"], job=_spec(run_time=Timestamp(seconds=5)))
+    yield _schedule("job without a name", ["job.name"], job=job.JobSpec())
+    yield _schedule("job with a priority", ["job.priority"], job=_spec(priority=2_097_152))
+    yield _schedule("job with a negative delay", ["job.delay"], job=_spec(delay=NEGATIVE))
+    yield _schedule("job with a payload", ["job.payload"], "PAYLOAD_TOO_LARGE", job=_spec(payload=b"x" * (MIB + 1)))
+    yield _schedule("no job", ["job", "job.name"], job=None)
+    nothing = ["", "queue", "id", "timetable", "job", "job.name"]
+    fields = [f"schedule.{field}".rstrip(".") for field in nothing]
+    yield Bad("no schedule", "schedule.UpsertSchedule", schedule.UpsertScheduleRequest(), fields)
+
+
+def bad_schedule_calls(scene: Scene) -> Iterator[Bad]:
+    for verb in ("Get", "Delete", "Pause", "Resume", "Trigger"):
+        rpc, kind = f"schedule.{verb}Schedule", getattr(schedule, f"{verb}ScheduleRequest")
+        yield Bad("queue", rpc, kind(queue="a b", schedule_id="kept"), ["queue"])
+        yield Bad("no id", rpc, kind(queue="q"), ["schedule_id"])
+        yield Bad("long id", rpc, kind(queue="q", schedule_id=LONG), ["schedule_id"])
+        for queue, schedule_id in (("q", "unknown"), ("unknown", "kept")):
+            named = {"queue": queue, "schedule_id": schedule_id}
+            yield Bad(f"unknown {queue} {schedule_id}", rpc, kind(**named), [], "SCHEDULE_NOT_FOUND", named)
+    long = schedule.TriggerScheduleRequest(queue="q", schedule_id="kept", request_id=LONG)
+    yield Bad("long request", "schedule.TriggerSchedule", long, ["request_id"])
+    listing = schedule.ListSchedulesRequest()
+    yield Bad("queue", "schedule.ListSchedules", schedule.ListSchedulesRequest(queue="a b"), ["queue"])
+    yield Bad("page of 1,001", "schedule.ListSchedules", _with(listing, page_size=1001), ["page_size"])
+    for number, token in enumerate([*GARBAGE_PAGES, scene.queues_page, scene.jobs_page]):
+        if token:
+            yield Bad(f"page {number}", "schedule.ListSchedules", _with(listing, page_token=token), ["page_token"])
+
+
 def all_bad(scene: Scene) -> dict[str, list[Bad]]:
     """All bad requests, by their group."""
     return {
@@ -361,4 +429,5 @@ def all_bad(scene: Scene) -> dict[str, list[Bad]]:
         "queue calls": [*bad_queue_calls()],
         "pages": [*bad_pages(scene), *bad_listings()],
         "bulk verbs": [*bad_bulks()],
+        "schedules": [*bad_schedules(), *bad_schedule_calls(scene)],
     }

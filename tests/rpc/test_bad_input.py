@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import grpc
 import pytest
-from leasemq.v1 import admin_pb2
+from leasemq.v1 import admin_pb2, job_pb2, schedule_pb2
 
 from tests.rpc.bad_requests import Bad, Scene, all_bad
 from tests.support import BrokerProcess, Refusal, StoreProcess, Stubs, refusal_of, seconds, short_directory
@@ -18,6 +18,7 @@ CODES = {
     "BATCH_TOO_LARGE": grpc.StatusCode.INVALID_ARGUMENT,
     "JOB_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "QUEUE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "SCHEDULE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "LEASE_LOST": grpc.StatusCode.FAILED_PRECONDITION,
     "JOB_NOT_IN_STATE": grpc.StatusCode.FAILED_PRECONDITION,
     "QUEUE_NOT_EMPTY": grpc.StatusCode.FAILED_PRECONDITION,
@@ -51,6 +52,8 @@ async def fill(place: Place) -> None:
         for job_id in ("waiting", "waiting too"):
             await stubs.add("q", id=job_id)
         await stubs.add("r")
+        kept = schedule_pb2.Schedule(id="kept", queue="q", cron="0 0 29 2 *", job=job_pb2.JobSpec(name="n"))
+        await stubs.schedule.UpsertSchedule(schedule_pb2.UpsertScheduleRequest(schedule=kept))
 
 
 @pytest.fixture
@@ -115,7 +118,10 @@ async def test_each_broken_rule_gets_its_reason_and_field_and_changes_nothing(
 def test_the_table_covers_every_rpc_that_takes_anything():
     covered = {bad.rpc.partition(".")[2] for group in all_bad(Scene("n/q/active", "", "")).values() for bad in group}
     with_fields = {
-        method.name for service in ("producer", "worker", "admin") for method in _methods(service) if method.input_type.fields
+        method.name
+        for service in ("producer", "worker", "admin", "schedule")
+        for method in _methods(service)
+        if method.input_type.fields
     }
     assert with_fields == covered
 
@@ -123,7 +129,7 @@ def test_the_table_covers_every_rpc_that_takes_anything():
 def _methods(service: str) -> list[Any]:
     from leasemq.v1 import producer_pb2, worker_pb2  # noqa: PLC0415 - used here alone
 
-    modules = {"producer": producer_pb2, "worker": worker_pb2, "admin": admin_pb2}
+    modules = {"producer": producer_pb2, "worker": worker_pb2, "admin": admin_pb2, "schedule": schedule_pb2}
     return list(modules[service].DESCRIPTOR.services_by_name[f"{service.title()}Service"].methods)
 
 

@@ -1,4 +1,4 @@
-"""What stands beside the three services: reflection, health, channelz."""
+"""What stands beside the four services: reflection, health, channelz."""
 
 import grpc
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
@@ -9,7 +9,7 @@ from leasemq.v1 import admin_pb2, job_pb2
 
 from tests.support import BrokerProcess, Stubs
 
-SERVICES = {f"leasemq.v1.{name}Service" for name in ("Producer", "Worker", "Admin")}
+SERVICES = {f"leasemq.v1.{name}Service" for name in ("Producer", "Worker", "Admin", "Schedule")}
 
 
 async def test_reflection_lists_the_services_and_describes_them(stubs: Stubs):
