@@ -17,7 +17,7 @@ from leasemq_server.jobs.schedules import Past, Rules, Step, firing_id, first_ru
 from leasemq_server.store.schedules import Due, FireStep, NewSchedule, StoredSchedule, Triggered
 from leasemq_server.store.store import Store
 
-MAX_STEPS = 200  # of one script call
+MAX_STEPS = 100  # of one script call: some 4 ms of the store's time
 MAX_DUE = 50
 MAX_ROUNDS = 20  # then other queues have their turn
 BROKEN_MS = 5_000
@@ -80,8 +80,7 @@ class Schedules:
         rules = _rules(new.rules)
         while True:
             old, now_ms = await self._settled(queue, new.id)
-            next_ms = None if old is not None and old.paused else first_run(rules, _past(old), now_ms)
-            if await self._store.put_schedule(queue, new, old, next_ms):
+            if await self._store.put_schedule(queue, new, old, first_run(rules, _past(old), now_ms)):
                 return await self.get(queue, new.id), old is None
 
     async def _settled(self, queue: str, schedule_id: str) -> tuple[StoredSchedule | None, int]:

@@ -89,7 +89,10 @@ class ScheduleVerbs(ABC):
         """Runs a command."""
 
     async def put_schedule(self, queue: str, new: NewSchedule, expected: StoredSchedule | None, next_ms: int | None) -> bool:
-        """Makes a schedule (nothing is expected), or changes it if it still is as expected; False when it is not."""
+        """Makes a schedule (nothing is expected), or changes it if it still is as expected; False when it is not.
+
+        `next_ms` is not taken while it is paused.
+        """
         reply = await self._run(
             "schedule_put",
             queue,
