@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from leasemq.v1 import job_pb2, schedule_pb2
+from leasemq.v1 import admin_pb2, job_pb2, schedule_pb2
 
 from tests.support import BrokerProcess, StoreProcess, Stubs, eventually, seconds, short_directory
 
@@ -23,6 +23,7 @@ BROKERS = 3
 EVERY_MS = (200, 300, 500, 1000)
 QUEUES = ("a", "b")
 PATIENCE_S = 60.0
+MISSED_MS = 350  # that the store is down: runs are missed
 
 
 @dataclass
@@ -49,10 +50,10 @@ class Fleet:
                     await asyncio.sleep(0.02)
 
     async def kill_and_restart(self, until: float) -> None:
-        """One broker, or all of them, at a random moment; they come back after another one."""
+        """One broker, or all of them (the first time for sure), at a random moment; they come back after another one."""
         while time.monotonic() < until:
             await asyncio.sleep(self.random.uniform(0.05, 1.0))
-            doomed = self.brokers if self.random.random() < 0.2 else [self.random.choice(self.brokers)]
+            doomed = self.brokers if not self.kills or self.random.random() < 0.2 else [self.random.choice(self.brokers)]
             for broker in doomed:
                 broker.kill()
                 self.kills += 1
@@ -166,3 +167,32 @@ def print_lateness(seen: Seen) -> None:
     late = sorted(min(times) - int(job.rpartition(":")[2]) for job, times in seen.made.items())
     assert late[0] >= 0, "a run was made before its time"
     print(f"lateness in ms: p50 {late[len(late) // 2]}, p90 {late[len(late) * 9 // 10]}, most {late[-1]}")
+
+
+async def test_no_run_is_made_twice_and_none_is_missed_when_the_store_is_killed():
+    """It keeps what it has acknowledged: a run and the move of the next time are one write."""
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(short_directory())
+        store = stack.enter_context(StoreProcess(directory / "store", appendonly="yes", appendfsync="always"))
+        broker = stack.enter_context(BrokerProcess(directory, store=store.url))
+        async with Stubs(broker.address) as stubs:
+            fleet = Fleet([broker], [stubs], random.Random(0))
+            spec = job_pb2.JobSpec(name="n")
+            said = schedule_pb2.Schedule(id="s", queue="q", every=seconds(0.1), catch_up_window=seconds(600), job=spec)
+            first = (await upsert(fleet, said)).next_run_time.ToMilliseconds()
+            for _ in range(4):
+                before = (await upsert(fleet, said)).run_count
+                await eventually(lambda before=before: runs_more_than(fleet, said, before), PATIENCE_S)
+                store.kill()
+                down_ms = time.time() * 1000
+                await eventually(lambda since=down_ms: time.time() * 1000 > since + MISSED_MS, PATIENCE_S)
+                store.start()
+            end = await paused(fleet, said)
+            listed = await stubs.admin.ListJobs(admin_pb2.ListJobsRequest(queue="q", page_size=1000))
+    last = end.last_run_time.ToMilliseconds()
+    assert [job.id for job in listed.jobs] == [f"s:{at}" for at in range(first, last + 1, 100)]
+    assert end.run_count == len(listed.jobs)
+
+
+async def runs_more_than(fleet: Fleet, schedule: schedule_pb2.Schedule, count: int) -> bool:
+    return (await upsert(fleet, schedule)).run_count > count

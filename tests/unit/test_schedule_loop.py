@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import pytest
 from leasemq_server.errors import StoreFullError
 from leasemq_server.loops import schedule as loops
+from leasemq_server.loops.listen import ListenLoop
 from leasemq_server.loops.schedule import ScheduleLoop
+from leasemq_server.store.keys import SCHEDULE_CHANNEL
 
 from tests.support import eventually
 
@@ -124,3 +126,25 @@ async def test_it_tries_again_when_the_store_refuses(scheduler: Scheduler, monke
     await eventually(lambda: len(scheduler.looks) == 3)
     await turns()
     assert len(scheduler.looks) == 3
+
+
+async def test_the_subscription_passes_messages_on_and_lets_all_be_looked_at_when_it_begins_anew():
+    heard: list[str] = []
+
+    async def messages(channels: list[str], ready: Callable[[], None]) -> AsyncIterator[tuple[str, str]]:
+        assert SCHEDULE_CHANNEL in channels
+        ready()
+        yield SCHEDULE_CHANNEL, "q 5"
+
+    schedules = SimpleNamespace(message=heard.append, look_all=lambda: heard.append("all"))
+    nothing = SimpleNamespace(wake_all=lambda: None, look_all=lambda: None, settle_unreceived=lambda: None, spawn=lambda _: None)
+    broker = SimpleNamespace(
+        store=SimpleNamespace(messages=messages),
+        schedules=schedules,
+        wakes=nothing,
+        awaiting=nothing,
+        dispatcher=nothing,
+        tasks=nothing,
+    )
+    await ListenLoop(broker).step()  # type: ignore[arg-type] # all of the broker that it uses
+    assert heard == ["all", "q 5"]
