@@ -17,7 +17,7 @@ WORKER_INFOS = "lmq:{workers}:infos"  # hash: worker id to a serialized Worker
 WORKER_POLLS = "lmq:{workers}:polls"  # hash: worker id to the time of its last lease call
 
 _NAMES = ("meta", "wait", "delayed", "leases", "expiry", "completed", "failed", "cancelled", "purge", "outbox")
-_PREFIXES = ("spec", "job", "logs", "request")
+_PREFIXES = ("spec", "job", "run", "logs", "request")
 
 
 @lru_cache(maxsize=4096)

@@ -61,13 +61,11 @@ def _ms(value: Any) -> int:
         return int(float(value))
 
 
-_COMPLETED_REPLY = [b"OK", b"completed", b"0", 0]
+_CREATED = Added(True, "waiting", 0)
 _COMPLETED = Outcome("completed", 0, 0)
 
 
 def _outcome(reply: Sequence[Any]) -> Outcome:
-    if reply == _COMPLETED_REPLY:
-        return _COMPLETED
     if _text(reply[0]) == "LEASE_LOST":
         return LOST
     return Outcome(_text(reply[1]), _ms(reply[2]), int(reply[3]))
@@ -78,6 +76,20 @@ def parse_blob(blob: bytes) -> tuple[int, bytes, bytes]:
     header, _, spec = blob.partition(b"\n")
     create_ms, _, options = header.partition(b" ")
     return int(create_ms), options, spec
+
+
+def parse_plain(record: bytes) -> dict[bytes, bytes]:
+    """The record of a plain life (lua/lib/plain.lua) as the fields of the hash that it would unfold into."""
+    head, _, end = record.partition(b"\n")
+    start, _, worker = head[25:].partition(b" ")
+    state = b"active" if head[:1] == b"a" else b"completed"
+    fields = {b"s": state, b"t": head[1:25], b"a": b"1", b"w": worker, b"ls": start}
+    if end:
+        finish, _, rest = end.partition(b"\n")
+        fields[b"ft"] = finish
+        if rest:
+            fields[b"rt"], _, fields[b"r"] = rest.partition(b"\n")
+    return fields
 
 
 class Store:
@@ -149,6 +161,8 @@ class Store:
         else:
             reply = await self._add_durably(queue, jobs, durability)
             reached = durability
+        if not reply:
+            return [_CREATED] * len(jobs), reached
         return [Added(bool(item[0]), _text(item[1]), _ms(item[2])) for item in reply], reached
 
     async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> Any:
@@ -190,10 +204,10 @@ class Store:
         """Leases jobs to several requests at once, first come first served; `call` names this very call to `give_back`."""
         wanted = min(sum(request.max_jobs for request in requests), MAX_MOVES)
         nonces = urlsafe_b64encode(os.urandom(NONCE_BYTES * wanted))
-        next_in_ms, more, outbox, answers = await self._run(
+        next_in_ms, more, outbox, start_ms, answers = await self._run(
             "lease", queue, requests, seed=self._seed(), max_moves=MAX_MOVES, max_bytes=MAX_REPLY_BYTES, nonces=nonces, call=call
         )
-        leases = [[_leased(item) for item in answer] for answer in answers]
+        leases = [_leased(int(start_ms), *answer) for answer in answers]
         return LeaseReply(int(next_in_ms), bool(more), bool(outbox), leases)
 
     async def give_back(self, queue: str, requests: Sequence[tuple[str, bool]], call: str = "") -> int:
@@ -217,7 +231,8 @@ class Store:
 
     async def complete(self, queue: str, items: Sequence[tuple[str, str, bytes, str]]) -> list[Outcome]:
         """Completes jobs, each (job id, nonce, result, content type)."""
-        return [_outcome(reply) for reply in await self._run("complete", queue, items)]
+        replies = await self._run("complete", queue, items)
+        return [_outcome(reply) for reply in replies] if replies else [_COMPLETED] * len(items)
 
     async def fail(self, queue: str, items: Sequence[tuple[str, str, str, int, int | str]]) -> tuple[list[Outcome], bool]:
         """Fails attempts, each (job id, nonce, failure JSON, non_retryable 0|1, retry delay ms or "").
@@ -479,17 +494,27 @@ def _score(value: Any) -> str:
     return _text(value)
 
 
-def _leased(item: Sequence[Any]) -> LeasedJob:
-    job_id, nonce, blob, attempt, expire_ms, expirations, failures, start_ms = item
-    return LeasedJob(
-        _text(job_id), _text(nonce), blob, int(attempt), _ms(expire_ms), int(expirations), int(failures), _ms(start_ms)
-    )
+def _leased(
+    start_ms: int, expire_ms: bytes, ids: list[bytes], nonces: list[bytes], blobs: list[bytes], others: list[list[Any]]
+) -> list[LeasedJob]:
+    """The leases of one request: all at their first, plain lease but the others, which say what is different."""
+    expire = int(expire_ms)
+    leased = [
+        LeasedJob(job_id.decode(), nonce.decode(), blob, 1, expire, 0, 0, start_ms)
+        for job_id, nonce, blob in zip(ids, nonces, blobs, strict=True)
+    ]
+    for index, *numbers in others:
+        job = leased[index]
+        leased[index] = LeasedJob(job.id, job.nonce, job.blob, *map(_ms, numbers))
+    return leased
 
 
 def _stored(job_id: str, reply: Sequence[Any]) -> StoredJob:
-    blob, delayed, leased, flat = reply
+    blob, delayed, leased, flat, plain = reply
     create_ms, options, spec = parse_blob(blob)
     fields = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
+    if plain:
+        fields = parse_plain(plain)
     return StoredJob(job_id, create_ms, options, spec, _ms(delayed), _ms(leased), fields)
 
 
