@@ -5,7 +5,6 @@ import re
 import pytest
 from leasemq_server.store import keys
 from leasemq_server.store.keys import queue_keys
-from leasemq_server.store.keys import queue_keys
 from leasemq_server.store.scripts import LUA, ScriptCallError, all_names, load
 from leasemq_server.store.types import Durability, LeaseRequest
 

@@ -3,7 +3,7 @@
 import os
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from leasemq_server.errors import DurabilityNotReachedError, StoreFullError, StoreUnavailableError
 from leasemq_server.store import keys
 from leasemq_server.store.connect import Client
+from leasemq_server.store.pipe import Pipe
 from leasemq_server.store.scripts import Script, load
 from leasemq_server.store.types import (
     LOST,
@@ -97,6 +98,8 @@ class Store:
 
     def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:
         self._client = client
+        self._pipe = Pipe(client.connection_pool) if real else None
+        self._call = client.execute_command if self._pipe is None else self._pipe.call
         self._real = real
         self._now_ms = now_ms or (lambda: None)
         self.replicas = 1
@@ -104,6 +107,8 @@ class Store:
 
     async def close(self) -> None:
         """Closes the connections."""
+        if self._pipe is not None:
+            await self._pipe.close()
         await self._client.aclose()
 
     # -- calls ---------------------------------------------------------------------------------------------------
@@ -112,17 +117,17 @@ class Store:
         script = load(name)
         call = script.call_args(queue, {"now_ms": self._now(), **args}, items)
         try:
-            return await self._evalsha(self._client, script, call)
+            return await self._evalsha(self._call, script, call)
         except RedisError as error:
             raise _domain_error(error) from error
         except OSError as error:
             raise StoreUnavailableError(str(error)) from error
 
-    async def _evalsha(self, client: Any, script: Script, call: list[Any]) -> Any:
+    async def _evalsha(self, execute: Callable[..., Awaitable[Any]], script: Script, call: list[Any]) -> Any:
         try:
-            return await client.execute_command("EVALSHA", script.sha(with_flags=self._real), *call)
+            return await execute("EVALSHA", script.sha(with_flags=self._real), *call)
         except NoScriptError:
-            return await client.execute_command("EVAL", script.text(with_flags=self._real), *call)
+            return await execute("EVAL", script.text(with_flags=self._real), *call)
 
     async def _command(self, *command: Any) -> Any:
         try:
@@ -178,7 +183,7 @@ class Store:
         )
         try:
             async with self._client.client() as connection:
-                reply = await self._evalsha(connection, script, call)
+                reply = await self._evalsha(connection.execute_command, script, call)
                 reached = await self._wait(connection, wait)
         except RedisError as error:
             raise _domain_error(error) from error

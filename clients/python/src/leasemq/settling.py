@@ -12,8 +12,8 @@ import grpc
 from leasemq.attempt import Outcome, fail
 from leasemq.codec import from_timestamp
 from leasemq.connection import Connection, persist, worth_repeating
+from leasemq.convert import job_state
 from leasemq.errors import LeaseLost, LeaseMQError, from_status
-from leasemq.model import JobState
 from leasemq.v1 import worker_pb2
 
 MAX_SETTLEMENTS = 1_000
@@ -104,7 +104,7 @@ class Settler:
 
     def _settled(self, outcome: Outcome, settled: worker_pb2.Settled) -> None:
         job = outcome.attempt.job
-        job.state = JobState(settled.state)
+        job.state = job_state(settled.state)
         if settled.HasField("next_run_time"):
             job.next_run_time = from_timestamp(settled.next_run_time)
         job.attempts_remaining = settled.attempts_remaining
