@@ -43,7 +43,7 @@ def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Ch
 
 
 def _has_no_options(spec: job_pb2.JobSpec, size: int) -> bool:
-    """Whether the spec is nothing but name, payload and content type, by its size: that costs less than a look at each other field.
+    """Whether the spec is nothing but name, payload and content type, by its size: cheaper than a look at each field.
 
     A text that is not ASCII takes more bytes than characters; then the fields are looked at.
     """

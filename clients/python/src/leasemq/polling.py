@@ -1,7 +1,4 @@
-"""Asks for jobs by long polls, for as many as there are free slots, never cancelled while in flight.
-
-A worker with many slots has two polls, each for half of them at most: while it works one's jobs, the broker serves the other.
-"""
+"""Asks for jobs: one long poll at a time, for as many as there are free slots, never cancelled while in flight."""
 
 from __future__ import annotations
 
@@ -20,8 +17,6 @@ from leasemq.v1 import worker_pb2
 MAX_JOBS = 1_000
 EARLY = 1.0
 """Seconds; a broker that goes down, or drains the worker, sends an empty answer sooner: asking again at once is no use."""
-SLOTS_FOR_TWO = 20
-"""Slots from which on there are two polls."""
 LINGER = 0.002
 """Seconds that a busy worker (under a tenth of its slots free, and the last poll was filled) waits for more free slots."""
 DRAIN_TIMEOUT = 5.0
@@ -48,15 +43,12 @@ class Poller:
         self._worker_id = worker_id
         self._lease = to_duration(lease)
         self._few = slots // 10
-        self._lanes = 2 if slots >= SLOTS_FOR_TWO else 1
-        self._most = min(-(-slots // self._lanes), MAX_JOBS)
-        self._asked = 0
         self._free = free
         self._take = take
         self._report = report
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._in_flight = 0
+        self._in_flight = False
         self._quiet = False
         self._draining = False
 
@@ -64,14 +56,6 @@ class Poller:
         """Begin. The task ends with `drain`, or with InvalidField if the broker won't have such a worker."""
         self._task = asyncio.get_running_loop().create_task(self._run())
         return self._task
-
-    async def _run(self) -> None:
-        lanes = [asyncio.create_task(self._poll_while_free()) for _ in range(self._lanes)]
-        try:
-            await asyncio.gather(*lanes)
-        finally:
-            for lane in lanes:
-                lane.cancel()
 
     def wake(self) -> None:
         """Look again at how many slots are free."""
@@ -116,32 +100,24 @@ class Poller:
         with suppress(LeaseMQError):  # then the poll fails as well, or ends when its wait is over
             await persist(attempt, lambda _, wait: not self._in_flight or time.monotonic() + wait > deadline)
 
-    def _to_ask(self) -> int:
-        return 0 if self._quiet else min(self._free() - self._asked, self._most)
-
-    async def _poll_while_free(self) -> None:
+    async def _run(self) -> None:
         too_early, more = 0, False
         while not self._draining:
             await asyncio.sleep(0)  # handlers that end in this round free their slots first: fewer, larger polls
-            wanted = self._to_ask()
-            if more and 0 < wanted < self._few:
+            free = 0 if self._quiet else self._free()
+            if more and 0 < free < self._few:
                 await asyncio.sleep(LINGER)
-                wanted = self._to_ask()
-            if wanted <= 0:
+                free = 0 if self._quiet else self._free()
+            if free <= 0:
                 self._woken.clear()
                 await self._woken.wait()
                 continue
             asked = time.monotonic()
-            self._asked += wanted
-            try:
-                leases = await self._poll(wanted)
-            finally:
-                self._asked -= wanted
-            more = len(leases) >= wanted
+            leases = await self._poll(min(free, MAX_JOBS))
+            more = len(leases) >= min(free, MAX_JOBS)
             received = time.monotonic()
             for lease in leases:
                 self._take(lease, received)
-            self._woken.set()  # what was asked for too much is free for the other lane
             too_early = too_early + 1 if not leases and received - asked < EARLY else 0
             if too_early and not self._draining:
                 await asyncio.sleep(min(0.05 * 2**too_early, 1.0))
@@ -157,13 +133,13 @@ class Poller:
         )
 
         async def attempt() -> worker_pb2.BatchLeaseJobsResponse:
-            self._in_flight += 1
+            self._in_flight = True
             try:
                 return await self._connection.attempt(
                     self._connection.stubs.worker.BatchLeaseJobs, request, LONGEST_WAIT + WAIT_MARGIN
                 )
             finally:
-                self._in_flight -= 1
+                self._in_flight = False
 
         try:
             return (await persist(attempt, lambda _error, _wait: self._draining, self._worth_repeating)).leases
