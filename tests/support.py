@@ -58,6 +58,13 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("LEASEMQ_")}
 
 
+def stored_nonce(store: "redis.Redis[bytes]", queue: str, job_id: str) -> str:
+    """The nonce of an ACTIVE job's lease, wherever the store keeps it (KEYS.md)."""
+    plain = store.get(f"lmq:q:{{{queue}}}:run:{job_id}")
+    nonce = plain[1:25] if plain else store.hget(f"lmq:q:{{{queue}}}:job:{job_id}", "t")
+    return (nonce or b"").decode()
+
+
 class BrokerProcess:
     """`leasemq serve` as a child process. It keeps its address over restarts; its log is a file beside its data."""
 

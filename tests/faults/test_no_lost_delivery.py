@@ -14,7 +14,17 @@ from pathlib import Path
 import redis
 from leasemq.v1 import admin_pb2, job_pb2
 
-from tests.support import BrokerProcess, StoreProcess, Stubs, calls_in_flight, eventually, refusal, seconds, short_directory
+from tests.support import (
+    BrokerProcess,
+    StoreProcess,
+    Stubs,
+    calls_in_flight,
+    eventually,
+    refusal,
+    seconds,
+    short_directory,
+    stored_nonce,
+)
 
 KILLS = int(os.environ.get("LEASEMQ_KILLS", "1000"))
 BACK_WITHIN_S = 2.0
@@ -62,9 +72,8 @@ def leased_unread(store: "redis.Redis[bytes]", read: set[str]) -> list[str]:
     tokens = []
     for key in store.scan_iter("lmq:q:{kills-*}:leases"):
         queue = key.decode().partition("{")[2].partition("}")[0]
-        for job_id in store.zrange(key, 0, -1):
-            nonce = store.hget(f"lmq:q:{{{queue}}}:job:{job_id.decode()}", "t")
-            tokens.append(f"{(nonce or b'').decode()}/{queue}/{job_id.decode()}")
+        ids = [job_id.decode() for job_id in store.zrange(key, 0, -1)]
+        tokens += [f"{stored_nonce(store, queue, job_id)}/{queue}/{job_id}" for job_id in ids]
     return [token for token in tokens if token not in read]
 
 

@@ -10,7 +10,7 @@ import pytest
 from leasemq.v1 import admin_pb2, job_pb2, schedule_pb2
 
 from tests.rpc.bad_requests import Bad, Scene, all_bad
-from tests.support import BrokerProcess, Refusal, StoreProcess, Stubs, refusal_of, seconds, short_directory
+from tests.support import BrokerProcess, Refusal, StoreProcess, Stubs, refusal_of, seconds, short_directory, stored_nonce
 
 CODES = {
     "INVALID_FIELD": grpc.StatusCode.INVALID_ARGUMENT,
@@ -65,13 +65,13 @@ async def stubs(place: Place) -> AsyncIterator[Stubs]:
 @pytest.fixture
 async def scene(stubs: Stubs, place: Place) -> Scene:
     with place.store.client() as client:
-        nonce = client.hget("lmq:q:{q}:job:active", "t")
-    assert isinstance(nonce, bytes)
+        nonce = stored_nonce(client, "q", "active")
+    assert nonce
     queues = await stubs.admin.ListQueues(admin_pb2.ListQueuesRequest(page_size=1))
     jobs = await stubs.admin.ListJobs(admin_pb2.ListJobsRequest(queue="q", page_size=1))
     assert queues.next_page_token
     assert jobs.next_page_token
-    return Scene(f"{nonce.decode()}/q/active", queues.next_page_token, jobs.next_page_token)
+    return Scene(f"{nonce}/q/active", queues.next_page_token, jobs.next_page_token)
 
 
 async def send(stubs: Stubs, bad: Bad) -> Refusal:

@@ -22,12 +22,17 @@ async def test_a_lone_add_leaves_at_once_and_alone() -> None:
     assert producer.methods == ["AddJob", "AddJob"]
 
 
-async def test_adds_that_come_together_travel_together_in_their_order() -> None:
+@pytest.mark.parametrize(("jobs", "batches"), [(2, 1), (63, 1), (64, 2), (500, 2)])
+async def test_adds_that_come_together_travel_together_in_their_order(jobs: int, batches: int) -> None:
+    """Many of them in as many batches as may be in flight, so that one is worked on while another is made."""
     producer = Producer()
     async with serving(producer) as address, Client(address) as client:
-        added = await asyncio.gather(*(client.add("email", number, id=str(number)) for number in range(500)))
-    assert [job.id for job in added] == [str(number) for number in range(500)]
-    assert producer.calls == [[str(number) for number in range(500)]]
+        added = await asyncio.gather(*(client.add("email", number, id=str(number)) for number in range(jobs)))
+    assert [job.id for job in added] == [str(number) for number in range(jobs)]
+    assert sorted(map(len, producer.calls)) == [jobs // batches] * batches
+    assert sorted(producer.calls, key=lambda call: int(call[0])) == [
+        [str(number) for number in range(start, start + jobs // batches)] for start in range(0, jobs, jobs // batches)
+    ]
 
 
 async def test_adds_that_come_while_a_batch_is_on_its_way_go_with_the_next_one() -> None:
@@ -40,7 +45,7 @@ async def test_adds_that_come_while_a_batch_is_on_its_way_go_with_the_next_one()
             await asyncio.sleep(0.001)
         gate.set()
         await asyncio.gather(*adds)
-    assert len(producer.calls) == IN_FLIGHT + 1
+    assert len(producer.calls) == 2 * IN_FLIGHT
     assert sorted(int(payload) for call in producer.calls for payload in call) == list(range(100))
 
 

@@ -268,7 +268,7 @@ async def test_settlements_and_adds_travel_in_batches(client: Client, queue: str
     async with worker(client, queue, handler, concurrency=100):
         await until(lambda: done == 1_000)
     assert (await client.admin.stats(queue)).completed == 1_000
-    assert calls["BatchAddJobsRequest"] == 1
+    assert calls["BatchAddJobsRequest"] == 2
     assert calls["SettleJobsRequest"] <= 20
     assert calls["BatchLeaseJobsRequest"] <= 30
 

@@ -46,9 +46,12 @@ def test_a_real_store_gets_the_flags_and_the_digest_of_the_very_text() -> None:
 
 
 def test_the_call_is_in_the_order_of_the_header() -> None:
-    script = load("extend")
-    call = script.call_args("q", {"lease_ms": 5, "now_ms": 7}, [("a", "n1"), ("b", "n2")])
-    assert call == [2, "lmq:q:{q}:leases", "lmq:q:{q}:job:", 7, 5, "a", "n1", "b", "n2"]
+    script = load("configure")
+    call = script.call_args("q", {"config": "{}", "expected": "", "now_ms": 7, "config_proto": b"c"}, [])
+    assert call == [1, "lmq:q:{q}:meta", 7, "", b"c", "{}"]
+    script = load("promote")
+    call = script.call_args("q", {"now_ms": 7}, [("a",), ("b",)])
+    assert call == [len(script.keys), *(queue_keys("q")[name] for name in script.keys), 7, "a", "b"]
 
 
 @pytest.mark.parametrize("args", [{}, {"now_ms": 1}, {"now_ms": 1, "lease_ms": 1, "more": 1}, {"now_ms": 1, "leases_ms": 1}])

@@ -78,7 +78,7 @@ class Desk:
     ) -> list[str]:
         poll = Poll(queues, worker, "", max_jobs, 30_000, wait_ms)
         leased = await self.dispatcher.lease(poll, self.dispatcher.request_id(poll))
-        return [lease.job.id for lease in leased]
+        return [job.id for lot in leased for job in lot.jobs]
 
     async def parked(self, count: int = 1) -> None:
         """Returns when so many looks are over and their polls sleep."""

@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from leasemq.v1 import admin_pb2, job_pb2
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.options import config_options, job_options
-from leasemq_server.jobs.specs import new_job
+from leasemq_server.jobs.specs import _has_no_options, new_job
 
 MONTH = 30 * 86_400_000
 
@@ -225,3 +225,29 @@ def test_headers_are_bounded_in_number_and_size() -> None:
     ((_, message),) = _stored(f'headers {{ key: "k" value: "{"x" * 16384}" }}')[1]
     assert message.endswith("got 1 and 16385")
     assert _stored(f'headers {{ key: "k" value: "{"x" * 16383}" }}')[1] == []
+
+
+SMALLEST = [
+    'headers { key: "a" }', "priority: 1", "lifo: true", "delay {}", "run_time {}", "retry {}", "timeout {}", "ttl {}",
+    "completed_retention {}", "failed_retention {}", 'dead_letter_queue: "d"', "max_lease_expirations: 0",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", SMALLEST)
+@pytest.mark.parametrize("size", [0, 1, 126, 127, 128, 129, 16_383, 16_384])
+def test_no_field_is_so_small_that_it_is_passed_over(field: str, size: int) -> None:
+    said = spec(field)
+    said.name, said.payload = "n", b"x" * size
+    assert not _has_no_options(said, said.ByteSize())
+
+
+def test_the_smallest_fields_are_all_that_a_spec_has_but_what_every_job_has() -> None:
+    named = {text.split(" ")[0].rstrip(":") for text in SMALLEST}
+    assert named | {"name", "payload", "content_type", "id"} == set(job_pb2.JobSpec.DESCRIPTOR.fields_by_name)
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 2_000_000])
+@pytest.mark.parametrize("content_type", ["", "application/json"])
+def test_a_job_of_name_payload_and_content_type_alone_is_known_by_its_size(size: int, content_type: str) -> None:
+    said = job_pb2.JobSpec(name="welcome", payload=b"x" * size, content_type=content_type)
+    assert _has_no_options(said, said.ByteSize())

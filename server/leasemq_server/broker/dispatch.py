@@ -20,7 +20,7 @@ from leasemq_server.broker.wakes import DRAINED, TIME_IS_UP, WOKEN, QueueWakes, 
 from leasemq_server.broker.workers import Workers
 from leasemq_server.errors import StoreUnavailableError
 from leasemq_server.store.store import Store
-from leasemq_server.store.types import LeasedJob, LeaseRequest, Source
+from leasemq_server.store.types import LeaseRequest, Lot, Source
 
 RETRY_S = 0.5
 
@@ -36,26 +36,6 @@ class Poll(NamedTuple):
     wait_ms: int
 
 
-class Leased(NamedTuple):
-    """A leased job and where it came from."""
-
-    queue: str
-    job: LeasedJob
-    call: str
-
-
-class Answer(NamedTuple):
-    """What a script call leased to one request."""
-
-    call: str
-    jobs: list[LeasedJob]
-
-
-def sources(leased: Sequence[Leased]) -> list[Source]:
-    """Where the leases came from, each once."""
-    return list(dict.fromkeys(Source(lease.queue, lease.call) for lease in leased))
-
-
 class Dispatcher:
     """Serves lease calls from the store."""
 
@@ -65,7 +45,7 @@ class Dispatcher:
         self._workers = workers
         self._relay = relay
         self._tasks = tasks
-        self._coalescer: Coalescer[str, LeaseRequest, Answer] = Coalescer(self._lease, self._orphaned)
+        self._coalescer: Coalescer[str, LeaseRequest, Lot] = Coalescer(self._lease, self._orphaned)
         self._own_ids = (f"{secrets.token_hex(6)}-{number}" for number in itertools.count())
         self._settling = False
         self._unreceived: dict[Source, dict[str, bool]] = {}  # request ids to give back, and whether perhaps received
@@ -74,7 +54,7 @@ class Dispatcher:
         """What the store remembers the call's leases by: the client's id, within its worker, or one of our own."""
         return f"{poll.worker_id}:{poll.request_id}" if poll.request_id else next(self._own_ids)
 
-    async def lease(self, poll: Poll, request_id: str) -> list[Leased]:
+    async def lease(self, poll: Poll, request_id: str) -> list[Lot]:
         """Leases up to max_jobs jobs, waiting for the first up to wait_ms; empty when there was none, or the worker drains.
 
         Raises:
@@ -112,17 +92,20 @@ class Dispatcher:
             return [*answered, *(queue for queue in poll.queues if queue not in answered)]
         return poll.queues
 
-    async def _look(self, queues: Sequence[str], poll: Poll, request_id: str) -> list[Leased]:
-        leased: list[Leased] = []
+    async def _look(self, queues: Sequence[str], poll: Poll, request_id: str) -> list[Lot]:
+        leased: list[Lot] = []
+        wanted = poll.max_jobs
         for queue in queues:
-            request = LeaseRequest(request_id, poll.worker_id, poll.max_jobs - len(leased), poll.lease_ms)
+            request = LeaseRequest(request_id, poll.worker_id, wanted, poll.lease_ms)
             try:
-                (answer,) = await self._coalescer.submit(queue, [request])
+                (lot,) = await self._coalescer.submit(queue, [request])
             except BaseException:
-                self.give_back(sources(leased), request_id)
+                self.give_back([lot.source for lot in leased], request_id)
                 raise
-            leased += [Leased(queue, job, answer.call) for job in answer.jobs]
-            if len(leased) >= poll.max_jobs:
+            if lot.jobs:
+                leased.append(lot)
+                wanted -= len(lot.jobs)
+            if wanted <= 0:
                 break
         return leased
 
@@ -147,12 +130,13 @@ class Dispatcher:
             for wake in wakes:
                 wake.leave(sleeper)
 
-    async def _lease(self, queue: str, requests: list[LeaseRequest]) -> list[Answer]:
+    async def _lease(self, queue: str, requests: list[LeaseRequest]) -> list[Lot]:
         call = next(self._own_ids)
+        source = Source(queue, call)
         try:
             reply = await self._store.lease(queue, requests, call)
         except StoreUnavailableError:
-            self._unreceived.setdefault(Source(queue, call), {}).update((request.request_id, False) for request in requests)
+            self._unreceived.setdefault(source, {}).update((request.request_id, False) for request in requests)
             self._settle_soon()
             raise
         if reply.next_in_ms >= 0:
@@ -161,12 +145,12 @@ class Dispatcher:
             self._wakes.of(queue).more()
         if reply.outbox:
             self._relay.soon(queue)
-        return [Answer(call, jobs) for jobs in reply.answers]
+        return [Lot(source, jobs) for jobs in reply.answers]
 
-    def _orphaned(self, queue: str, requests: Sequence[LeaseRequest], answers: list[Answer]) -> None:
-        for request, answer in zip(requests, answers, strict=True):
-            if answer.jobs:
-                self.give_back([Source(queue, answer.call)], request.request_id)
+    def _orphaned(self, _: str, requests: Sequence[LeaseRequest], lots: list[Lot]) -> None:
+        for request, lot in zip(requests, lots, strict=True):
+            if lot.jobs:
+                self.give_back([lot.source], request.request_id)
 
     def give_back(self, came_from: Sequence[Source], request_id: str, *, perhaps_received: bool = False) -> None:
         """Gives back what a call leased that nobody received; in the background, the store's outages included."""

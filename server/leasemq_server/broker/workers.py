@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from leasemq_server.broker.wakes import DRAINED, Sleeper
-from leasemq_server.store.types import Source
+from leasemq_server.store.types import Lot, Source
 
 DRAIN_S = 20.0  # a poll that was on its way when its worker drained arrives within this
 CROSSING_S = 0.05  # a lease call that arrives this soon after a reply may have been sent before it was read
@@ -20,11 +20,11 @@ POLL_NOTE_S = 5.0
 
 
 class Reply(NamedTuple):
-    """What a lease call was answered with: where its leases came from, and their tokens; none for an empty answer."""
+    """What a lease call was answered with: where its leases came from, and their nonces; none for an empty answer."""
 
     at: float
     came_from: tuple[Source, ...]
-    tokens: tuple[str, ...]
+    nonces: frozenset[str]
     request_id: str
 
 
@@ -105,17 +105,18 @@ class Workers:
 
     # -- deliveries ----------------------------------------------------------------------------------------------
 
-    def replied(self, worker_id: str, came_from: Sequence[Source], tokens: Sequence[str], request_id: str) -> None:
+    def replied(self, worker_id: str, lots: Sequence[Lot], request_id: str) -> None:
         """A reply was written to the worker's connection, which is not to say that it has read it."""
         streams = self._streams.get(worker_id)
         if streams:
-            streams[-1].replies.append(Reply(time.monotonic(), tuple(came_from), tuple(tokens), request_id))
+            nonces = frozenset(job.nonce for lot in lots for job in lot.jobs)
+            streams[-1].replies.append(Reply(time.monotonic(), tuple(lot.source for lot in lots), nonces, request_id))
 
     def confirmed(self, worker_id: str, tokens: Collection[str]) -> None:
         """The worker named leases: it has read the replies that they came with."""
-        named = frozenset(tokens)
+        named = [token.partition("/")[0] for token in tokens]
         for stream in self._streams.get(worker_id, ()):
-            for reply in [reply for reply in stream.replies if not named.isdisjoint(reply.tokens)]:
+            for reply in [reply for reply in stream.replies if not reply.nonces.isdisjoint(named)]:
                 stream.replies.remove(reply)
 
     @staticmethod

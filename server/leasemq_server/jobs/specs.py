@@ -23,6 +23,10 @@ def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Ch
     job_id = check.text(spec.id, "id") if spec.id else str(uuid_utils.uuid7())
     if spec.content_type:
         check.text(spec.content_type, "content_type")
+    spec.ClearField("id")
+    stored = spec.SerializeToString()
+    if _has_no_options(spec, len(stored)):
+        return NewJob(job_id, stored, "")
     if spec.headers:
         _check_headers(spec, check)
     options = job_options(spec, check)
@@ -35,8 +39,22 @@ def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Ch
         delay_ms = check.span(spec.delay, "delay")
     elif start == "run_time":
         run_ms = _run_ms(spec, check)
-    spec.ClearField("id")
-    return NewJob(job_id, spec.SerializeToString(), options, delay_ms, run_ms)
+    return NewJob(job_id, stored, options, delay_ms, run_ms)
+
+
+def _has_no_options(spec: job_pb2.JobSpec, size: int) -> bool:
+    """Whether the spec is nothing but name, payload and content type, by its size: cheaper than a look at each field.
+
+    A text that is not ASCII takes more bytes than characters; then the fields are looked at.
+    """
+    texts = len(spec.name) + len(spec.content_type)
+    payload = len(spec.payload)
+    tags = 2 * (bool(spec.name) + bool(spec.content_type)) + (payload and 1 + _varint_size(payload))
+    return size == texts + payload + tags
+
+
+def _varint_size(number: int) -> int:
+    return max(1, (number.bit_length() + 6) // 7)
 
 
 def _run_ms(spec: job_pb2.JobSpec, check: Check) -> int:

@@ -19,10 +19,10 @@ from leasemq_server.rpc.encode import (
     job_message,
     masked,
     queue_message,
-    set_time,
     stats_message,
     wants_spec,
 )
+from leasemq_server.rpc.wire import set_time
 from leasemq_server.store.types import Counts, Position
 
 SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]

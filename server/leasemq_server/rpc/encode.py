@@ -4,15 +4,11 @@ import json
 from typing import Any
 
 from google.protobuf import json_format
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.timestamp_pb2 import Timestamp
-from leasemq.v1 import admin_pb2, job_pb2, worker_pb2
+from leasemq.v1 import admin_pb2, job_pb2
 
-from leasemq_server.broker.dispatch import Leased
 from leasemq_server.errors import InvalidFieldError, Violation
-from leasemq_server.jobs.tokens import make_token
-from leasemq_server.store.store import parse_blob
+from leasemq_server.rpc.wire import set_span, set_time
 from leasemq_server.store.types import Counts, StoredJob
 
 STATES = {
@@ -23,64 +19,7 @@ STATES = {
     "failed": job_pb2.JOB_STATE_FAILED,
     "cancelled": job_pb2.JOB_STATE_CANCELLED,
 }
-SCHEDULED = b'"sc":'  # in the options of a job that a schedule added
 STATE_WORDS = {state: word for word, state in STATES.items()}
-
-
-def set_time(timestamp: Timestamp, ms: int) -> None:
-    """Sets a Timestamp field."""
-    timestamp.seconds, millis = divmod(ms, 1000)
-    timestamp.nanos = millis * 1_000_000
-
-
-def set_span(duration: Duration, ms: int) -> None:
-    """Sets a Duration field."""
-    duration.seconds, millis = divmod(ms, 1000)
-    duration.nanos = millis * 1_000_000
-
-
-class LeaseWriter:
-    """Writes the leases of one reply. What they have in common is serialized once and merged into each: half the cost a lease."""
-
-    def __init__(self, worker_id: str, lease_ms: int) -> None:
-        self._worker_id = worker_id
-        self._lease_ms = lease_ms
-        self._common: dict[tuple[str, int, int], bytes] = {}
-
-    def fill(self, lease: worker_pb2.Lease, leased: Leased) -> None:
-        """A lease as its worker gets it."""
-        job = leased.job
-        create_ms, options, spec = parse_blob(job.blob)
-        key = (leased.queue, job.start_ms, job.expire_ms)
-        common = self._common.get(key)
-        if common is None:
-            common = self._common[key] = self._in_common(*key)
-        lease.MergeFromString(common)
-        lease.lease_token = make_token(job.nonce, leased.queue, job.id)
-        lease.attempt = job.attempt
-        message = lease.job
-        message.id = job.id
-        message.spec.MergeFromString(spec)
-        message.spec.id = job.id
-        message.attempt = job.attempt
-        if job.lease_expirations:
-            message.lease_expirations = job.lease_expirations
-        if job.failure_count:
-            message.failure_count = job.failure_count
-        if SCHEDULED in options:
-            message.schedule_id = json.loads(options)["sc"]
-        set_time(message.create_time, create_ms)
-
-    def _in_common(self, queue: str, start_ms: int, expire_ms: int) -> bytes:
-        lease = worker_pb2.Lease()
-        set_time(lease.lease_expire_time, expire_ms)
-        set_span(lease.lease_duration, min(self._lease_ms, max(0, expire_ms - start_ms)))
-        lease.job.queue = queue
-        lease.job.state = job_pb2.JOB_STATE_ACTIVE
-        lease.job.worker_id = self._worker_id
-        set_time(lease.job.start_time, start_ms)
-        set_time(lease.job.lease_expire_time, expire_ms)
-        return lease.SerializeToString()
 
 
 def job_message(queue: str, stored: StoredJob) -> job_pb2.Job:

@@ -1,6 +1,7 @@
 """ProducerService: for services that add jobs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from leasemq.v1 import job_pb2, producer_pb2
@@ -10,7 +11,8 @@ from leasemq_server.errors import JobNotFoundError, JobNotInStateError
 from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.specs import new_job
-from leasemq_server.rpc.encode import STATES, check_mask, job_message, masked, set_time, wants_spec
+from leasemq_server.rpc.encode import STATES, check_mask, job_message, masked, wants_spec
+from leasemq_server.rpc.wire import added_job, repeated, set_time
 from leasemq_server.store.types import Added, Durability, NewJob
 
 DURABILITIES = {
@@ -21,9 +23,6 @@ DURABILITIES = {
 SERVICE = producer_pb2.DESCRIPTOR.services_by_name["ProducerService"]
 
 
-Responses = Callable[[], producer_pb2.AddJobResponse]
-
-
 class ProducerServicer:
     """Adds jobs, follows them and cancels them."""
 
@@ -32,22 +31,19 @@ class ProducerServicer:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
 
-    async def AddJob(self, request: producer_pb2.AddJobRequest, _: Any) -> producer_pb2.AddJobResponse:
+    async def AddJob(self, request: producer_pb2.AddJobRequest, _: Any) -> bytes:
         check = Check()
         if not request.HasField("job"):
             check.wrong("job", "is required")
         jobs = self._new_jobs(request, [request.job], ["job."], check)
-        response = producer_pb2.AddJobResponse()
-        await self._add(request, jobs, check, lambda: response)
+        (response,) = await self._add(request, jobs, check)
         return response
 
-    async def BatchAddJobs(self, request: producer_pb2.BatchAddJobsRequest, _: Any) -> producer_pb2.BatchAddJobsResponse:
+    async def BatchAddJobs(self, request: producer_pb2.BatchAddJobsRequest, _: Any) -> bytes:
         check = Check()
         check.batch(request.jobs, "jobs")
         jobs = self._new_jobs(request, request.jobs, (f"jobs[{index}]." for index in range(len(request.jobs))), check)
-        response = producer_pb2.BatchAddJobsResponse()
-        await self._add(request, jobs, check, response.results.add)
-        return response
+        return repeated(producer_pb2.BatchAddJobsResponse, "results", await self._add(request, jobs, check))
 
     def _new_jobs(self, request: Any, specs: Iterable[job_pb2.JobSpec], paths: Iterable[str], check: Check) -> list[NewJob]:
         limit = self._broker.settings.max_payload_bytes
@@ -57,14 +53,12 @@ class ProducerServicer:
         check.at = ""
         return jobs
 
-    async def _add(self, request: Any, jobs: list[NewJob], check: Check, next_response: Responses) -> None:
+    async def _add(self, request: Any, jobs: list[NewJob], check: Check) -> list[bytes]:
         check.queue(request.queue)
         durability = self._durability(request.durability, check)
         check.done()
         added, reached = await self._broker.add(request.queue, jobs, durability)
-        level = DURABILITIES[reached]
-        for job, result in zip(jobs, added, strict=True):
-            _fill(next_response(), job.id, result, level)
+        return [added_job(job.id, _in_common(result, reached)) for job, result in zip(jobs, added, strict=True)]
 
     def _durability(self, asked: int, check: Check) -> Durability:
         if asked == job_pb2.DURABILITY_UNSPECIFIED:
@@ -123,10 +117,10 @@ def _check_job(request: Any, check: Check | None = None) -> None:
     check.done()
 
 
-def _fill(response: producer_pb2.AddJobResponse, job_id: str, added: Added, level: job_pb2.Durability) -> None:
-    response.job_id = job_id
-    response.created = added.created
-    response.state = STATES[added.state]
-    response.durability = level
+@lru_cache(maxsize=1024)
+def _in_common(added: Added, reached: Durability) -> bytes:
+    """An AddJobResponse without its id; most are the same few."""
+    response = producer_pb2.AddJobResponse(created=added.created, state=STATES[added.state], durability=DURABILITIES[reached])
     if added.run_ms:
         set_time(response.run_time, added.run_ms)
+    return response.SerializeToString()

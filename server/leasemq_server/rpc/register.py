@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from leasemq_server.errors import DomainError
@@ -37,8 +38,13 @@ def _handler(method: MethodDescriptor, servicer: Any, gate: Gate) -> Any:
     return make(
         _guarded(method.name, getattr(servicer, method.name), gate),
         request_deserializer=GetMessageClass(method.input_type).FromString,
-        response_serializer=GetMessageClass(method.output_type).SerializeToString,
+        response_serializer=_serialized,
     )
+
+
+def _serialized(reply: Message | bytes) -> bytes:
+    """Handlers of the hot path write bytes themselves (rpc/wire.py)."""
+    return reply if isinstance(reply, bytes) else reply.SerializeToString()
 
 
 def _guarded(name: str, call: Handler, gate: Gate) -> Handler:

@@ -2,22 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from leasemq.v1 import job_pb2, worker_pb2
 
 from leasemq_server.broker.broker import Broker
-from leasemq_server.broker.dispatch import Leased, Poll, sources
+from leasemq_server.broker.dispatch import Poll
 from leasemq_server.broker.settle import Complete, Fail, Release, Settlement
 from leasemq_server.errors import LeaseLostError
 from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.tokens import parse_token
-from leasemq_server.rpc.encode import STATES, LeaseWriter, set_time
+from leasemq_server.rpc.encode import STATES
 from leasemq_server.rpc.errors import status_of
+from leasemq_server.rpc.wire import LeaseWriter, repeated, set_time
 from leasemq_server.store.keys import CONTROL_CHANNEL
 from leasemq_server.store.types import Outcome
 
@@ -40,42 +41,23 @@ class WorkerServicer:
         self._broker = broker
 
     async def LeaseJob(self, request: worker_pb2.LeaseJobRequest, context: Any) -> None:
-        poll = _poll(request, 1)
-
-        def reply(leased: Sequence[Leased]) -> worker_pb2.LeaseJobResponse:
-            writer = LeaseWriter(poll.worker_id, poll.lease_ms)
-            response = worker_pb2.LeaseJobResponse()
-            for lease in leased:
-                writer.fill(response.lease, lease)
-            return response
-
-        await self._deliver(poll, context, reply)
+        await self._deliver(_poll(request, 1), context, worker_pb2.LeaseJobResponse, "lease")
 
     async def BatchLeaseJobs(self, request: worker_pb2.BatchLeaseJobsRequest, context: Any) -> None:
-        poll = _poll(request, request.max_jobs or 1)
+        await self._deliver(_poll(request, request.max_jobs or 1), context, worker_pb2.BatchLeaseJobsResponse, "leases")
 
-        def reply(leased: Sequence[Leased]) -> worker_pb2.BatchLeaseJobsResponse:
-            writer = LeaseWriter(poll.worker_id, poll.lease_ms)
-            response = worker_pb2.BatchLeaseJobsResponse()
-            for lease in leased:
-                writer.fill(response.leases.add(), lease)
-            return response
-
-        await self._deliver(poll, context, reply)
-
-    async def _deliver(self, poll: Poll, context: Any, reply: Any) -> None:
+    async def _deliver(self, poll: Poll, context: Any, response: type[Message], field: str) -> None:
         """Writes the leases to the worker, or gives them back."""
         dispatcher = self._broker.dispatcher
         request_id = dispatcher.request_id(poll)
-        leased = await dispatcher.lease(poll, request_id)
-        came_from = sources(leased)
+        lots = await dispatcher.lease(poll, request_id)
         try:
-            message = reply(leased)
+            message = repeated(response, field, LeaseWriter(poll.worker_id, poll.lease_ms).leases(lots))
             # noted before it is written: a stream that breaks meanwhile must find it
-            self._broker.workers.replied(poll.worker_id, came_from, _tokens(message), request_id)
+            self._broker.workers.replied(poll.worker_id, lots, request_id)
             await context.write(message)
         except BaseException:
-            dispatcher.give_back(came_from, request_id)
+            dispatcher.give_back([lot.source for lot in lots], request_id)
             raise
 
     async def CompleteJob(self, request: worker_pb2.CompleteJobRequest, _: Any) -> worker_pb2.CompleteJobResponse:
@@ -102,7 +84,7 @@ class WorkerServicer:
         outcome = await self._broker.settler.settle_one(settlement)
         return worker_pb2.ReleaseJobResponse(next_state=STATES[outcome.state])
 
-    async def SettleJobs(self, request: worker_pb2.SettleJobsRequest, _: Any) -> worker_pb2.SettleJobsResponse:
+    async def SettleJobs(self, request: worker_pb2.SettleJobsRequest, _: Any) -> bytes:
         check = Check()
         check.batch(request.settlements, "settlements")
         settlements = [self._settlement(settlement, index, check) for index, settlement in enumerate(request.settlements)]
@@ -111,7 +93,7 @@ class WorkerServicer:
             check.wrong("settlements", "must name a lease_token at most once")
         check.done()
         outcomes = await self._broker.settler.settle(settlements)
-        return worker_pb2.SettleJobsResponse(results=[_settle_result(outcome) for outcome in outcomes])
+        return repeated(worker_pb2.SettleJobsResponse, "results", map(_settle_result, outcomes))
 
     def _settlement(self, settlement: worker_pb2.Settlement, index: int, check: Check) -> Settlement:
         check.at = f"settlements[{index}]."
@@ -209,12 +191,6 @@ class WorkerServicer:
         return worker_pb2.DrainWorkerResponse()
 
 
-def _tokens(message: worker_pb2.LeaseJobResponse | worker_pb2.BatchLeaseJobsResponse) -> list[str]:
-    if isinstance(message, worker_pb2.LeaseJobResponse):
-        return [message.lease.lease_token] if message.HasField("lease") else []
-    return [lease.lease_token for lease in message.leases]
-
-
 def _poll(request: Any, max_jobs: int) -> Poll:
     check = Check()
     queues = check.queues(list(request.queues))
@@ -249,14 +225,14 @@ def _release(token: str, said: Any, check: Check) -> Release:
 
 
 @lru_cache(maxsize=1024)
-def _settle_result(outcome: Outcome) -> worker_pb2.SettleResult:
-    """Most outcomes are the same few; a reply copies them."""
+def _settle_result(outcome: Outcome) -> bytes:
+    """A SettleResult; most outcomes are the same few."""
     if outcome.lost:
-        return worker_pb2.SettleResult(error=status_of(LeaseLostError()))
+        return worker_pb2.SettleResult(error=status_of(LeaseLostError())).SerializeToString()
     settled = worker_pb2.Settled(state=STATES[outcome.state], attempts_remaining=outcome.attempts_left)
     if outcome.run_ms:
         set_time(settled.next_run_time, outcome.run_ms)
-    return worker_pb2.SettleResult(settled=settled)
+    return worker_pb2.SettleResult(settled=settled).SerializeToString()
 
 
 def _check_worker(request: worker_pb2.HeartbeatRequest, check: Check) -> None:

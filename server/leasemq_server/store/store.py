@@ -3,7 +3,7 @@
 import os
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from leasemq_server.errors import DurabilityNotReachedError, StoreFullError, StoreUnavailableError
 from leasemq_server.store import keys
 from leasemq_server.store.connect import Client
+from leasemq_server.store.pipe import Pipe
 from leasemq_server.store.schedules import ScheduleVerbs
 from leasemq_server.store.scripts import Script, load
 from leasemq_server.store.types import (
@@ -62,13 +63,11 @@ def _ms(value: Any) -> int:
         return int(float(value))
 
 
-_COMPLETED_REPLY = [b"OK", b"completed", b"0", 0]
+_CREATED = Added(True, "waiting", 0)
 _COMPLETED = Outcome("completed", 0, 0)
 
 
 def _outcome(reply: Sequence[Any]) -> Outcome:
-    if reply == _COMPLETED_REPLY:
-        return _COMPLETED
     if _text(reply[0]) == "LEASE_LOST":
         return LOST
     return Outcome(_text(reply[1]), _ms(reply[2]), int(reply[3]))
@@ -81,11 +80,27 @@ def parse_blob(blob: bytes) -> tuple[int, bytes, bytes]:
     return int(create_ms), options, spec
 
 
+def parse_plain(record: bytes) -> dict[bytes, bytes]:
+    """The record of a plain life (lua/lib/plain.lua) as the fields of the hash that it would unfold into."""
+    head, _, end = record.partition(b"\n")
+    start, _, worker = head[25:].partition(b" ")
+    state = b"active" if head[:1] == b"a" else b"completed"
+    fields = {b"s": state, b"t": head[1:25], b"a": b"1", b"w": worker, b"ls": start}
+    if end:
+        finish, _, rest = end.partition(b"\n")
+        fields[b"ft"] = finish
+        if rest:
+            fields[b"rt"], _, fields[b"r"] = rest.partition(b"\n")
+    return fields
+
+
 class Store(ScheduleVerbs):
     """The domain's verbs over one client. `now_ms` lets tests own time: None is the store's own clock."""
 
     def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:
         self._client = client
+        self._pipe = Pipe(client.connection_pool) if real else None
+        self._call = client.execute_command if self._pipe is None else self._pipe.call
         self._real = real
         self._now_ms = now_ms or (lambda: None)
         self.replicas = 1
@@ -93,6 +108,8 @@ class Store(ScheduleVerbs):
 
     async def close(self) -> None:
         """Closes the connections."""
+        if self._pipe is not None:
+            await self._pipe.close()
         await self._client.aclose()
 
     # -- calls ---------------------------------------------------------------------------------------------------
@@ -101,17 +118,17 @@ class Store(ScheduleVerbs):
         script = load(name)
         call = script.call_args(queue, {"now_ms": self._now(), **args}, items)
         try:
-            return await self._evalsha(self._client, script, call)
+            return await self._evalsha(self._call, script, call)
         except RedisError as error:
             raise _domain_error(error) from error
         except OSError as error:
             raise StoreUnavailableError(str(error)) from error
 
-    async def _evalsha(self, client: Any, script: Script, call: list[Any]) -> Any:
+    async def _evalsha(self, execute: Callable[..., Awaitable[Any]], script: Script, call: list[Any]) -> Any:
         try:
-            return await client.execute_command("EVALSHA", script.sha(with_flags=self._real), *call)
+            return await execute("EVALSHA", script.sha(with_flags=self._real), *call)
         except NoScriptError:
-            return await client.execute_command("EVAL", script.text(with_flags=self._real), *call)
+            return await execute("EVAL", script.text(with_flags=self._real), *call)
 
     async def _command(self, *command: Any) -> Any:
         try:
@@ -150,6 +167,8 @@ class Store(ScheduleVerbs):
         else:
             reply = await self._add_durably(queue, jobs, durability)
             reached = durability
+        if not reply:
+            return [_CREATED] * len(jobs), reached
         return [Added(bool(item[0]), _text(item[1]), _ms(item[2])) for item in reply], reached
 
     async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> Any:
@@ -165,7 +184,7 @@ class Store(ScheduleVerbs):
         )
         try:
             async with self._client.client() as connection:
-                reply = await self._evalsha(connection, script, call)
+                reply = await self._evalsha(connection.execute_command, script, call)
                 reached = await self._wait(connection, wait)
         except RedisError as error:
             raise _domain_error(error) from error
@@ -191,10 +210,10 @@ class Store(ScheduleVerbs):
         """Leases jobs to several requests at once, first come first served; `call` names this very call to `give_back`."""
         wanted = min(sum(request.max_jobs for request in requests), MAX_MOVES)
         nonces = urlsafe_b64encode(os.urandom(NONCE_BYTES * wanted))
-        next_in_ms, more, outbox, answers = await self._run(
+        next_in_ms, more, outbox, start_ms, answers = await self._run(
             "lease", queue, requests, seed=self._seed(), max_moves=MAX_MOVES, max_bytes=MAX_REPLY_BYTES, nonces=nonces, call=call
         )
-        leases = [[_leased(item) for item in answer] for answer in answers]
+        leases = [_leased(int(start_ms), *answer) for answer in answers]
         return LeaseReply(int(next_in_ms), bool(more), bool(outbox), leases)
 
     async def give_back(self, queue: str, requests: Sequence[tuple[str, bool]], call: str = "") -> int:
@@ -218,7 +237,8 @@ class Store(ScheduleVerbs):
 
     async def complete(self, queue: str, items: Sequence[tuple[str, str, bytes, str]]) -> list[Outcome]:
         """Completes jobs, each (job id, nonce, result, content type)."""
-        return [_outcome(reply) for reply in await self._run("complete", queue, items)]
+        replies = await self._run("complete", queue, items)
+        return [_outcome(reply) for reply in replies] if replies else [_COMPLETED] * len(items)
 
     async def fail(self, queue: str, items: Sequence[tuple[str, str, str, int, int | str]]) -> tuple[list[Outcome], bool]:
         """Fails attempts, each (job id, nonce, failure JSON, non_retryable 0|1, retry delay ms or "").
@@ -480,17 +500,27 @@ def _score(value: Any) -> str:
     return _text(value)
 
 
-def _leased(item: Sequence[Any]) -> LeasedJob:
-    job_id, nonce, blob, attempt, expire_ms, expirations, failures, start_ms = item
-    return LeasedJob(
-        _text(job_id), _text(nonce), blob, int(attempt), _ms(expire_ms), int(expirations), int(failures), _ms(start_ms)
-    )
+def _leased(
+    start_ms: int, expire_ms: bytes, ids: list[bytes], nonces: list[bytes], blobs: list[bytes], others: list[list[Any]]
+) -> list[LeasedJob]:
+    """The leases of one request: all at their first, plain lease but the others, which say what is different."""
+    expire = int(expire_ms)
+    leased = [
+        LeasedJob(job_id.decode(), nonce.decode(), blob, 1, expire, 0, 0, start_ms)
+        for job_id, nonce, blob in zip(ids, nonces, blobs, strict=True)
+    ]
+    for index, *numbers in others:
+        job = leased[index]
+        leased[index] = LeasedJob(job.id, job.nonce, job.blob, *map(_ms, numbers))
+    return leased
 
 
 def _stored(job_id: str, reply: Sequence[Any]) -> StoredJob:
-    blob, delayed, leased, flat = reply
+    blob, delayed, leased, flat, plain = reply
     create_ms, options, spec = parse_blob(blob)
     fields = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
+    if plain:
+        fields = parse_plain(plain)
     return StoredJob(job_id, create_ms, options, spec, _ms(delayed), _ms(leased), fields)
 
 

@@ -65,6 +65,13 @@ class LeaseReply(NamedTuple):
     answers: list[list[LeasedJob]]
 
 
+class Lot(NamedTuple):
+    """What one script call leased to one request from one queue."""
+
+    source: "Source"
+    jobs: list[LeasedJob]
+
+
 class Source(NamedTuple):
     """Where leases came from: a queue, and the script call that made them."""
 

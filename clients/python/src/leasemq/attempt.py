@@ -66,12 +66,11 @@ class Outcome:
 
 def complete(attempt: Attempt, result: Any) -> Outcome:
     """Say that the attempt went well. TypeError, ValueError: the result can't be encoded."""
-    if result is None:
-        outcome = worker_pb2.CompleteOutcome()
-    else:
-        data, content_type = encode(result)
-        outcome = worker_pb2.CompleteOutcome(result=data, result_content_type=content_type)
-    return Outcome(attempt, worker_pb2.Settlement(lease_token=attempt.token, complete=outcome), result=result)
+    settlement = worker_pb2.Settlement(lease_token=attempt.token)
+    settlement.complete.SetInParent()
+    if result is not None:
+        settlement.complete.result, settlement.complete.result_content_type = encode(result)
+    return Outcome(attempt, settlement, result=result)
 
 
 def fail(attempt: Attempt, error: BaseException, *, for_good: bool = False, kind: str | None = None) -> Outcome:

@@ -20,6 +20,8 @@ from leasemq.v1 import job_pb2, producer_pb2
 
 MAX_JOBS = 1_000
 MAX_BYTES = 4 * 1024 * 1024
+WORTH_SPLITTING = 64
+"""Jobs on their way or waiting from which on a batch takes its share of them alone, so that there is one for each in flight."""
 IN_FLIGHT = 2
 """Batches of one queue that are on their way at a time: one is being worked on while the next one travels."""
 
@@ -55,11 +57,25 @@ class Pending:
 class Lane:
     """The adds of one queue and durability."""
 
-    __slots__ = ("in_flight", "waiting")
+    __slots__ = ("in_flight", "travelling", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[Pending] = deque()
         self.in_flight = 0
+        self.travelling = 0
+
+    def next_batch(self) -> list[Pending]:
+        """Take what goes with the next call; none if nothing waits."""
+        jobs = len(self.waiting) + self.travelling
+        most = MAX_JOBS if jobs < WORTH_SPLITTING else min(-(-jobs // IN_FLIGHT), MAX_JOBS)
+        batch: list[Pending] = []
+        size = 0
+        while self.waiting and len(batch) < most:
+            size += self.waiting[0].spec.ByteSize()
+            if batch and size > MAX_BYTES:
+                break
+            batch.append(self.waiting.popleft())
+        return batch
 
 
 class Coalescer:
@@ -97,8 +113,13 @@ class Coalescer:
     async def _send_while_waiting(self, key: Key, lane: Lane) -> None:
         batch: list[Pending] = []
         try:
-            while batch := _next_batch(lane.waiting):
-                await self._send(key, batch)
+            while batch := lane.next_batch():
+                travelling = len(batch)
+                lane.travelling += travelling
+                try:
+                    await self._send(key, batch)
+                finally:
+                    lane.travelling -= travelling
         finally:
             lane.in_flight -= 1
             for pending in batch:
@@ -139,17 +160,6 @@ class Coalescer:
         )
         response = await self._connection.attempt(stub.BatchAddJobs, request, timeout)
         _answer(batch, response.results)
-
-
-def _next_batch(waiting: deque[Pending]) -> list[Pending]:
-    batch: list[Pending] = []
-    size = 0
-    while waiting and len(batch) < MAX_JOBS:
-        size += waiting[0].spec.ByteSize()
-        if batch and size > MAX_BYTES:
-            break
-        batch.append(waiting.popleft())
-    return batch
 
 
 def _answer(batch: list[Pending], results: Sequence[producer_pb2.AddJobResponse]) -> None:

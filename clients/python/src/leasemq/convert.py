@@ -97,12 +97,16 @@ def to_value(value: Any) -> Value:
     return message
 
 
+# An enum's call is a third of what an added job costs.
+job_state = {int(state): state for state in model.JobState}.__getitem__
+_durability = {int(level): level for level in model.Durability}.__getitem__
+
+
 def added(response: producer_pb2.AddJobResponse) -> model.AddedJob:
     """Read what became of an added job."""
     run_time = from_timestamp(response.run_time) if response.HasField("run_time") else None
-    return model.AddedJob(
-        response.job_id, response.created, model.JobState(response.state), run_time, model.Durability(response.durability)
-    )
+    state, durability = job_state(response.state), _durability(response.durability)
+    return model.AddedJob(response.job_id, response.created, state, run_time, durability)
 
 
 def job_info(job: job_pb2.Job) -> model.JobInfo:

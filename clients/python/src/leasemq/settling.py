@@ -12,13 +12,16 @@ import grpc
 from leasemq.attempt import Outcome, fail
 from leasemq.codec import from_timestamp
 from leasemq.connection import Connection, persist, worth_repeating
+from leasemq.convert import job_state
 from leasemq.errors import LeaseLost, LeaseMQError, from_status
-from leasemq.model import JobState
 from leasemq.v1 import worker_pb2
 
 MAX_SETTLEMENTS = 1_000
 MAX_BYTES = 4 * 1024 * 1024
 CALL_TIMEOUT = 10.0
+TURNS = 2
+"""Turns of the event loop that the first settlements wait: a poll for the slots that they freed then leaves before them, so that
+the store leases while the broker reads what is to be settled. Measured: a tenth more jobs a second."""
 GRACE = 30.0
 """Seconds that a settlement is tried beyond the end of its lease: in an outage nobody else may have taken the job."""
 
@@ -54,6 +57,8 @@ class Settler:
 
     async def _send_while_waiting(self) -> None:
         batch: list[Outcome] = []
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
         try:
             while batch := _next_batch(self._waiting):
                 await self._send(batch)
@@ -104,7 +109,7 @@ class Settler:
 
     def _settled(self, outcome: Outcome, settled: worker_pb2.Settled) -> None:
         job = outcome.attempt.job
-        job.state = JobState(settled.state)
+        job.state = job_state(settled.state)
         if settled.HasField("next_run_time"):
             job.next_run_time = from_timestamp(settled.next_run_time)
         job.attempts_remaining = settled.attempts_remaining

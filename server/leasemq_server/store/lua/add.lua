@@ -2,20 +2,42 @@
 -- KEYS: meta, wait, delayed, expiry, spec*, job*
 -- ARGV: now_ms
 -- ITEMS: id, spec_bytes, options, delay_ms, run_ms
--- RETURNS: one a job: {created 0|1, state, run_ms}
+-- RETURNS: one a job: {created 0|1, state, run_ms}; nothing when all are new and wait
 -- USES: job, wake, order
+local CREATED = { 1, 'waiting', '0' }
 local now = clock()
-local results, to_wait, to_delay, twins = {}, {}, {}, {}
+local head = string.format('%.0f', now)
 local soonest
-local added, tail = 0, nil
+
+-- Most batches are of new ids: they are stored by one command.
+local function store_if_all_new()
+  local pairs_of, n, seen = {}, 0, {}
+  for _, id, spec_bytes, options in items() do
+    if seen[id] then return false end
+    seen[id] = true
+    pairs_of[n + 1] = spec .. id
+    pairs_of[n + 2] = options == '' and head .. '\n' .. spec_bytes or head .. ' ' .. options .. '\n' .. spec_bytes
+    n = n + 2
+  end
+  return redis.call('MSETNX', unpack(pairs_of)) == 1
+end
+
+local all_new = store_if_all_new()
+
+local function store_if_new(id, spec_bytes, options)
+  if options ~= '' then options = ' ' .. options end
+  return redis.call('SET', spec .. id, head .. options .. '\n' .. spec_bytes, 'NX')
+end
+
+local results, to_wait, to_delay, twins = {}, {}, {}, {}
+local added, tail, plainly = 0, nil, true
 
 for i, id, spec_bytes, options, delay_ms, run_ms in items() do
-  local head = string.format('%.0f', now)
-  if options ~= '' then head = head .. ' ' .. options end
-  if not redis.call('SET', spec .. id, head .. '\n' .. spec_bytes, 'NX') then
+  if not all_new and not store_if_new(id, spec_bytes, options) then
     local twin = twins[id] -- of this batch: it is in no set yet
     local state = twin and twin[2] or state_of(id)
     results[i] = { 0, state, twin and twin[3] or state == 'delayed' and redis.call('ZSCORE', delayed, id) or '0' }
+    plainly = false
   else
     added = added + 1
     local own = options ~= '' and cjson.decode(options) or nil
@@ -23,13 +45,14 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       wake_at(expiry, now + own.tl)
       redis.call('ZADD', expiry, now + own.tl, id)
     end
-    local run = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
-    if run > now then
+    local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
+    if ms > now then
       -- the fraction keeps the order within a batch; due times are compared as whole milliseconds
-      to_delay[#to_delay + 1] = string.format('%.4f', run + (i - 1) / 1024)
+      to_delay[#to_delay + 1] = string.format('%.4f', ms + (i - 1) / 1024)
       to_delay[#to_delay + 1] = id
-      soonest = math.min(soonest or run, run)
-      results[i] = { 1, 'delayed', string.format('%.0f', run) }
+      soonest = math.min(soonest or ms, ms)
+      results[i] = { 1, 'delayed', string.format('%.0f', ms) }
+      plainly = false
     else
       local score
       if own and (own.p or own.l) then
@@ -40,9 +63,9 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       end
       to_wait[#to_wait + 1] = score
       to_wait[#to_wait + 1] = id
-      results[i] = { 1, 'waiting', '0' }
+      results[i] = CREATED
     end
-    twins[id] = results[i]
+    if not all_new then twins[id] = results[i] end
   end
 end
 
@@ -55,4 +78,4 @@ if #to_delay > 0 then
   redis.call('ZADD', delayed, unpack(to_delay))
 end
 if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
-return results
+return plainly and {} or results

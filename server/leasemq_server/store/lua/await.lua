@@ -3,8 +3,11 @@
 -- ARGV: now_ms, id
 -- RETURNS: the state, or JOB_NOT_FOUND
 -- FLAGS: allow-oom
--- USES: job
+-- USES: job, plain
 local state = state_of(id)
 if not state then return 'JOB_NOT_FOUND' end
-if state ~= 'completed' and state ~= 'failed' and state ~= 'cancelled' then redis.call('HSET', job .. id, 'aw', 1) end
+if state ~= 'completed' and state ~= 'failed' and state ~= 'cancelled' then
+  unfold(id)
+  redis.call('HSET', job .. id, 'aw', 1)
+end
 return state

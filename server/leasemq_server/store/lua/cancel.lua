@@ -4,11 +4,12 @@
 -- ITEMS: id, reason
 -- RETURNS: one a job: {OK, state} | {JOB_NOT_FOUND} | {JOB_NOT_IN_STATE, state}
 -- FLAGS: allow-oom
--- USES: job, wake, order, finish, retry
+-- USES: job, wake, order, finish, retry, plain
 local now = clock()
 local results = {}
 
 local function ask_worker(id, reason)
+  unfold(id)
   local h = redis.call('HMGET', job .. id, 't', 'w')
   redis.call('HSET', job .. id, 'c', reason)
   tell_worker(h[2], 'CANCEL_REQUESTED', h[1], id, reason)

@@ -1,28 +1,48 @@
 -- complete: ACTIVE → COMPLETED if leased with this nonce. The result is stored, the retention applied.
--- KEYS: meta, leases, completed, job*, spec*
+-- KEYS: meta, leases, completed, job*, spec*, run*
 -- ARGV: now_ms
 -- ITEMS: id, nonce, result, content_type
--- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}
+-- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; nothing when all are completed
 -- FLAGS: allow-oom
--- USES: job, wake, finish, lease
+-- USES: job, wake, finish, plain, lease
+local COMPLETED = outcome('completed', 0, 0)
 local now = clock()
-local results, done = {}, {}
+local results, done, all_completed = {}, {}, true
+local records, settled, plain = {}, {}, {}
+local kept_as = string.format('\n%.0f', now)
+
+for i, id in items() do plain[i] = run .. id end
+records = redis.call('MGET', unpack(plain))
+plain = {}
+
+local function complete(id, nonce, result, content_type)
+  local record, reply = held(id, nonce, now)
+  if not record then return reply end
+  done[#done + 1] = id
+  finish(id, 'completed', now, record.options, record.awaited, result ~= '' and { 'r', result, 'rt', content_type } or {})
+  return COMPLETED
+end
 
 for i, id, nonce, result, content_type in items() do
-  local record, reply = held(id, nonce, now)
-  if record then
-    local fields = {}
-    if result ~= '' then fields = { 'r', result, 'rt', content_type } end
-    done[#done + 1] = id
-    finish(id, 'completed', now, record.options, record.awaited, fields)
-    reply = outcome('completed', 0, 0)
+  local reply = COMPLETED
+  if records[i] and string.sub(records[i], 1, 25) == held_plainly(nonce) then
+    if settled[id] == nil then -- else this batch has it twice
+      settled[id] = true
+      plain[#plain + 1] = id
+      plain[#plain + 1] = 'c' .. string.sub(records[i], 2) .. kept_as .. (result == '' and '' or '\n' .. content_type .. '\n' .. result)
+    end
+  else
+    reply = complete(id, nonce, result, content_type)
+    if reply[1] ~= 'OK' or reply[2] ~= 'completed' then all_completed = false end
   end
   results[i] = reply
 end
 
+for i = 1, #plain, 2 do done[#done + 1] = plain[i] end
+finish_plainly(plain, now)
 if #done > 0 then
   redis.call('ZREM', leases, unpack(done))
   redis.call('HINCRBY', meta, 'completed', #done)
   file_finished()
 end
-return results
+return all_completed and {} or results

@@ -4,7 +4,7 @@
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
 -- FLAGS: allow-oom
--- USES: job, wake, finish
+-- USES: job, wake, finish, plain
 local WHERE = { waiting = wait, delayed = delayed, active = leases, completed = completed, failed = failed, cancelled = cancelled }
 local results, gone = {}, {}
 for i, id in items() do
@@ -14,6 +14,7 @@ for i, id in items() do
   elseif state == 'active' and force ~= '1' then
     results[i] = 'JOB_NOT_IN_STATE'
   else
+    unfold(id)
     local h = redis.call('HMGET', job .. id, 'w', 't', 'aw')
     if state == 'active' then tell_worker(h[1], 'LOST', h[2], id, 'deleted') end
     if h[3] then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. id) end

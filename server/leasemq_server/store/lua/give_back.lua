@@ -25,9 +25,10 @@ for _, request_id, perhaps in items() do
   local h = redis.call('HMGET', request .. request_id, 'leases', 'replayed', 'call')
   if h[1] and not h[2] and (call == '' or h[3] == call) then
     redis.call('DEL', request .. request_id)
-    local pairs_of = cjson.decode(h[1])
-    for i = #pairs_of, 1, -1 do
-      local id, nonce = pairs_of[i][1], pairs_of[i][2]
+    local given = {}
+    for id, nonce in string.gmatch(h[1], '([^\n]+)\n([^\n]+)') do given[#given + 1] = { id, nonce } end
+    for i = #given, 1, -1 do
+      local id, nonce = given[i][1], given[i][2]
       local record = held(id, nonce, now)
       if record then
         give_back(id, record, perhaps == '1')

@@ -1,14 +1,15 @@
 -- lease: WAITING → ACTIVE for several requests at once, first come first served. First does what time has brought about.
 -- A request with a request_id that was answered before gets the same leases again, those that are still its own.
--- KEYS: meta, wait, delayed, leases, expiry, spec*, job*, request*
+-- KEYS: meta, wait, delayed, leases, expiry, spec*, job*, run*, request*
 -- ARGV: now_ms, seed, max_moves, max_bytes, nonces, call
 -- ITEMS: request_id, worker, max_jobs, lease_ms
--- RETURNS: {in how many ms to look again or -1, more 0|1, outbox 0|1, a list a request: {id, nonce, blob, attempt, expire_ms, lease_expirations, failure_count, start_ms}}
+-- RETURNS: {in how many ms to look again or -1, more 0|1, outbox 0|1, start_ms, a list a request: {expire_ms, ids, nonces, blobs, those that are not at their first, plain lease: {index from 0, attempt, expire_ms, lease_expirations, failure_count, start_ms}}}
 -- FLAGS: allow-oom
--- USES: job, moments
+-- USES: job, moments, plain
 local NONCE_LENGTH = 24
 local REPLAY_MS = 60000
 local now = clock()
+local start = string.format('%.0f', now)
 local outbox_entries = 0
 local next_in = next_change(now)
 if next_in == 0 then
@@ -20,65 +21,101 @@ if next_in == 0 then
 end
 
 local answers, wanted, is_retry, seen = {}, 0, {}, {}
-for i, request_id, _, max_jobs in items() do
-  answers[i] = {}
+for i, request_id, _, max_jobs, lease_ms in items() do
+  answers[i] = { string.format('%.0f', now + lease_ms), {}, {}, {}, {} }
   is_retry[i] = seen[request_id] or redis.call('EXISTS', request .. request_id) == 1
   if not is_retry[i] then wanted = wanted + tonumber(max_jobs) end
   seen[request_id] = true
 end
 
-local function replay(i, request_id)
+local function give(answer, id, nonce, blob)
+  local n = #answer[2] + 1
+  answer[2][n], answer[3][n], answer[4][n] = id, nonce, blob
+end
+
+-- What is to be told of the lease given last, when it is not at its first, plain lease.
+local function tell(answer, attempt, expire, expirations, failures, started)
+  answer[5][#answer[5] + 1] = { #answer[2] - 1, attempt, expire, tonumber(expirations or 0), tonumber(failures or 0), started }
+end
+
+local function replay(answer, request_id)
   local kept = redis.call('HGET', request .. request_id, 'leases')
   if not kept then return end
   redis.call('HSET', request .. request_id, 'replayed', 1)
-  for _, pair in ipairs(cjson.decode(kept)) do
-    local id, nonce = pair[1], pair[2]
+  for id, nonce in string.gmatch(kept, '([^\n]+)\n([^\n]+)') do
+    unfold(id)
     local h = redis.call('HMGET', job .. id, 's', 't', 'a', 'n', 'fc', 'ls')
     if h[1] == 'active' and h[2] == nonce then
-      answers[i][#answers[i] + 1] =
-        { id, nonce, redis.call('GET', spec .. id), tonumber(h[3]), redis.call('ZSCORE', leases, id), tonumber(h[4] or 0), tonumber(h[5] or 0), h[6] }
+      give(answer, id, nonce, redis.call('GET', spec .. id))
+      tell(answer, tonumber(h[3]), redis.call('ZSCORE', leases, id), h[4], h[5], h[6])
     end
   end
 end
 
 local popped, blobs, next_pop, used_bytes, used_nonces, full = {}, {}, 1, 0, 0, false
-local to_lease, unexpiring = {}, {}
+local some_have_hashes = false
+local to_lease, to_run, unexpiring = {}, {}, {}
 
 local function pop_waiting()
   popped = redis.call('ZPOPMIN', wait, math.min(wanted, #nonces / NONCE_LENGTH))
-  local keys = {}
-  for i = 1, #popped, 2 do keys[#keys + 1] = spec .. popped[i] end
-  if #keys > 0 then blobs = redis.call('MGET', unpack(keys)) end
+  local specs, hashes = {}, {}
+  for i = 1, #popped, 2 do
+    specs[#specs + 1] = spec .. popped[i]
+    hashes[#hashes + 1] = job .. popped[i]
+  end
+  if #specs > 0 then
+    blobs = redis.call('MGET', unpack(specs))
+    some_have_hashes = redis.call('EXISTS', unpack(hashes)) > 0
+  end
 end
 
-local function lease_one(id, blob, worker, lease_ms)
-  local _, json = header_of(blob)
-  local options = decode(json)
+-- What a job's options mean for its lease. The same header stands before all jobs of one add.
+local headers = {}
+local function header_read(blob)
+  local header = string.sub(blob, 1, string.find(blob, '\n', 1, true))
+  local read = headers[header]
+  if not read then
+    local _, json = header_of(header)
+    local options = decode(json)
+    read = { json = json, timeout = options.to, expires = options.tl, is_plain = not (options.to or options.cr) }
+    headers[header] = read
+  end
+  return read
+end
+
+-- A job that was touched before, or has a timeout or a retention of its own, is kept as a hash; settling then decides by the hash alone.
+local function lease_by_hash(answer, id, nonce, header, worker, lease_ms)
   local h = redis.call('HMGET', job .. id, 'a', 'n', 'fc')
-  local attempt = tonumber(h[1] or 0) + 1
-  local nonce = string.sub(nonces, used_nonces * NONCE_LENGTH + 1, (used_nonces + 1) * NONCE_LENGTH)
-  used_nonces = used_nonces + 1
-  local expire = now + lease_ms
-  local deadline = ''
-  if options.to then
-    deadline = now + options.to
+  local attempt, expire, deadline = tonumber(h[1] or 0) + 1, now + lease_ms, ''
+  if header.timeout then
+    deadline = now + header.timeout
     expire = math.min(expire, deadline)
   end
-  if options.tl then unexpiring[#unexpiring + 1] = id end
-  local start = string.format('%.0f', now)
-  if json == '' then
-    redis.call('HSET', job .. id, 's', 'active', 't', nonce, 'a', attempt, 'w', worker, 'ls', start)
-  else -- settling then decides by the hash alone
-    redis.call('HSET', job .. id, 's', 'active', 't', nonce, 'a', attempt, 'w', worker, 'ls', start, 'ld', deadline, 'm', json)
+  redis.call('HSET', job .. id, 's', 'active', 't', nonce, 'a', attempt, 'w', worker, 'ls', start, 'ld', deadline, 'm', header.json)
+  tell(answer, attempt, string.format('%.0f', expire), h[2], h[3], start)
+  return expire
+end
+
+local function lease_one(answer, id, blob, worker, lease_ms)
+  local header = header_read(blob)
+  local nonce = string.sub(nonces, used_nonces * NONCE_LENGTH + 1, (used_nonces + 1) * NONCE_LENGTH)
+  used_nonces = used_nonces + 1
+  give(answer, id, nonce, blob)
+  local expire = now + lease_ms
+  if header.is_plain and not (some_have_hashes and redis.call('EXISTS', job .. id) == 1) then
+    to_run[#to_run + 1] = run .. id
+    to_run[#to_run + 1] = held_plainly(nonce) .. start .. ' ' .. worker
+  else
+    expire = lease_by_hash(answer, id, nonce, header, worker, lease_ms)
   end
+  if header.expires then unexpiring[#unexpiring + 1] = id end
   if next_in < 0 or expire - now < next_in then next_in = expire - now end
   to_lease[#to_lease + 1] = expire
   to_lease[#to_lease + 1] = id
-  return { id, nonce, blob, attempt, string.format('%.0f', expire), tonumber(h[2] or 0), tonumber(h[3] or 0), start }
 end
 
 local function serve(answer, worker, max_jobs, lease_ms)
-  while #answer < max_jobs and popped[next_pop] and not full do
+  while #answer[2] < max_jobs and popped[next_pop] and not full do
     local blob = blobs[(next_pop + 1) / 2]
     if blob then
       if used_bytes > 0 and used_bytes + #blob > tonumber(max_bytes) then
@@ -86,16 +123,19 @@ local function serve(answer, worker, max_jobs, lease_ms)
         return
       end
       used_bytes = used_bytes + #blob
-      answer[#answer + 1] = lease_one(popped[next_pop], blob, worker, lease_ms)
+      lease_one(answer, popped[next_pop], blob, worker, lease_ms)
     end
     next_pop = next_pop + 2
   end
 end
 
 local function remember(request_id, answer, lease_ms)
-  local pairs_of = {}
-  for n, lease in ipairs(answer) do pairs_of[n] = { lease[1], lease[2] } end
-  redis.call('HSET', request .. request_id, 'leases', cjson.encode(pairs_of), 'call', call)
+  local given = {}
+  for n, id in ipairs(answer[2]) do
+    given[2 * n - 1] = id
+    given[2 * n] = answer[3][n]
+  end
+  redis.call('HSET', request .. request_id, 'leases', table.concat(given, '\n'), 'call', call)
   redis.call('PEXPIRE', request .. request_id, math.min(REPLAY_MS, lease_ms))
 end
 
@@ -104,13 +144,14 @@ if open and wanted > 0 then pop_waiting() end
 for i, request_id, worker, max_jobs, lease_ms in items() do
   if not is_retry[i] then
     serve(answers[i], worker, tonumber(max_jobs), tonumber(lease_ms))
-    if #answers[i] > 0 then remember(request_id, answers[i], tonumber(lease_ms)) end
+    if #answers[i][2] > 0 then remember(request_id, answers[i], tonumber(lease_ms)) end
   end
 end
 
+if #to_run > 0 then redis.call('MSET', unpack(to_run)) end
 if #to_lease > 0 then redis.call('ZADD', leases, unpack(to_lease)) end
 for i, request_id in items() do
-  if is_retry[i] then replay(i, request_id) end
+  if is_retry[i] then replay(answers[i], request_id) end
 end
 if #unexpiring > 0 then redis.call('ZREM', expiry, unpack(unexpiring)) end
 local unserved = {}
@@ -120,4 +161,4 @@ while popped[next_pop] do
   next_pop = next_pop + 2
 end
 if #unserved > 0 then redis.call('ZADD', wait, unpack(unserved)) end
-return { next_in, open and redis.call('EXISTS', wait) or 0, outbox_entries, answers }
+return { next_in, open and redis.call('EXISTS', wait) or 0, outbox_entries, start, answers }

@@ -1,8 +1,8 @@
 -- read: jobs as they are, in one consistent look. Stops before a reply of more than max_bytes.
--- KEYS: delayed, leases, spec*, job*
+-- KEYS: delayed, leases, spec*, job*, run*
 -- ARGV: now_ms, with_spec, max_bytes
 -- ITEMS: id
--- RETURNS: one a job, as many as fit: {blob (with_spec 0: its header alone), delayed score, lease score, the job hash, flat} | false when it does not exist
+-- RETURNS: one a job, as many as fit: {blob (with_spec 0: its header alone), delayed score, lease score, the job hash, flat, the plain record or nothing} | false when it does not exist
 -- FLAGS: no-writes
 local results, bytes = {}, 0
 for i, id in items() do
@@ -17,7 +17,7 @@ for i, id in items() do
   if blob then
     bytes = bytes + #blob
     if i > 1 and bytes > tonumber(max_bytes) then return results end
-    results[i] = { blob, redis.call('ZSCORE', delayed, id), redis.call('ZSCORE', leases, id), redis.call('HGETALL', job .. id) }
+    results[i] = { blob, redis.call('ZSCORE', delayed, id), redis.call('ZSCORE', leases, id), redis.call('HGETALL', job .. id), redis.call('GET', run .. id) }
   else
     results[i] = false
   end

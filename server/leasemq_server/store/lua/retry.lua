@@ -4,7 +4,7 @@
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
 -- FLAGS: allow-oom
--- USES: job, wake, order
+-- USES: job, wake, order, plain
 local SETS = { completed = completed, failed = failed, cancelled = cancelled }
 local results = {}
 for i, id in items() do
@@ -14,6 +14,7 @@ for i, id in items() do
   elseif not SETS[state] then
     results[i] = 'JOB_NOT_IN_STATE'
   else
+    unfold(id)
     redis.call('ZREM', SETS[state], id)
     redis.call('ZREM', purge, id)
     redis.call('HDEL', job .. id, 'c', 'r', 'rt', 'ft', 'so', 'ld', 'p')

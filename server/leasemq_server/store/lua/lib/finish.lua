@@ -1,5 +1,5 @@
 -- COMPLETED, FAILED and CANCELLED: where finished jobs go, how long they stay, and what other queues and waiting callers learn of them.
--- KEYS: meta, wait, delayed, leases, expiry, completed, failed, cancelled, purge, outbox, spec*, job*, logs*
+-- KEYS: meta, wait, delayed, leases, expiry, completed, failed, cancelled, purge, outbox, spec*, job*, run*, logs*
 -- USES: job, wake
 local SETS = { completed = completed, failed = failed, cancelled = cancelled }
 local DEFAULTS = { cr = { a = 86400000, c = 10000 }, fr = { a = 2592000000, c = 100000 } }
@@ -10,6 +10,7 @@ local function remove_all(ids)
   for _, id in ipairs(ids) do
     gone[#gone + 1] = spec .. id
     gone[#gone + 1] = job .. id
+    gone[#gone + 1] = run .. id
     gone[#gone + 1] = logs .. id
   end
   if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
@@ -30,7 +31,7 @@ local function trim(state, max_count)
   local popped = redis.call('ZPOPMIN', SETS[state], math.min(excess, 1000))
   local ids = {}
   for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
-  redis.call('ZREM', purge, unpack(ids))
+  if redis.call('EXISTS', purge) == 1 then redis.call('ZREM', purge, unpack(ids)) end
   remove_all(ids)
   return #ids
 end
@@ -64,6 +65,22 @@ local function finish(id, state, now, options, awaited, fields)
     keep[state] = count and math.min(count, keep[state] or count) or keep[state]
   end
   if awaited then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. id) end
+end
+
+-- The same for jobs of a plain life that complete: a list of ids, each followed by its record (lib/plain.lua).
+local function finish_plainly(completing, now)
+  if #completing == 0 then return end
+  local age, count = retention({}, 'completed')
+  local ids, set = {}, entering.completed
+  for i = 1, #completing, 2 do ids[#ids + 1] = completing[i] end
+  if age == 0 or count == 0 then return remove_all(ids) end
+  for i, id in ipairs(ids) do
+    completing[2 * i - 1] = run .. id
+    set[#set + 1] = now
+    set[#set + 1] = id
+  end
+  redis.call('MSET', unpack(completing))
+  keep.completed = count and math.min(count, keep.completed or count) or keep.completed
 end
 
 -- Puts the finished jobs into their sets, one call a set, and applies the retention by count.

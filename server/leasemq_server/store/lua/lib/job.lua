@@ -1,6 +1,6 @@
 -- Reading what is stored of a job. `spec*` holds "<create_ms> <options>\n<JobSpec>" (options: the JSON that scripts decide by, absent when all is default);
--- `job*` is a hash that exists from the first change on. KEYS.md lists its fields.
--- KEYS: meta, delayed, spec*, job*
+-- `run*` and `job*` hold what changes (lib/plain.lua says when which). KEYS.md lists the fields.
+-- KEYS: meta, delayed, spec*, job*, run*
 local function header_of(blob)
   local stop = string.find(blob, '\n', 1, true)
   local space = string.find(blob, ' ', 1, true)
@@ -30,6 +30,8 @@ end
 local function state_of(id)
   local state = redis.call('HGET', job .. id, 's')
   if state then return state end
+  local plain = redis.call('GETRANGE', run .. id, 0, 0)
+  if plain ~= '' then return plain == 'a' and 'active' or 'completed' end
   if redis.call('EXISTS', spec .. id) == 0 then return nil end
   if redis.call('ZSCORE', delayed, id) then return 'delayed' end
   return 'waiting'

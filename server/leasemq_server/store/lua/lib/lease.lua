@@ -1,6 +1,6 @@
 -- The guard of every settlement: is this nonce the job's lease, was it, or is it lost?
--- KEYS: leases, job*
--- USES: job
+-- KEYS: leases, job*, run*
+-- USES: job, plain
 local SETTLED_FIELDS = { 's', 't', 'so', 'a', 'c', 'f', 'fc', 'aw', 'w', 'ld', 'm' }
 
 -- `so` holds {nonce, reply} of a settlement after which the job goes on; one that ended it is told by the state.
@@ -13,6 +13,12 @@ end
 -- Returns the job's record when the lease is held; else nil and the reply to give: the first outcome again, or LEASE_LOST.
 -- A lease whose time is over but that nobody has reaped yet still counts: until then the work is not done twice. A timed out attempt does not.
 local function held(id, nonce, now)
+  local plain = redis.call('GET', run .. id)
+  if plain then
+    if string.sub(plain, 2, 25) ~= nonce then return nil, { 'LEASE_LOST' } end
+    if string.sub(plain, 1, 1) == 'c' then return nil, first_outcome('completed', nonce) end
+    unfold(id)
+  end
   local h = redis.call('HMGET', job .. id, unpack(SETTLED_FIELDS))
   if not h[2] or h[2] ~= nonce then return nil, { 'LEASE_LOST' } end
   if h[1] ~= 'active' then return nil, first_outcome(h[1], nonce, h[3]) end

@@ -1,6 +1,6 @@
 -- What time alone brings about: due delayed jobs wait, expired leases end, jobs that nobody started in time fail. At most max_moves jobs a call.
 -- KEYS: meta, wait, delayed, leases, expiry, spec*, job*
--- USES: job, wake, order, moments, finish, retry
+-- USES: job, wake, order, moments, finish, plain, retry
 local function due(set, now, most)
   local first = first_score(set)
   if not first or first >= now + 1 then return {} end
@@ -21,6 +21,7 @@ local LEASED = { 't', 'a', 'n', 'c', 'ld', 'w', 'f', 'fc', 'aw', 'm' }
 
 -- `why` is for people. Returns the options of a job that goes back to the head; the others have found their place.
 local function end_lease(id, now, why)
+  unfold(id)
   local h = redis.call('HMGET', job .. id, unpack(LEASED))
   local nonce, attempt, expirations, cancel, deadline, worker = h[1], tonumber(h[2]), tonumber(h[3] or 0), h[4], tonumber(h[5]) or 0, h[6]
   local options = decode(h[10])

@@ -1,0 +1,130 @@
+"""The replies of the hot path as bytes, made from what the store gives: what protobuf would write, at a quarter of its cost.
+
+Fields are named by the contract's descriptors, so a number that changes there changes here; tests/unit compares with protobuf.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
+
+from leasemq_server.store.types import Lot, Source
+
+_LENGTH_DELIMITED = 2
+SCHEDULED = b'"sc":'  # in the options of a job that a schedule added
+
+
+def _varint(number: int) -> bytes:
+    written = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        written.append(number & 0x7F | 0x80)
+        number >>= 7
+    written.append(number)
+    return bytes(written)
+
+
+_SHORT = [_varint(number) for number in range(4096)]
+
+
+def _size(size: int) -> bytes:
+    return _SHORT[size] if size < len(_SHORT) else _varint(size)
+
+
+def _length(data: bytes) -> bytes:
+    return _size(len(data))
+
+
+def _tag(message: type[Message], field: str) -> bytes:
+    return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | _LENGTH_DELIMITED)
+
+
+_LEASE_TOKEN, _LEASE_JOB = _tag(worker_pb2.Lease, "lease_token"), _tag(worker_pb2.Lease, "job")
+_JOB_ID, _JOB_SPEC, _SPEC_ID = _tag(job_pb2.Job, "id"), _tag(job_pb2.Job, "spec"), _tag(job_pb2.JobSpec, "id")
+_ADDED_ID = _tag(producer_pb2.AddJobResponse, "job_id")
+
+
+def repeated(message: type[Message], field: str, entries: Iterable[bytes]) -> bytes:
+    """A message that has nothing but these entries in this field."""
+    tag = _tag(message, field)
+    return b"".join([part for entry in entries for part in (tag, _length(entry), entry)])
+
+
+def added_job(job_id: str, common: bytes) -> bytes:
+    """An AddJobResponse: the id, and what it shares with others."""
+    said = job_id.encode()
+    return b"".join((_ADDED_ID, _length(said), said, common))
+
+
+def set_time(timestamp: Any, ms: int) -> None:
+    """Sets a Timestamp field."""
+    timestamp.seconds, millis = divmod(ms, 1000)
+    timestamp.nanos = millis * 1_000_000
+
+
+def set_span(duration: Any, ms: int) -> None:
+    """Sets a Duration field."""
+    duration.seconds, millis = divmod(ms, 1000)
+    duration.nanos = millis * 1_000_000
+
+
+Numbers = tuple[int, ...]  # the last five of a LeasedJob: attempt, expire_ms, lease_expirations, failure_count, start_ms
+
+
+class LeaseWriter:
+    """Writes the leases of one reply. What several of them have in common is serialized once."""
+
+    def __init__(self, worker_id: str, lease_ms: int) -> None:
+        self._worker_id = worker_id
+        self._lease_ms = lease_ms
+        self._headers: dict[bytes, bytes] = {}
+
+    def leases(self, lots: Sequence[Lot]) -> list[bytes]:
+        """All leases of the lots."""
+        return [lease for lot in lots for lease in self._of_lot(lot)]
+
+    def _of_lot(self, lot: Lot) -> Iterable[bytes]:
+        queue = b"/" + lot.source.queue.encode() + b"/"
+        common: dict[Numbers, tuple[bytes, bytes]] = {}
+        for job in lot.jobs:
+            numbers = job[3:]
+            if numbers not in common:
+                common[numbers] = self._in_common(lot.source, *numbers)
+            of_lease, of_job = common[numbers]
+            header, _, spec = job.blob.partition(b"\n")
+            job_id = job.id.encode()
+            id_size = _length(job_id)
+            spec_id = b"".join((_SPEC_ID, id_size, job_id))
+            spec_size = _size(len(spec) + len(spec_id))
+            said = b"".join((of_job, self._of_header(header), _JOB_ID, id_size, job_id, _JOB_SPEC, spec_size, spec, spec_id))
+            token = job.nonce.encode() + queue + job_id
+            yield b"".join((_LEASE_TOKEN, _length(token), token, of_lease, _LEASE_JOB, _length(said), said))
+
+    def _of_header(self, header: bytes) -> bytes:
+        """What a stored header says of a job; all jobs of one add have the same."""
+        written = self._headers.get(header)
+        if written is None:
+            create_ms, _, options = header.partition(b" ")
+            job = job_pb2.Job(schedule_id=json.loads(options)["sc"] if SCHEDULED in options else "")
+            set_time(job.create_time, int(create_ms))
+            written = self._headers[header] = job.SerializeToString()
+        return written
+
+    def _in_common(
+        self, source: Source, attempt: int, expire_ms: int, lease_expirations: int, failure_count: int, start_ms: int
+    ) -> tuple[bytes, bytes]:
+        lease = worker_pb2.Lease(attempt=attempt)
+        set_time(lease.lease_expire_time, expire_ms)
+        set_span(lease.lease_duration, min(self._lease_ms, max(0, expire_ms - start_ms)))
+        job = job_pb2.Job(
+            queue=source.queue,
+            state=job_pb2.JOB_STATE_ACTIVE,
+            worker_id=self._worker_id,
+            attempt=attempt,
+            lease_expirations=lease_expirations,
+            failure_count=failure_count,
+        )
+        set_time(job.start_time, start_ms)
+        set_time(job.lease_expire_time, expire_ms)
+        return lease.SerializeToString(), job.SerializeToString()

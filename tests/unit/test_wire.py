@@ -1,0 +1,91 @@
+"""What the hot path writes by hand is what protobuf reads, field by field."""
+
+import pytest
+from google.protobuf.message import Message
+from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
+from leasemq_server.rpc.wire import LeaseWriter, added_job, repeated, set_time
+from leasemq_server.store.types import LeasedJob, Lot, Source
+
+CREATE_MS, START_MS, LEASE_MS = 1_763_780_000_001, 1_763_780_005_002, 30_000
+SPEC = job_pb2.JobSpec(name="welcome", payload=b'{"to": "ada"}', content_type="application/json", headers={"traceparent": "00-1"})
+
+
+def leased(job_id: str = "a", spec: job_pb2.JobSpec = SPEC, options: str = "", **numbers: int) -> LeasedJob:
+    blob = f"{CREATE_MS}{options}\n".encode() + spec.SerializeToString()
+    first = {"attempt": 1, "expire_ms": START_MS + LEASE_MS, "lease_expirations": 0, "failure_count": 0, "start_ms": START_MS}
+    return LeasedJob(job_id, f"nonce-of-{job_id}", blob, **{**first, **numbers})
+
+
+def expected(job: LeasedJob, spec: job_pb2.JobSpec = SPEC, queue: str = "email") -> worker_pb2.Lease:
+    """The same lease, made by the generated classes."""
+    lease = worker_pb2.Lease(lease_token=f"{job.nonce}/{queue}/{job.id}", attempt=job.attempt)
+    set_time(lease.lease_expire_time, job.expire_ms)
+    lease.lease_duration.FromMilliseconds(min(LEASE_MS, job.expire_ms - job.start_ms))
+    lease.job.CopyFrom(
+        job_pb2.Job(
+            queue=queue,
+            id=job.id,
+            spec=spec,
+            state=job_pb2.JOB_STATE_ACTIVE,
+            attempt=job.attempt,
+            lease_expirations=job.lease_expirations,
+            failure_count=job.failure_count,
+            worker_id="w1",
+        )
+    )
+    lease.job.spec.id = job.id
+    set_time(lease.job.create_time, CREATE_MS)
+    set_time(lease.job.start_time, job.start_ms)
+    set_time(lease.job.lease_expire_time, job.expire_ms)
+    return lease
+
+
+def test_a_lease_of_a_scheduled_job_names_its_schedule() -> None:
+    job = leased(options=' {"sc":"nightly"}')
+    (lease,) = written(Lot(Source("email", "call"), [job]))
+    assert lease.job.schedule_id == "nightly"
+
+
+def written(*lots: Lot) -> list[Message]:
+    reply = repeated(worker_pb2.BatchLeaseJobsResponse, "leases", LeaseWriter("w1", LEASE_MS).leases(lots))
+    return list(worker_pb2.BatchLeaseJobsResponse.FromString(reply).leases)
+
+
+LONG = job_pb2.JobSpec(name="n" * 128, payload=b"\xff\x00" * 500_000)
+
+
+@pytest.mark.parametrize(
+    ("job", "spec"),
+    [
+        (leased(), SPEC),
+        (leased(options=' {"p":5}'), SPEC),
+        (leased(attempt=3, lease_expirations=2, failure_count=300, start_ms=START_MS - 7), SPEC),
+        (leased(expire_ms=START_MS + 1_500), SPEC),
+        (leased("é" * 128, LONG), LONG),
+        (leased("b", job_pb2.JobSpec()), job_pb2.JobSpec()),
+    ],
+)
+def test_a_lease_is_what_protobuf_would_write(job: LeasedJob, spec: job_pb2.JobSpec) -> None:
+    assert written(Lot(Source("email", "call"), [job])) == [expected(job, spec)]
+
+
+def test_all_leases_of_all_queues_are_written_in_order() -> None:
+    first, second, third = leased("a"), leased("b", attempt=2), leased("c")
+    lots = Lot(Source("email", "1"), [first, second]), Lot(Source("sync", "2"), [third])
+    assert written(*lots) == [expected(first), expected(second), expected(third, queue="sync")]
+    assert written() == []
+
+
+def test_the_lease_of_a_lone_call_is_the_same_on_the_wire() -> None:
+    job = leased()
+    reply = repeated(worker_pb2.LeaseJobResponse, "lease", LeaseWriter("w1", LEASE_MS).leases([Lot(Source("email", "1"), [job])]))
+    assert worker_pb2.LeaseJobResponse.FromString(reply).lease == expected(job)
+
+
+@pytest.mark.parametrize("job_id", ["a", "é" * 128, "x" * 5_000])
+def test_an_added_job_is_what_protobuf_would_write(job_id: str) -> None:
+    common = producer_pb2.AddJobResponse(created=True, state=job_pb2.JOB_STATE_DELAYED, durability=job_pb2.DURABILITY_FSYNC)
+    set_time(common.run_time, START_MS)
+    reply = producer_pb2.AddJobResponse.FromString(added_job(job_id, common.SerializeToString()))
+    common.job_id = job_id
+    assert reply == common
