@@ -11,7 +11,8 @@ from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.pages import listing_of, page_parts, page_token
 from leasemq_server.jobs.schedules import check_schedule
 from leasemq_server.jobs.specs import new_job
-from leasemq_server.rpc.encode import STATES, set_time
+from leasemq_server.rpc.encode import STATES
+from leasemq_server.rpc.wire import set_time
 from leasemq_server.store.schedules import NewSchedule, StoredSchedule
 from leasemq_server.store.types import NewJob
 
