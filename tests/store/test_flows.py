@@ -22,7 +22,9 @@ class Flow:
         items = [Registration(job_id, self.ref(dependent).text, int(expected)) for job_id in job_ids]
         return await self.store.register(self.queue, items)
 
-    async def add(self, job_id: str, *edges: tuple[str, str], delay_ms: int | str = "", run_ms: int | str = "", **options) -> Added:
+    async def add(
+        self, job_id: str, *edges: tuple[str, str], delay_ms: int | str = "", run_ms: int | str = "", **options
+    ) -> Added:
         await self.register(job_id, *(name for name, _ in edges))
         found = {job_id: [Edge(self.ref(name), policy) for name, policy in edges]}
         job = new_job(job_id, delay_ms=delay_ms, run_ms=run_ms, dp=1, **options)
@@ -35,9 +37,7 @@ class Flow:
         for end in ends:
             untold = (await self.store.untold(self.queue, [end.job_id]))[end.job_id]
             for text in untold:
-                item = Resolution(
-                    text.partition("/")[2], self.ref(end.job_id).text, end.state, end.result, end.content_type
-                )
+                item = Resolution(text.partition("/")[2], self.ref(end.job_id).text, end.state, end.result, end.content_type)
                 await self.store.resolve(self.queue, [item])
             await self.store.told(self.queue, [(end.job_id, text) for text in untold])
             await self.store.outbox_done(self.queue, [end.entry_id])
@@ -120,9 +120,7 @@ async def test_a_dependency_that_ends_between_the_registration_and_the_add_count
     await flow.register("b", "a")
     await flow.done("a", result=b"kept")
     await flow.relay()  # b is not there: this is kept for it
-    added = await flow.store.add(
-        flow.queue, [new_job("b", dp=1)], Durability.MEMORY, {"b": [Edge(flow.ref("a"), "f")]}
-    )
+    added = await flow.store.add(flow.queue, [new_job("b", dp=1)], Durability.MEMORY, {"b": [Edge(flow.ref("a"), "f")]})
     assert added[0] == [Added(True, "waiting", 0)]
     assert await flow.edges("b") == {"a": ("f", "c", b"kept")}
 
@@ -359,7 +357,8 @@ async def test_a_thousand_dependencies_and_a_thousand_dependents(flow: Flow):
     jobs = await flow.desk.lease(1000)
     await flow.store.complete(flow.queue, [(job.id, job.nonce, b"r", "t") for job in jobs])
     first, more = (await flow.store.edges(flow.queue, "all", "", 300)) or ([], False)
-    assert [edge.dependency.job_id for edge in first] == names[:300] and more
+    assert [edge.dependency.job_id for edge in first] == names[:300]
+    assert more
     while await flow.relay():
         pass
     assert await flow.desk.lease_ids() == ["all"]

@@ -114,9 +114,7 @@ class FlowVerbs(ABC):
     async def untold(self, queue: str, ids: Sequence[str]) -> dict[str, list[str]]:
         """Dependents that do not know of the jobs' end, up to 1,000 of each job."""
         prefix = keys.queue_keys(queue)["dependents*"]
-        found = await self._pipeline(
-            *(("ZRANGEBYSCORE", prefix + job_id, 0, 0, "LIMIT", 0, DEPENDENTS_A_CALL) for job_id in ids)
-        )
+        found = await self._pipeline(*(("ZRANGEBYSCORE", prefix + job_id, 0, 0, "LIMIT", 0, DEPENDENTS_A_CALL) for job_id in ids))
         return {job_id: [text.decode() for text in texts] for job_id, texts in zip(ids, found, strict=True)}
 
     async def told(self, queue: str, pairs: Sequence[tuple[str, str]]) -> None:
@@ -129,7 +127,7 @@ class FlowVerbs(ABC):
         return [job_ref(text) for text in await self._command("ZRANGE", key, start, start + count - 1)]
 
     async def edges(self, queue: str, job_id: str, after: str, count: int) -> tuple[list[StoredEdge], bool] | None:
-        """What a job depends on, by name from the one after `after`, and whether there is more; None when there is no such job."""
+        """What a job depends on, by name from the one after `after`, and whether there is more; None: there is no such job."""
         reply = await self._run("dependencies", queue, id=job_id, after=after, max_edges=count, max_bytes=MAX_REPLY_BYTES)
         if reply is None:
             return None

@@ -330,7 +330,9 @@ class Store(ScheduleVerbs, FlowVerbs):
             int, reply[:11]
         )
         states = (waiting, delayed, active, completed, failed, cancelled)
-        return Counts(*states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]), int(reply[13]))
+        return Counts(
+            *states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]), int(reply[13])
+        )
 
     async def tick(self, queue: str) -> Tick:
         """Does what time has brought about in a queue."""
@@ -417,8 +419,8 @@ class Store(ScheduleVerbs, FlowVerbs):
         for entry_id, flat in entries or []:
             fields = dict(flat) if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
             if fields.get(b"kind") == b"ended":
-                said = (fields[name].decode() for name in (b"id", b"state"))
-                found.append(EndedEntry(_text(entry_id), *said, fields[b"result"], fields[b"content_type"].decode()))
+                job_id, state, content_type = (fields[name].decode() for name in (b"id", b"state", b"content_type"))
+                found.append(EndedEntry(_text(entry_id), job_id, state, fields[b"result"], content_type))
                 continue
             text = {name: fields[name].decode() for name in (b"target", b"id", b"finish_ms", b"failure")}
             found.append(
