@@ -354,8 +354,8 @@ async def test_a_thousand_dependencies_and_a_thousand_dependents(flow: Flow):
     names = [f"d-{number:04}" for number in range(1000)]
     await flow.desk.add(*names)
     await flow.add("all", *((name, "f") for name in names))
-    jobs = await flow.desk.lease(1000)
-    await flow.store.complete(flow.queue, [(job.id, job.nonce, b"r", "t") for job in jobs])
+    while jobs := await flow.desk.lease(1000):
+        await flow.store.complete(flow.queue, [(job.id, job.nonce, b"r", "t") for job in jobs])
     first, more = (await flow.store.edges(flow.queue, "all", "", 300)) or ([], False)
     assert [edge.dependency.job_id for edge in first] == names[:300]
     assert more

@@ -17,6 +17,7 @@ from leasemq_server.store.types import Added, Durability, NewJob, StoredJob
 
 MAX_CASCADE = 10_000
 IDS_A_CALL = 1000
+JOBS_A_CALL = 100  # of a flow, by one script call
 
 
 class Flows:
@@ -56,9 +57,11 @@ class Flows:
             for node in nodes:
                 if any(edge.dependency in own for edge in node.edges) is waits:
                     by_queue.setdefault(node.ref.queue, []).append(node)
-            for queue, jobs in by_queue.items():
-                added, reached = await self._add(queue, jobs, durability, in_flow)
-                results.update({job.ref: (one, reached) for job, one in zip(jobs, added, strict=True)})
+            for queue, all_jobs in by_queue.items():
+                for start in range(0, len(all_jobs), JOBS_A_CALL):
+                    jobs = all_jobs[start : start + JOBS_A_CALL]
+                    added, reached = await self._add(queue, jobs, durability, in_flow)
+                    results.update({job.ref: (one, reached) for job, one in zip(jobs, added, strict=True)})
         return [results[node.ref] for node in nodes]
 
     async def _add(

@@ -96,6 +96,10 @@ class FlowVerbs(ABC):
         """Runs a script."""
 
     @abstractmethod
+    async def _run_in_parts(self, name: str, queue: str, items: Sequence[Sequence[Any]], **args: Any) -> list[Any]:
+        """Runs a script in several calls."""
+
+    @abstractmethod
     async def _command(self, *command: Any) -> Any:
         """Runs a command."""
 
@@ -105,11 +109,11 @@ class FlowVerbs(ABC):
 
     async def register(self, queue: str, registrations: Sequence[Registration]) -> list[str]:
         """Makes jobs tell their end: OK, FINISHED (it is in the outbox) or JOB_NOT_FOUND each."""
-        return [word.decode() for word in await self._run("register", queue, registrations)]
+        return [word.decode() for word in await self._run_in_parts("register", queue, registrations)]
 
     async def resolve(self, queue: str, resolutions: Sequence[Resolution]) -> bool:
         """Tells jobs of the queue that dependencies ended; says whether the outbox was written."""
-        return bool(await self._run("resolve", queue, resolutions))
+        return any(await self._run_in_parts("resolve", queue, resolutions))
 
     async def untold(self, queue: str, ids: Sequence[str]) -> dict[str, list[str]]:
         """Dependents that do not know of the jobs' end, up to 1,000 of each job."""
@@ -119,7 +123,7 @@ class FlowVerbs(ABC):
 
     async def told(self, queue: str, pairs: Sequence[tuple[str, str]]) -> None:
         """Notes that they know, each (job id, dependent)."""
-        await self._run("told", queue, pairs)
+        await self._run_in_parts("told", queue, pairs)
 
     async def dependents(self, queue: str, job_id: str, start: int = 0, count: int = DEPENDENTS_A_CALL) -> list[JobRef]:
         """The jobs that depend on a job, from number `start` on."""

@@ -3,7 +3,7 @@
 -- KEYS: meta, blocked, deps*, spec*, job*
 -- ARGV: now_ms
 -- ITEMS: id, dependency, outcome, result, content_type
--- RETURNS: the number of outbox entries written
+-- RETURNS: {the number of outbox entries written}
 -- FLAGS: allow-oom
 -- USES: job, wake, order, finish, retry, flow
 local now = clock()
@@ -19,4 +19,4 @@ for _, id in ipairs(told) do
   if redis.call('HGET', job .. id, 's') == 'blocked' then go_on(id, now) end
 end
 file_finished()
-return outbox_written
+return { outbox_written }

@@ -36,20 +36,24 @@ end
 
 -- `edges` are pairs {dependency, policy}. An edge that is there stays as it is.
 local function join_edges(id, edges)
-  redis.call('HSET', meta, 'fl', 1)
   config()
-  has_flows = '1'
+  if not has_flows then
+    redis.call('HSET', meta, 'fl', 1)
+    has_flows = '1'
+  end
   redis.call('PERSIST', deps .. id)
+  local pending = 0
   for _, pair in ipairs(edges) do
     local dependency, policy = pair[1], pair[2]
     local edge = redis.call('HGET', deps .. id, dependency)
     if not edge then
       redis.call('HSET', deps .. id, dependency, policy .. 'p')
-      redis.call('HINCRBY', deps .. id, 'pending', 1)
+      pending = pending + 1
     elseif string.sub(edge, 1, 1) == '?' then
       close_edge(id, dependency, policy, string.sub(edge, 2))
     end
   end
+  if pending > 0 then redis.call('HINCRBY', deps .. id, 'pending', pending) end
 end
 
 local function fail_for_dependency(id, failed, now)
