@@ -278,7 +278,7 @@ class History(RuleBasedStateMachine):
 
     async def _compare(self) -> None:
         counts = await self.store.stats(self.desk.queue)
-        assert counts[:6] == tuple(len(self.model.of(state)) for state in STATES)
+        assert [getattr(counts, state) for state in STATES] == [len(self.model.of(state)) for state in STATES]
         assert (counts.added_total, counts.completed_total, counts.failed_total) == (
             self.model.added,
             self.model.completed,

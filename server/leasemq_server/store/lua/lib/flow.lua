@@ -34,12 +34,21 @@ local function note_end(id, dependency, told)
   redis.call('HINCRBY', deps .. id, 'pending', -1)
 end
 
--- `edges` are pairs {dependency, policy}. An edge that is there stays as it is.
+-- `edges` are pairs {dependency, policy}, each dependency once. An edge that is there stays as it is. Returns whether all are new, and so pending.
 local function join_edges(id, edges)
   config()
   if not has_flows then
     redis.call('HSET', meta, 'fl', 1)
     has_flows = '1'
+  end
+  if redis.call('EXISTS', deps .. id) == 0 then
+    local fields = { 'pending', #edges }
+    for _, pair in ipairs(edges) do
+      fields[#fields + 1] = pair[1]
+      fields[#fields + 1] = pair[2] .. 'p'
+    end
+    redis.call('HSET', deps .. id, unpack(fields))
+    return true
   end
   redis.call('PERSIST', deps .. id)
   local pending = 0
@@ -54,6 +63,7 @@ local function join_edges(id, edges)
     end
   end
   if pending > 0 then redis.call('HINCRBY', deps .. id, 'pending', pending) end
+  return false
 end
 
 local function fail_for_dependency(id, failed, now)

@@ -14,8 +14,9 @@ local function join(id, delay_ms, run_ms, now)
   if #edges == 0 then return nil end
   local said = delay_ms ~= '' and '+' .. delay_ms or run_ms
   if said ~= '' then redis.call('HSET', job .. id, 'st', said) end
-  join_edges(id, edges)
+  local all_pending = join_edges(id, edges)
   block(id, now)
+  if all_pending then return { 1, 'blocked', '0' } end
   local state, until_ms = go_on(id, now)
   return { 1, state, string.format('%.0f', until_ms) }
 end
