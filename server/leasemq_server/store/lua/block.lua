@@ -17,6 +17,7 @@ local function block_on(id, edges, record)
     return outcome('cancelled', 0, 0)
   end
   redis.call('HSET', job .. id, 'a', record.attempt - 1)
+  redis.call('HDEL', job .. id, 'st') -- of the first time that it was blocked
   join_edges(id, cjson.decode(edges))
   block(id, now)
   local state, run_ms = go_on(id, now)
