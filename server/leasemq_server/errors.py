@@ -106,6 +106,15 @@ class QueueNotEmptyError(DomainError):
         super().__init__(f"queue {queue!r} has unfinished jobs, or schedules; drain it first, or force", {"queue": queue})
 
 
+class DependencyCycleError(DomainError):
+    """Jobs that depend on each other in a circle."""
+
+    reason = "DEPENDENCY_CYCLE"
+
+    def __init__(self, path: list[str]) -> None:
+        super().__init__(f"the dependencies form a cycle: {' → '.join(path)}")
+
+
 class StoreFullError(DomainError):
     """The store is at its maxmemory."""
 

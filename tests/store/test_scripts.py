@@ -12,8 +12,8 @@ from tests.store.declared import DECLARED
 from tests.store.harness import HOUR, LEASE_MS, Desk, new_job
 
 BATCH = 1000
-READ_ONLY = {"read", "stats", "schedule_due", "schedule_read"}
-REFUSED_WHEN_FULL = {"add", "schedule_put", "schedule_fire", "schedule_trigger"}
+READ_ONLY = {"read", "stats", "schedule_due", "schedule_read", "dependencies"}
+REFUSED_WHEN_FULL = {"add", "schedule_put", "schedule_fire", "schedule_trigger", "register"}
 
 
 @pytest.mark.parametrize("name", all_names())

@@ -11,7 +11,7 @@ from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json
 
 app = typer.Typer(add_completion=False)
 
-COUNTS = ("waiting", "delayed", "active", "completed", "failed", "cancelled")
+COUNTS = ("waiting", "delayed", "blocked", "active", "completed", "failed", "cancelled")
 COLUMNS = ("queue", *COUNTS, "workers", "oldest waiting", "")
 
 

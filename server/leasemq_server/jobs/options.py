@@ -3,8 +3,8 @@
 The keys are short since each job that needs them carries them: p priority, l lifo, ma max_attempts, rp 1 when the job
 has a retry policy of its own, bo backoff (k kind; d delay; i, m, x initial, multiplier, maximum; l list; j jitter), to
 timeout, tl ttl, cr and fr completed and failed retention (a age, c count), dl dead_letter_queue, me
-max_lease_expirations, sc the id of the schedule that added the job. All times are milliseconds. lua/lib/retry.lua,
-finish.lua and maintain.lua read them.
+max_lease_expirations, sc the id of the schedule that added the job, dp 1 when it depends on jobs, or jobs of its flow on
+it. All times are milliseconds. lua/lib/retry.lua, finish.lua and maintain.lua read them.
 """
 
 import json
@@ -24,9 +24,20 @@ def job_options(spec: job_pb2.JobSpec, check: Check) -> str:
         options["p"] = check.whole(spec.priority, "priority", 0, limits.MAX_PRIORITY)
     if spec.lifo:
         options["l"] = 1
+    if spec.dependencies:
+        options["dp"] = 1
     if spec.HasField("retry"):
         options["rp"] = 1
         _retry(spec.retry, check, "retry", options)
+    _lifetimes(spec, check, options)
+    if spec.dead_letter_queue:
+        options["dl"] = check.queue(spec.dead_letter_queue, "dead_letter_queue")
+    if spec.HasField("max_lease_expirations"):
+        options["me"] = spec.max_lease_expirations
+    return _json(options) if options else ""
+
+
+def _lifetimes(spec: job_pb2.JobSpec, check: Check, options: dict[str, Any]) -> None:
     if spec.HasField("timeout"):
         options["to"] = check.span(spec.timeout, "timeout", 1)
     if spec.HasField("ttl"):
@@ -35,11 +46,6 @@ def job_options(spec: job_pb2.JobSpec, check: Check) -> str:
         options["cr"] = _retention(spec.completed_retention, check, "completed_retention")
     if spec.HasField("failed_retention"):
         options["fr"] = _retention(spec.failed_retention, check, "failed_retention")
-    if spec.dead_letter_queue:
-        options["dl"] = check.queue(spec.dead_letter_queue, "dead_letter_queue")
-    if spec.HasField("max_lease_expirations"):
-        options["me"] = spec.max_lease_expirations
-    return _json(options) if options else ""
 
 
 def config_options(config: admin_pb2.QueueConfig, check: Check) -> str:

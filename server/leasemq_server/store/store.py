@@ -14,6 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from leasemq_server.errors import DurabilityNotReachedError, StoreFullError, StoreUnavailableError
 from leasemq_server.store import keys
 from leasemq_server.store.connect import Client
+from leasemq_server.store.flows import Edge, EndedEntry, FlowVerbs, edges_json, flows_json
 from leasemq_server.store.pipe import Pipe
 from leasemq_server.store.schedules import ScheduleVerbs
 from leasemq_server.store.scripts import Script, load
@@ -45,6 +46,7 @@ WORKER_TTL_MS = 60_000
 STATE_SETS = {
     "waiting": "wait",
     "delayed": "delayed",
+    "blocked": "blocked",
     "active": "leases",
     "completed": "completed",
     "failed": "failed",
@@ -95,7 +97,7 @@ def parse_plain(record: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-class Store(ScheduleVerbs):
+class Store(ScheduleVerbs, FlowVerbs):
     """The domain's verbs over one client. `now_ms` lets tests own time: None is the store's own clock."""
 
     def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:
@@ -104,6 +106,7 @@ class Store(ScheduleVerbs):
         self._call = client.execute_command if self._pipe is None else self._pipe.call
         self._real = real
         self._now_ms = now_ms or (lambda: None)
+        self.outbox_written: Callable[[str], None] = lambda _: None  # hears of queues that have something for others
         self.replicas = 1
         self.implied_durability = Durability.MEMORY  # what every acknowledged write reaches anyway
 
@@ -129,7 +132,8 @@ class Store(ScheduleVerbs):
         """A verb whose items stand each for themselves, in several script calls."""
         replies: list[Any] = []
         for first in range(0, len(items), PART):
-            replies += await self._run(name, queue, items[first : first + PART], **args)
+            part = items[first : first + PART]
+            replies += self._strip(queue, await self._run(name, queue, part, **args), len(part))
         return replies
 
     async def _evalsha(self, execute: Callable[..., Awaitable[Any]], script: Script, call: list[Any]) -> Any:
@@ -165,24 +169,38 @@ class Store(ScheduleVerbs):
     def _seed(self) -> int:
         return secrets.randbits(31)
 
+    def _strip(self, queue: str, replies: list[Any], count: int) -> list[Any]:
+        """Takes off the word at the end that says that the outbox was written."""
+        if len(replies) > count:
+            replies.pop()
+            self.outbox_written(queue)
+        return replies
+
     # -- adding --------------------------------------------------------------------------------------------------
 
-    async def add(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> tuple[list[Added], Durability]:
-        """Adds all jobs or none; returns what became of each, and the durability level reached."""
+    async def add(
+        self, queue: str, jobs: Sequence[NewJob], durability: Durability, edges: dict[str, list[Edge]] | None = None
+    ) -> tuple[list[Added], Durability]:
+        """Adds all jobs or none; returns what became of each, and the durability level reached.
+
+        `edges` has those that take part in a flow: what each depends on (nothing, when only others depend on it).
+        """
+        flows = flows_json(edges or {})
         if durability <= self.implied_durability:
-            reply = await self._run("add", queue, jobs)
+            reply = await self._run("add", queue, jobs, flows=flows)
             reached = self.implied_durability
         else:
-            reply = await self._add_durably(queue, jobs, durability)
+            reply = await self._add_durably(queue, jobs, durability, flows)
             reached = durability
         if not reply:
             return [_CREATED] * len(jobs), reached
+        self._strip(queue, reply, len(jobs))
         return [Added(bool(item[0]), _text(item[1]), _ms(item[2])) for item in reply], reached
 
-    async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> Any:
+    async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability, flows: str) -> Any:
         """WAITAOF speaks of the writes of its own connection, so both go through one."""
         script = load("add")
-        call = script.call_args(queue, {"now_ms": self._now()}, jobs)
+        call = script.call_args(queue, {"now_ms": self._now(), "flows": flows}, jobs)
         replicas = self.replicas if durability is Durability.REPLICATED else 0
         local = 1 if self.implied_durability is not Durability.MEMORY or durability is Durability.FSYNC else 0
         wait = (
@@ -246,7 +264,7 @@ class Store(ScheduleVerbs):
     async def complete(self, queue: str, items: Sequence[tuple[str, str, bytes, str]]) -> list[Outcome]:
         """Completes jobs, each (job id, nonce, result, content type)."""
         replies = await self._run("complete", queue, items)
-        return [_outcome(reply) for reply in replies] if replies else [_COMPLETED] * len(items)
+        return [_outcome(reply) for reply in self._strip(queue, replies, len(items))] if replies else [_COMPLETED] * len(items)
 
     async def fail(self, queue: str, items: Sequence[tuple[str, str, str, int, int | str]]) -> tuple[list[Outcome], bool]:
         """Fails attempts, each (job id, nonce, failure JSON, non_retryable 0|1, retry delay ms or "").
@@ -265,8 +283,17 @@ class Store(ScheduleVerbs):
         """Gives jobs back, each (job id, nonce, delay ms)."""
         outcomes: list[Outcome] = []
         for first in reversed(range(0, len(items), PART)):  # so that the first is at the head in the end
-            replies = await self._run("release", queue, items[first : first + PART], seed=self._seed())
-            outcomes[:0] = map(_outcome, replies)
+            part = items[first : first + PART]
+            replies = await self._run("release", queue, part, seed=self._seed())
+            outcomes[:0] = map(_outcome, self._strip(queue, replies, len(part)))
+        return outcomes
+
+    async def block(self, queue: str, items: Sequence[tuple[str, str, tuple[Edge, ...]]]) -> list[Outcome]:
+        """Lets jobs wait for others, each (job id, nonce, edges); one a script call, since a job may have 1,000 edges."""
+        outcomes: list[Outcome] = []
+        for job_id, nonce, edges in items:
+            replies = await self._run("block", queue, [(job_id, nonce, edges_json(edges))])
+            outcomes += map(_outcome, self._strip(queue, replies, 1))
         return outcomes
 
     async def progress(self, queue: str, items: Sequence[tuple[str, str, str]]) -> list[bool]:
@@ -322,7 +349,9 @@ class Store(ScheduleVerbs):
             int, reply[:11]
         )
         states = (waiting, delayed, active, completed, failed, cancelled)
-        return Counts(*states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]))
+        return Counts(
+            *states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]), int(reply[13])
+        )
 
     async def tick(self, queue: str) -> Tick:
         """Does what time has brought about in a queue."""
@@ -331,7 +360,9 @@ class Store(ScheduleVerbs):
 
     async def drain(self, queue: str, state: str) -> tuple[int, bool]:
         """Removes up to 1,000 waiting or delayed jobs: how many, and whether there are more."""
-        removed, more = await self._run("drain", queue, state=state, max_jobs=MAX_MOVES)
+        removed, more, outbox = await self._run("drain", queue, state=state, max_jobs=MAX_MOVES)
+        if outbox:
+            self.outbox_written(queue)
         return int(removed), bool(more)
 
     async def drop_queue(self, queue: str) -> bool:
@@ -407,12 +438,16 @@ class Store(ScheduleVerbs):
 
     # -- outbox --------------------------------------------------------------------------------------------------
 
-    async def outbox(self, queue: str, count: int = 100) -> list[OutboxEntry]:
+    async def outbox(self, queue: str, count: int = 100) -> list[OutboxEntry | EndedEntry]:
         """The oldest entries that wait to be relayed to other queues."""
         entries = await self._command("XRANGE", keys.queue_keys(queue)["outbox"], "-", "+", "COUNT", count)
-        found = []
+        found: list[OutboxEntry | EndedEntry] = []
         for entry_id, flat in entries or []:
             fields = dict(flat) if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
+            if fields.get(b"kind") == b"ended":
+                job_id, state, content_type = (fields[name].decode() for name in (b"id", b"state", b"content_type"))
+                found.append(EndedEntry(_text(entry_id), job_id, state, fields[b"result"], content_type))
+                continue
             text = {name: fields[name].decode() for name in (b"target", b"id", b"finish_ms", b"failure")}
             found.append(
                 OutboxEntry(

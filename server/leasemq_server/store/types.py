@@ -139,6 +139,7 @@ class Counts(NamedTuple):
     failed_total: int
     config: bytes
     known: bool
+    blocked: int
 
 
 class Tick(NamedTuple):

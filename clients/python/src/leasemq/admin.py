@@ -9,7 +9,19 @@ from typing import Any, Final, Protocol, TypeVar
 from leasemq import convert
 from leasemq.codec import to_duration
 from leasemq.connection import Connection, Method
-from leasemq.model import Backoff, BulkResult, JobInfo, JobState, QueueInfo, Retention, Seconds, ServerInfo, Stats, WorkerStatus
+from leasemq.model import (
+    Backoff,
+    BulkResult,
+    Cascade,
+    JobInfo,
+    JobState,
+    QueueInfo,
+    Retention,
+    Seconds,
+    ServerInfo,
+    Stats,
+    WorkerStatus,
+)
 from leasemq.v1 import admin_pb2, job_pb2
 
 PAGE_SIZE = 500
@@ -221,13 +233,15 @@ class Admin:
         older_than: Seconds | None = None,
         name: str | None = None,
         limit: int | None = None,
+        cascade: Cascade = Cascade.NONE,
     ) -> BulkResult:
         """Remove jobs that are not leased: those named by `ids`, or all of `state` that match.
 
         older_than: only jobs that finished (finished ones) or were added (others) longer ago. limit: at most this many.
+        cascade, with ids alone: removes these too, leased ones excepted; they are not counted.
         ValueError: ids together with any of the others. InvalidField: neither ids nor a state.
         """
-        request = admin_pb2.DeleteJobsRequest(queue=queue)
+        request = admin_pb2.DeleteJobsRequest(queue=queue, cascade=convert.wire(cascade))
         pages = self._bulk(self._connection.stubs.admin.DeleteJobs, request, ids, _filter(state, older_than, name, limit))
         return _total([BulkResult(page.deleted_count, page.not_found_count, page.skipped_count) async for page in pages])
 

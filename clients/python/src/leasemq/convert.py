@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import uuid_utils
@@ -53,7 +54,41 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
         spec.dead_letter_queue = job.dead_letter_queue
     if job.max_lease_expirations is not None:
         spec.max_lease_expirations = job.max_lease_expirations
+    if job.depends_on:
+        spec.dependencies.extend(to_dependencies(job.depends_on))
     return spec
+
+
+def to_dependencies(dependencies: Iterable[model.Dependency]) -> list[job_pb2.Dependency]:
+    """Build what goes over the wire."""
+    return [job_pb2.Dependency(queue=it.queue, job_id=it.id, on_failure=wire(it.on_failure)) for it in dependencies]
+
+
+def to_node(node: model.FlowNode) -> producer_pb2.FlowNode:
+    """Build a node of a flow. ValueError, TypeError: a value that can't be sent."""
+    edges = [(it, model.OnFailure.FAIL) if isinstance(it, str) else it for it in node.depends_on]
+    return producer_pb2.FlowNode(
+        queue=node.queue,
+        job=to_spec(node.queue, node.job),
+        key=node.key,
+        depends_on=[producer_pb2.FlowDependency(key=key, on_failure=wire(policy)) for key, policy in edges],
+    )
+
+
+def dependency_info(dependency: producer_pb2.DependencyState) -> model.DependencyInfo:
+    """Read what became of a dependency."""
+    return model.DependencyInfo(
+        queue=dependency.queue,
+        id=dependency.job_id,
+        on_failure=model.OnFailure(dependency.on_failure),
+        state=model.JobState(dependency.state),
+        raw_result=dependency.result,
+        result_content_type=dependency.result_content_type,
+    )
+
+
+def _dependency(said: job_pb2.Dependency) -> model.Dependency:
+    return model.Dependency(said.queue, said.job_id, model.OnFailure(said.on_failure or model.OnFailure.FAIL))
 
 
 def _set_start(spec: job_pb2.JobSpec, job: model.NewJob) -> None:
@@ -132,6 +167,8 @@ def job_info(job: job_pb2.Job) -> model.JobInfo:
         cancel_requested=job.cancel_requested,
         worker_id=job.worker_id,
         schedule_id=job.schedule_id,
+        depends_on=[_dependency(it) for it in spec.dependencies],
+        dependents=[model.JobRef(it.queue, it.job_id) for it in job.dependents],
         **{name: _time(job, name) for name in _JOB_TIMES},
     )
 

@@ -1,8 +1,9 @@
--- add: nothing → WAITING or DELAYED. An id that exists already changes nothing. All of the batch or, when the store is full, none of it.
+-- add: nothing → WAITING or DELAYED, or BLOCKED until its dependencies are done.
+-- An id that exists already changes nothing. All of the batch or, when the store is full, none of it.
 -- KEYS: meta, wait, delayed, expiry, spec*, job*
--- ARGV: now_ms
+-- ARGV: now_ms, flows
 -- ITEMS: id, spec_bytes, options, delay_ms, run_ms
--- RETURNS: one a job: {created 0|1, state, run_ms}; nothing when all are new and wait
+-- RETURNS: one a job: {created 0|1, state, run_ms}; nothing when all are new and wait; then OUTBOX if it was written
 -- USES: job, wake, order
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
@@ -40,6 +41,13 @@ end
 local results, to_wait, to_delay, twins = {}, {}, {}, {}
 local added, tail, plainly = 0, nil, true
 
+-- `flows` is '', or JSON by job id: a list of [dependency, policy], empty when only others depend on it.
+local join_flow, file_joined
+if flows ~= '' then
+  -- INLINE: join
+  join_flow, file_joined = join, file_all
+end
+
 for i, id, spec_bytes, options, delay_ms, run_ms in items() do
   if not all_new and not store_if_new(id, spec_bytes, options) then
     local twin = twins[id] -- of this batch: it is in no set yet
@@ -55,7 +63,11 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       first_expiry = math.min(first_expiry or now + own.tl, now + own.tl)
     end
     local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
-    if ms > now then
+    local joined = join_flow and own and own.dp and join_flow(id, delay_ms, run_ms, now)
+    if joined then
+      results[i] = joined
+      plainly = false
+    elseif ms > now then
       -- the fraction keeps the order within a batch; due times are compared as whole milliseconds
       to_delay[#to_delay + 1] = string.format('%.4f', ms + (i - 1) / 1024)
       to_delay[#to_delay + 1] = id
@@ -91,4 +103,8 @@ if #to_delay > 0 then
   redis.call('ZADD', delayed, unpack(to_delay))
 end
 if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
+if join_flow and file_joined() then
+  results[#results + 1] = 'OUTBOX'
+  return results
+end
 return plainly and {} or results

@@ -2,7 +2,7 @@
 -- KEYS: meta, leases, job*, spec*
 -- ARGV: now_ms, seed
 -- ITEMS: id, nonce, delay_ms
--- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}
+-- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then OUTBOX if it was written
 -- FLAGS: allow-oom
 -- USES: job, wake, order, finish, retry, lease, release
 local now = clock()
@@ -15,4 +15,5 @@ for i = #queued, 1, -1 do -- backwards, so that the first of the batch is at the
   results[i] = record and release(queued[i][1], queued[i][3], record, now) or reply
 end
 file_finished()
+if outbox_written > 0 then results[#results + 1] = 'OUTBOX' end
 return results

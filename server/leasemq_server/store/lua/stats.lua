@@ -1,7 +1,7 @@
 -- stats: counts of a queue's jobs.
--- KEYS: meta, wait, delayed, leases, completed, failed, cancelled, spec*
+-- KEYS: meta, wait, delayed, leases, completed, failed, cancelled, blocked, spec*
 -- ARGV: now_ms
--- RETURNS: {waiting, delayed, active, completed, failed, cancelled, paused, oldest waiting age ms or -1, added, completed ever, failed ever, config_proto, known 0|1}
+-- RETURNS: {waiting, delayed, active, completed, failed, cancelled, paused, oldest waiting age ms or -1, added, completed ever, failed ever, config_proto, known 0|1, blocked}
 -- FLAGS: no-writes
 -- USES: job
 local now = clock()
@@ -18,4 +18,5 @@ reply[8] = age
 reply[9], reply[10], reply[11] = tonumber(h[2] or 0), tonumber(h[3] or 0), tonumber(h[4] or 0)
 reply[12] = h[5] or ''
 reply[13] = redis.call('EXISTS', meta)
+reply[14] = redis.call('ZCARD', blocked)
 return reply

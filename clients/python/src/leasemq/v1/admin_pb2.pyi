@@ -4,6 +4,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from leasemq.v1 import job_pb2 as _job_pb2
+from leasemq.v1 import producer_pb2 as _producer_pb2
 from leasemq.v1 import worker_pb2 as _worker_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -262,16 +263,18 @@ class PromoteJobsResponse(_message.Message):
     def __init__(self, promoted_count: _Optional[int] = ..., not_found_count: _Optional[int] = ..., skipped_count: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class DeleteJobsRequest(_message.Message):
-    __slots__ = ("queue", "job_ids", "filter", "page_token")
+    __slots__ = ("queue", "job_ids", "filter", "page_token", "cascade")
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     JOB_IDS_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
     queue: str
     job_ids: JobIds
     filter: JobFilter
     page_token: str
-    def __init__(self, queue: _Optional[str] = ..., job_ids: _Optional[_Union[JobIds, _Mapping]] = ..., filter: _Optional[_Union[JobFilter, _Mapping]] = ..., page_token: _Optional[str] = ...) -> None: ...
+    cascade: _producer_pb2.Cascade
+    def __init__(self, queue: _Optional[str] = ..., job_ids: _Optional[_Union[JobIds, _Mapping]] = ..., filter: _Optional[_Union[JobFilter, _Mapping]] = ..., page_token: _Optional[str] = ..., cascade: _Optional[_Union[_producer_pb2.Cascade, str]] = ...) -> None: ...
 
 class DeleteJobsResponse(_message.Message):
     __slots__ = ("deleted_count", "not_found_count", "skipped_count", "next_page_token")

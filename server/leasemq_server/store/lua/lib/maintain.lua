@@ -1,5 +1,5 @@
 -- What time alone brings about: due delayed jobs wait, expired leases end, jobs that nobody started in time fail. At most max_moves jobs a call.
--- KEYS: meta, wait, delayed, leases, expiry, spec*, job*
+-- KEYS: meta, wait, delayed, leases, expiry, blocked, spec*, job*
 -- USES: job, wake, order, moments, finish, plain, retry
 local function due(set, now, most)
   local first = first_score(set)
@@ -60,7 +60,7 @@ local function expire_unstarted(now, most)
   local ids = due(expiry, now, most)
   for _, id in ipairs(ids) do
     redis.call('ZREM', expiry, id)
-    if redis.call('ZREM', wait, id) + redis.call('ZREM', delayed, id) > 0 then
+    if redis.call('ZREM', wait, id) + redis.call('ZREM', delayed, id) + redis.call('ZREM', blocked, id) > 0 then
       local h = redis.call('HMGET', job .. id, 'f', 'fc', 'aw')
       local failure = failure_json('EXPIRED', 'not started within its ttl', 0, now, '')
       local fields = { 'f', with_failure(h[1], failure), 'fc', tonumber(h[2] or 0) + 1 }

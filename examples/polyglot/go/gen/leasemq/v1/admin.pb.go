@@ -1751,7 +1751,9 @@ type DeleteJobsRequest struct {
 	//	*DeleteJobsRequest_Filter
 	Selection isDeleteJobsRequest_Selection `protobuf_oneof:"selection"`
 	// Optional. From the call before, to go on.
-	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Optional, with job_ids alone. Removes these too, at most 10,000, before the jobs named; leased ones are skipped. Default none.
+	Cascade       Cascade `protobuf:"varint,5,opt,name=cascade,proto3,enum=leasemq.v1.Cascade" json:"cascade,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1823,6 +1825,13 @@ func (x *DeleteJobsRequest) GetPageToken() string {
 		return x.PageToken
 	}
 	return ""
+}
+
+func (x *DeleteJobsRequest) GetCascade() Cascade {
+	if x != nil {
+		return x.Cascade
+	}
+	return Cascade_CASCADE_UNSPECIFIED
 }
 
 type isDeleteJobsRequest_Selection interface {
@@ -2341,7 +2350,7 @@ var File_leasemq_v1_admin_proto protoreflect.FileDescriptor
 const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"\x16leasemq/v1/admin.proto\x12\n" +
-	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14leasemq/v1/job.proto\x1a\x17leasemq/v1/worker.proto\"'\n" +
+	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14leasemq/v1/job.proto\x1a\x19leasemq/v1/producer.proto\x1a\x17leasemq/v1/worker.proto\"'\n" +
 	"\x0fGetStatsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\"@\n" +
 	"\x10GetStatsResponse\x12,\n" +
@@ -2448,13 +2457,14 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x0epromoted_count\x18\x01 \x01(\rR\rpromotedCount\x12&\n" +
 	"\x0fnot_found_count\x18\x02 \x01(\rR\rnotFoundCount\x12#\n" +
 	"\rskipped_count\x18\x03 \x01(\rR\fskippedCount\x12&\n" +
-	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\xb5\x01\n" +
+	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\xe4\x01\n" +
 	"\x11DeleteJobsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12-\n" +
 	"\ajob_ids\x18\x02 \x01(\v2\x12.leasemq.v1.JobIdsH\x00R\x06jobIds\x12/\n" +
 	"\x06filter\x18\x03 \x01(\v2\x15.leasemq.v1.JobFilterH\x00R\x06filter\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x04 \x01(\tR\tpageTokenB\v\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12-\n" +
+	"\acascade\x18\x05 \x01(\x0e2\x13.leasemq.v1.CascadeR\acascadeB\v\n" +
 	"\tselection\"\xae\x01\n" +
 	"\x12DeleteJobsResponse\x12#\n" +
 	"\rdeleted_count\x18\x01 \x01(\rR\fdeletedCount\x12&\n" +
@@ -2570,9 +2580,10 @@ var file_leasemq_v1_admin_proto_goTypes = []any{
 	(JobState)(0),                 // 40: leasemq.v1.JobState
 	(*Job)(nil),                   // 41: leasemq.v1.Job
 	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
-	(*WorkerInfo)(nil),            // 43: leasemq.v1.WorkerInfo
-	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
-	(Durability)(0),               // 45: leasemq.v1.Durability
+	(Cascade)(0),                  // 43: leasemq.v1.Cascade
+	(*WorkerInfo)(nil),            // 44: leasemq.v1.WorkerInfo
+	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
+	(Durability)(0),               // 46: leasemq.v1.Durability
 }
 var file_leasemq_v1_admin_proto_depIdxs = []int32{
 	36, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
@@ -2597,49 +2608,50 @@ var file_leasemq_v1_admin_proto_depIdxs = []int32{
 	23, // 19: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
 	22, // 20: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
 	23, // 21: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	43, // 22: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
-	44, // 23: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
-	44, // 24: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
-	30, // 25: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
-	45, // 26: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
-	45, // 27: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
-	34, // 28: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
-	44, // 29: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	0,  // 30: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
-	4,  // 31: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
-	6,  // 32: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
-	8,  // 33: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
-	10, // 34: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
-	12, // 35: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
-	14, // 36: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
-	16, // 37: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
-	18, // 38: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
-	20, // 39: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
-	24, // 40: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
-	26, // 41: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
-	28, // 42: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
-	31, // 43: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
-	33, // 44: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
-	1,  // 45: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
-	5,  // 46: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
-	7,  // 47: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
-	9,  // 48: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
-	11, // 49: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
-	13, // 50: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
-	15, // 51: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
-	17, // 52: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
-	19, // 53: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
-	21, // 54: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
-	25, // 55: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
-	27, // 56: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
-	29, // 57: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
-	32, // 58: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
-	35, // 59: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
-	45, // [45:60] is the sub-list for method output_type
-	30, // [30:45] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	43, // 22: leasemq.v1.DeleteJobsRequest.cascade:type_name -> leasemq.v1.Cascade
+	44, // 23: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
+	45, // 24: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
+	45, // 25: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
+	30, // 26: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
+	46, // 27: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
+	46, // 28: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
+	34, // 29: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
+	45, // 30: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	0,  // 31: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
+	4,  // 32: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
+	6,  // 33: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
+	8,  // 34: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
+	10, // 35: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
+	12, // 36: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
+	14, // 37: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
+	16, // 38: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
+	18, // 39: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
+	20, // 40: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
+	24, // 41: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
+	26, // 42: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
+	28, // 43: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
+	31, // 44: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
+	33, // 45: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
+	1,  // 46: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
+	5,  // 47: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
+	7,  // 48: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
+	9,  // 49: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
+	11, // 50: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
+	13, // 51: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
+	15, // 52: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
+	17, // 53: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
+	19, // 54: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
+	21, // 55: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
+	25, // 56: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
+	27, // 57: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
+	29, // 58: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
+	32, // 59: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
+	35, // 60: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
+	46, // [46:61] is the sub-list for method output_type
+	31, // [31:46] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_admin_proto_init() }
@@ -2648,6 +2660,7 @@ func file_leasemq_v1_admin_proto_init() {
 		return
 	}
 	file_leasemq_v1_job_proto_init()
+	file_leasemq_v1_producer_proto_init()
 	file_leasemq_v1_worker_proto_init()
 	file_leasemq_v1_admin_proto_msgTypes[2].OneofWrappers = []any{}
 	file_leasemq_v1_admin_proto_msgTypes[24].OneofWrappers = []any{
