@@ -178,7 +178,7 @@ class History(RuleBasedStateMachine):
         tokens = self._tokens(chosen)
         expected = [self.model.release(*token, delay) for token in reversed(tokens)][::-1]  # the first is the head again
         self.model.done()
-        outcomes = self.run(self.store.release(self.desk.queue, [(*token, delay) for token in tokens]))
+        outcomes = self.run(self.store.release(self.desk.queue, [(*token, delay, 0) for token in tokens]))
         assert [tuple(outcome) for outcome in outcomes] == expected
 
     @precondition(lambda self: self.leases)

@@ -36,6 +36,7 @@ class Release(NamedTuple):
 
     token: str
     delay_ms: int
+    hold_ms: int
 
 
 Settlement = Complete | Fail | Release
@@ -49,7 +50,7 @@ class Settler:
         self._relay = relay
         self._completes: Coalescer[str, tuple[str, str, bytes, str], Outcome] = Coalescer(store.complete)
         self._fails: Coalescer[str, tuple[str, str, str, int, int | str], Outcome] = Coalescer(self._fail)
-        self._releases: Coalescer[str, tuple[str, str, int], Outcome] = Coalescer(store.release)
+        self._releases: Coalescer[str, tuple[str, str, int, int], Outcome] = Coalescer(store.release)
 
     async def settle_one(self, settlement: Settlement) -> Outcome:
         """Settles one attempt.
@@ -66,7 +67,7 @@ class Settler:
         """Settles each for itself; an outcome may be LOST."""
         completes: dict[str, list[tuple[int, tuple[str, str, bytes, str]]]] = {}
         fails: dict[str, list[tuple[int, tuple[str, str, str, int, int | str]]]] = {}
-        releases: dict[str, list[tuple[int, tuple[str, str, int]]]] = {}
+        releases: dict[str, list[tuple[int, tuple[str, str, int, int]]]] = {}
         outcomes = [LOST] * len(settlements)
         for index, settlement in enumerate(settlements):
             token = parse_token(settlement.token)
@@ -80,7 +81,7 @@ class Settler:
                 failure = (job_id, nonce, settlement.failure, int(settlement.non_retryable), settlement.retry_delay_ms)
                 fails.setdefault(queue, []).append((index, failure))
             else:
-                releases.setdefault(queue, []).append((index, (job_id, nonce, settlement.delay_ms)))
+                releases.setdefault(queue, []).append((index, (job_id, nonce, settlement.delay_ms, settlement.hold_ms)))
         calls = [_gather(self._completes, queue, items, outcomes) for queue, items in completes.items()]
         calls += [_gather(self._fails, queue, items, outcomes) for queue, items in fails.items()]
         calls += [_gather(self._releases, queue, items, outcomes) for queue, items in releases.items()]

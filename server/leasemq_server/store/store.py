@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from leasemq_server.errors import DurabilityNotReachedError, StoreFullError, StoreUnavailableError
+from leasemq_server.errors import DurabilityNotReachedError, QueueFullError, StoreFullError, StoreUnavailableError
 from leasemq_server.store import keys
 from leasemq_server.store.connect import Client
 from leasemq_server.store.pipe import Pipe
@@ -159,22 +159,30 @@ class Store(ScheduleVerbs):
 
     # -- adding --------------------------------------------------------------------------------------------------
 
-    async def add(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> tuple[list[Added], Durability]:
-        """Adds all jobs or none; returns what became of each, and the durability level reached."""
+    async def add(
+        self, queue: str, jobs: Sequence[NewJob], durability: Durability, *, bounded: bool = True
+    ) -> tuple[list[Added], Durability]:
+        """Adds all jobs or none; returns what became of each, and the durability level reached.
+
+        Raises:
+            QueueFullError: there would be more jobs than max_waiting allows, and the add is bounded by it.
+        """
         if durability <= self.implied_durability:
-            reply = await self._run("add", queue, jobs)
+            reply = await self._run("add", queue, jobs, bounded=int(bounded))
             reached = self.implied_durability
         else:
-            reply = await self._add_durably(queue, jobs, durability)
+            reply = await self._add_durably(queue, jobs, durability, bounded=bounded)
             reached = durability
         if not reply:
             return [_CREATED] * len(jobs), reached
+        if reply[0] == b"QUEUE_FULL":
+            raise QueueFullError(queue, int(reply[1]))
         return [Added(bool(item[0]), _text(item[1]), _ms(item[2])) for item in reply], reached
 
-    async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> Any:
+    async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability, *, bounded: bool) -> Any:
         """WAITAOF speaks of the writes of its own connection, so both go through one."""
         script = load("add")
-        call = script.call_args(queue, {"now_ms": self._now()}, jobs)
+        call = script.call_args(queue, {"now_ms": self._now(), "bounded": int(bounded)}, jobs)
         replicas = self.replicas if durability is Durability.REPLICATED else 0
         local = 1 if self.implied_durability is not Durability.MEMORY or durability is Durability.FSYNC else 0
         wait = (
@@ -248,8 +256,8 @@ class Store(ScheduleVerbs):
         replies, outbox = await self._run("fail", queue, items, seed=self._seed())
         return [_outcome(reply) for reply in replies], bool(outbox)
 
-    async def release(self, queue: str, items: Sequence[tuple[str, str, int]]) -> list[Outcome]:
-        """Gives jobs back, each (job id, nonce, delay ms)."""
+    async def release(self, queue: str, items: Sequence[tuple[str, str, int, int]]) -> list[Outcome]:
+        """Gives jobs back, each (job id, nonce, delay ms, for how many ms the queue gives out no leases then)."""
         return [_outcome(reply) for reply in await self._run("release", queue, items, seed=self._seed())]
 
     async def progress(self, queue: str, items: Sequence[tuple[str, str, str]]) -> list[bool]:
@@ -305,7 +313,7 @@ class Store(ScheduleVerbs):
             int, reply[:11]
         )
         states = (waiting, delayed, active, completed, failed, cancelled)
-        return Counts(*states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]))
+        return Counts(*states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]), _ms(reply[13]))
 
     async def tick(self, queue: str) -> Tick:
         """Does what time has brought about in a queue."""

@@ -139,6 +139,7 @@ class Counts(NamedTuple):
     failed_total: int
     config: bytes
     known: bool
+    held_until_ms: int
 
 
 class Tick(NamedTuple):

@@ -4,7 +4,7 @@
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
 -- FLAGS: allow-oom
--- USES: job, wake, finish, plain
+-- USES: job, wake, finish, plain, slot
 local WHERE = { waiting = wait, delayed = delayed, active = leases, completed = completed, failed = failed, cancelled = cancelled }
 local results, gone = {}, {}
 for i, id in items() do
@@ -19,6 +19,7 @@ for i, id in items() do
     if state == 'active' then tell_worker(h[1], 'LOST', h[2], id, 'deleted') end
     if h[3] then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. id) end
     redis.call('ZREM', WHERE[state], id)
+    if state == 'active' then lease_ended() end
     redis.call('ZREM', expiry, id)
     redis.call('ZREM', purge, id)
     gone[#gone + 1] = id

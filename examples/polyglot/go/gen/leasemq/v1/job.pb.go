@@ -1162,9 +1162,11 @@ type QueueStats struct {
 	// Jobs completed since the queue began.
 	CompletedTotal uint64 `protobuf:"varint,12,opt,name=completed_total,json=completedTotal,proto3" json:"completed_total,omitempty"`
 	// Jobs failed for good since the queue began.
-	FailedTotal   uint64 `protobuf:"varint,13,opt,name=failed_total,json=failedTotal,proto3" json:"failed_total,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	FailedTotal uint64 `protobuf:"varint,13,opt,name=failed_total,json=failedTotal,proto3" json:"failed_total,omitempty"`
+	// Until when the queue gives out no leases, since a worker asked for that (ReleaseJobRequest.hold_queue); unset when it is not held.
+	HoldExpireTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=hold_expire_time,json=holdExpireTime,proto3" json:"hold_expire_time,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *QueueStats) Reset() {
@@ -1288,6 +1290,13 @@ func (x *QueueStats) GetFailedTotal() uint64 {
 	return 0
 }
 
+func (x *QueueStats) GetHoldExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HoldExpireTime
+	}
+	return nil
+}
+
 var File_leasemq_v1_job_proto protoreflect.FileDescriptor
 
 const file_leasemq_v1_job_proto_rawDesc = "" +
@@ -1377,7 +1386,7 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\rfailure_count\x18\x12 \x01(\rR\ffailureCount\x12)\n" +
 	"\x10cancel_requested\x18\x13 \x01(\bR\x0fcancelRequested\x12\x1f\n" +
 	"\vschedule_id\x18\x15 \x01(\tR\n" +
-	"scheduleId\"\xae\x03\n" +
+	"scheduleId\"\xf4\x03\n" +
 	"\n" +
 	"QueueStats\x12\x18\n" +
 	"\awaiting\x18\x01 \x01(\rR\awaiting\x12\x18\n" +
@@ -1394,7 +1403,8 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\vadded_total\x18\v \x01(\x04R\n" +
 	"addedTotal\x12'\n" +
 	"\x0fcompleted_total\x18\f \x01(\x04R\x0ecompletedTotal\x12!\n" +
-	"\ffailed_total\x18\r \x01(\x04R\vfailedTotal*\xc8\x01\n" +
+	"\ffailed_total\x18\r \x01(\x04R\vfailedTotal\x12D\n" +
+	"\x10hold_expire_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0eholdExpireTime*\xc8\x01\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11JOB_STATE_WAITING\x10\x01\x12\x15\n" +
@@ -1484,11 +1494,12 @@ var file_leasemq_v1_job_proto_depIdxs = []int32{
 	16, // 27: leasemq.v1.Job.progress:type_name -> google.protobuf.Value
 	10, // 28: leasemq.v1.Job.failures:type_name -> leasemq.v1.Failure
 	14, // 29: leasemq.v1.QueueStats.oldest_waiting_age:type_name -> google.protobuf.Duration
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	15, // 30: leasemq.v1.QueueStats.hold_expire_time:type_name -> google.protobuf.Timestamp
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_job_proto_init() }

@@ -741,7 +741,9 @@ type ReleaseJobRequest struct {
 	// Required. From the lease.
 	LeaseToken string `protobuf:"bytes,1,opt,name=lease_token,json=leaseToken,proto3" json:"lease_token,omitempty"`
 	// Optional. When it may start again; 0 to 10 years; default 0: at once, at the head of the queue.
-	Delay         *durationpb.Duration `protobuf:"bytes,2,opt,name=delay,proto3" json:"delay,omitempty"`
+	Delay *durationpb.Duration `protobuf:"bytes,2,opt,name=delay,proto3" json:"delay,omitempty"`
+	// Optional. "Rate limited for so long": the whole queue gives out no leases for this time, up to 24 h; a longer hold that is there stays. Default 0: no hold.
+	HoldQueue     *durationpb.Duration `protobuf:"bytes,3,opt,name=hold_queue,json=holdQueue,proto3" json:"hold_queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -786,6 +788,13 @@ func (x *ReleaseJobRequest) GetLeaseToken() string {
 func (x *ReleaseJobRequest) GetDelay() *durationpb.Duration {
 	if x != nil {
 		return x.Delay
+	}
+	return nil
+}
+
+func (x *ReleaseJobRequest) GetHoldQueue() *durationpb.Duration {
+	if x != nil {
+		return x.HoldQueue
 	}
 	return nil
 }
@@ -959,7 +968,9 @@ func (x *FailOutcome) GetRetryDelay() *durationpb.Duration {
 type ReleaseOutcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optional. As in ReleaseJobRequest.
-	Delay         *durationpb.Duration `protobuf:"bytes,1,opt,name=delay,proto3" json:"delay,omitempty"`
+	Delay *durationpb.Duration `protobuf:"bytes,1,opt,name=delay,proto3" json:"delay,omitempty"`
+	// Optional. As in ReleaseJobRequest.
+	HoldQueue     *durationpb.Duration `protobuf:"bytes,2,opt,name=hold_queue,json=holdQueue,proto3" json:"hold_queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -997,6 +1008,13 @@ func (*ReleaseOutcome) Descriptor() ([]byte, []int) {
 func (x *ReleaseOutcome) GetDelay() *durationpb.Duration {
 	if x != nil {
 		return x.Delay
+	}
+	return nil
+}
+
+func (x *ReleaseOutcome) GetHoldQueue() *durationpb.Duration {
+	if x != nil {
+		return x.HoldQueue
 	}
 	return nil
 }
@@ -2226,11 +2244,13 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"next_state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\tnextState\x12>\n" +
 	"\rnext_run_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vnextRunTime\x12-\n" +
-	"\x12attempts_remaining\x18\x03 \x01(\rR\x11attemptsRemaining\"e\n" +
+	"\x12attempts_remaining\x18\x03 \x01(\rR\x11attemptsRemaining\"\x9f\x01\n" +
 	"\x11ReleaseJobRequest\x12\x1f\n" +
 	"\vlease_token\x18\x01 \x01(\tR\n" +
 	"leaseToken\x12/\n" +
-	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\"I\n" +
+	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x128\n" +
+	"\n" +
+	"hold_queue\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tholdQueue\"I\n" +
 	"\x12ReleaseJobResponse\x123\n" +
 	"\n" +
 	"next_state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\tnextState\"Y\n" +
@@ -2241,9 +2261,11 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\afailure\x18\x01 \x01(\v2\x13.leasemq.v1.FailureR\afailure\x12#\n" +
 	"\rnon_retryable\x18\x02 \x01(\bR\fnonRetryable\x12:\n" +
 	"\vretry_delay\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryDelay\"A\n" +
+	"retryDelay\"{\n" +
 	"\x0eReleaseOutcome\x12/\n" +
-	"\x05delay\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05delay\"\xda\x01\n" +
+	"\x05delay\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x128\n" +
+	"\n" +
+	"hold_queue\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\tholdQueue\"\xda\x01\n" +
 	"\n" +
 	"Settlement\x12\x1f\n" +
 	"\vlease_token\x18\x01 \x01(\tR\n" +
@@ -2417,57 +2439,59 @@ var file_leasemq_v1_worker_proto_depIdxs = []int32{
 	38, // 12: leasemq.v1.FailJobResponse.next_state:type_name -> leasemq.v1.JobState
 	36, // 13: leasemq.v1.FailJobResponse.next_run_time:type_name -> google.protobuf.Timestamp
 	37, // 14: leasemq.v1.ReleaseJobRequest.delay:type_name -> google.protobuf.Duration
-	38, // 15: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
-	39, // 16: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
-	37, // 17: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
-	37, // 18: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
-	13, // 19: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
-	14, // 20: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
-	15, // 21: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
-	16, // 22: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
-	38, // 23: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
-	36, // 24: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
-	18, // 25: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
-	40, // 26: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
-	19, // 27: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
-	21, // 28: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
-	37, // 29: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
-	0,  // 30: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
-	36, // 31: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
-	23, // 32: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
-	1,  // 33: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
-	0,  // 34: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
-	26, // 35: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
-	1,  // 36: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
-	27, // 37: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
-	41, // 38: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
-	3,  // 39: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
-	5,  // 40: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
-	7,  // 41: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
-	9,  // 42: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
-	11, // 43: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
-	17, // 44: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
-	22, // 45: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
-	25, // 46: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
-	29, // 47: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
-	31, // 48: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
-	33, // 49: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
-	4,  // 50: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
-	6,  // 51: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
-	8,  // 52: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
-	10, // 53: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
-	12, // 54: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
-	20, // 55: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
-	24, // 56: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
-	28, // 57: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
-	30, // 58: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
-	32, // 59: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
-	34, // 60: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
-	50, // [50:61] is the sub-list for method output_type
-	39, // [39:50] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	37, // 15: leasemq.v1.ReleaseJobRequest.hold_queue:type_name -> google.protobuf.Duration
+	38, // 16: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
+	39, // 17: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
+	37, // 18: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
+	37, // 19: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
+	37, // 20: leasemq.v1.ReleaseOutcome.hold_queue:type_name -> google.protobuf.Duration
+	13, // 21: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
+	14, // 22: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
+	15, // 23: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
+	16, // 24: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
+	38, // 25: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
+	36, // 26: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
+	18, // 27: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
+	40, // 28: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
+	19, // 29: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
+	21, // 30: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
+	37, // 31: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
+	0,  // 32: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
+	36, // 33: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
+	23, // 34: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
+	1,  // 35: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
+	0,  // 36: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
+	26, // 37: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
+	1,  // 38: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
+	27, // 39: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
+	41, // 40: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
+	3,  // 41: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
+	5,  // 42: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
+	7,  // 43: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
+	9,  // 44: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
+	11, // 45: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
+	17, // 46: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
+	22, // 47: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
+	25, // 48: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
+	29, // 49: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
+	31, // 50: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
+	33, // 51: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
+	4,  // 52: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
+	6,  // 53: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
+	8,  // 54: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
+	10, // 55: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
+	12, // 56: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
+	20, // 57: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
+	24, // 58: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
+	28, // 59: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
+	30, // 60: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
+	32, // 61: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
+	34, // 62: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
+	52, // [52:63] is the sub-list for method output_type
+	41, // [41:52] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_worker_proto_init() }
