@@ -33,6 +33,8 @@ NAMES = [
     "Overlap",
     "QueueConfig",
     "QueueInfo",
+    "RateLimit",
+    "RateLimited",
     "Release",
     "Retention",
     "ScheduleInfo",

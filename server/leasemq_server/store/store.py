@@ -313,7 +313,9 @@ class Store(ScheduleVerbs):
             int, reply[:11]
         )
         states = (waiting, delayed, active, completed, failed, cancelled)
-        return Counts(*states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]), _ms(reply[13]))
+        return Counts(
+            *states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]), _ms(reply[13])
+        )
 
     async def tick(self, queue: str) -> Tick:
         """Does what time has brought about in a queue."""

@@ -27,7 +27,7 @@ from leasemq.errors import (
     Unavailable,
     WorkerNotFound,
 )
-from leasemq.job import Cancelled, CancelSignal, Fatal, Job, Release, Snooze
+from leasemq.job import Cancelled, CancelSignal, Fatal, Job, RateLimited, Release, Snooze
 from leasemq.model import (
     AddedJob,
     Backoff,
@@ -44,6 +44,7 @@ from leasemq.model import (
     Overlap,
     QueueConfig,
     QueueInfo,
+    RateLimit,
     Retention,
     ScheduleInfo,
     Seconds,
@@ -99,6 +100,8 @@ __all__ = [
     "QueueInfo",
     "QueueNotEmpty",
     "QueueNotFound",
+    "RateLimit",
+    "RateLimited",
     "Release",
     "Retention",
     "ScheduleInfo",
