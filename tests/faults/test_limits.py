@@ -53,7 +53,7 @@ class Watcher(threading.Thread):
 def start_worker(brokers: list[BrokerProcess]) -> "subprocess.Popen[bytes]":
     addresses = [broker.address for broker in brokers]
     command = [sys.executable, "-m", "tests.faults.test_limits", f"w-{uuid.uuid4()}", *addresses]
-    return subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603 - our own module
+    return subprocess.Popen(command, stdin=subprocess.PIPE)
 
 
 async def kill_workers(brokers: list[BrokerProcess], workers: list["subprocess.Popen[bytes]"], until: float) -> int:

@@ -1,4 +1,4 @@
-"""Limits over real channels: who is refused and how, and that a parked poll is woken by what opens a limit, not by looking again."""
+"""Limits over real channels: who is refused and how, and that a parked poll is woken by what opens a limit."""
 
 import asyncio
 import time

@@ -34,7 +34,7 @@ class ProducerServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ProducerServiceAsyncStub: ...
     AddJob: _grpc.UnaryUnaryMultiCallable[_producer_pb2.AddJobRequest, _producer_pb2.AddJobResponse]
-    """Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id."""
+    """Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id."""
     BatchAddJobs: _grpc.UnaryUnaryMultiCallable[_producer_pb2.BatchAddJobsRequest, _producer_pb2.BatchAddJobsResponse]
     """Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id."""
     GetJob: _grpc.UnaryUnaryMultiCallable[_producer_pb2.GetJobRequest, _producer_pb2.GetJobResponse]
@@ -52,7 +52,7 @@ class ProducerServiceAsyncStub(ProducerServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddJob: _aio.UnaryUnaryMultiCallable[_producer_pb2.AddJobRequest, _producer_pb2.AddJobResponse]  # type: ignore[assignment]
-    """Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id."""
+    """Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id."""
     BatchAddJobs: _aio.UnaryUnaryMultiCallable[_producer_pb2.BatchAddJobsRequest, _producer_pb2.BatchAddJobsResponse]  # type: ignore[assignment]
     """Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id."""
     GetJob: _aio.UnaryUnaryMultiCallable[_producer_pb2.GetJobRequest, _producer_pb2.GetJobResponse]  # type: ignore[assignment]
@@ -73,7 +73,7 @@ class ProducerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _producer_pb2.AddJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_producer_pb2.AddJobResponse, _abc.Awaitable[_producer_pb2.AddJobResponse]]:
-        """Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id."""
+        """Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id."""
 
     @_abc_1.abstractmethod
     def BatchAddJobs(

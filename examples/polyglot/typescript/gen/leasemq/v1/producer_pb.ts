@@ -340,7 +340,7 @@ export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE_
  */
 export const ProducerService: GenService<{
   /**
-   * Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id.
+   * Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id.
    *
    * @generated from rpc leasemq.v1.ProducerService.AddJob
    */
