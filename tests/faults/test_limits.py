@@ -1,4 +1,6 @@
-"""Workers are killed at random moments, with two brokers on one store: never do more than max_active jobs run, and no slot is lost with its worker.
+"""Workers are killed at random moments, two brokers on one store: never do more than max_active jobs run.
+
+And no slot is lost with its worker: in the end all jobs are done.
 
     python -m tests.faults.test_limits NAME ADDRESS...
 

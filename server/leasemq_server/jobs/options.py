@@ -3,8 +3,9 @@
 The keys are short since each job that needs them carries them: p priority, l lifo, ma max_attempts, rp 1 when the job
 has a retry policy of its own, bo backoff (k kind; d delay; i, m, x initial, multiplier, maximum; l list; j jitter), to
 timeout, tl ttl, cr and fr completed and failed retention (a age, c count), dl dead_letter_queue, me
-max_lease_expirations, xa max_active, rl rate_limit (n max_jobs, d duration), mw max_waiting, sc the id of the schedule that added the job. All times are milliseconds. lua/lib/retry.lua,
-finish.lua and maintain.lua read them.
+max_lease_expirations, sc the id of the schedule that added the job; of a queue xa max_active, rl rate_limit (n
+max_jobs, d duration), mw max_waiting. All times are milliseconds. lua/lib/retry.lua, finish.lua and maintain.lua read
+them; configure.lua copies the limits into fields of their own.
 """
 
 import json
