@@ -115,10 +115,22 @@ class DependencyCycleError(DomainError):
         super().__init__(f"the dependencies form a cycle: {' → '.join(path)}")
 
 
+class QueueFullError(DomainError):
+    """The queue has as many waiting and delayed jobs as it may have."""
+
+    reason = "QUEUE_FULL"
+
+    def __init__(self, queue: str, max_waiting: int) -> None:
+        message = f"queue {queue!r} may have {max_waiting} waiting and delayed jobs, and these would be more: nothing was added"
+        super().__init__(message, {"queue": queue, "limit": str(max_waiting)})
+        self.subject = f"queue:{queue}"
+
+
 class StoreFullError(DomainError):
     """The store is at its maxmemory."""
 
     reason = "STORE_FULL"
+    subject = "store"
 
     def __init__(self) -> None:
         super().__init__("the store is full (maxmemory reached): nothing was added; leasing and settling go on")

@@ -3,8 +3,10 @@
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from leasemq_server.errors import QueueFullError
 from leasemq_server.store.flows import Edge, EndedEntry, JobRef, Registration, Resolution
 from leasemq_server.store.keys import queue_keys
 from leasemq_server.store.store import STATE_SETS
@@ -51,6 +53,14 @@ configs = st.fixed_dictionaries(
         "fr": st.sampled_from([{"a": 4000}, {"a": 90_000, "c": 1}]),
     },
 )
+limits = st.fixed_dictionaries(
+    {},
+    optional={
+        "xa": st.integers(1, 3),
+        "rl": st.fixed_dictionaries({"n": st.integers(1, 3), "d": st.sampled_from([500, 3000])}),
+        "mw": st.integers(2, 9),
+    },
+)
 steering = st.sampled_from(
     ["cancel", "cancel", "retry", "retry", "promote", "delete", "drain", "await", "await", "pause", "resume"]
 )
@@ -86,13 +96,18 @@ class History(RuleBasedStateMachine):
         self.requests: list[str] = []
         self.number = 0
 
-    @initialize(jobs=st.lists(new_jobs, min_size=2, max_size=8), sizes=st.lists(st.integers(1, 3), max_size=3))
-    def begin(self, jobs: list[tuple[str, dict[str, Any], int | None]], sizes: list[int]) -> None:
+    @initialize(
+        jobs=st.lists(new_jobs, min_size=2, max_size=8),
+        sizes=st.lists(st.integers(1, 3), max_size=3),
+        limits=limits | st.just({}),
+    )
+    def begin(self, jobs: list[tuple[str, dict[str, Any], int | None]], sizes: list[int], limits: dict[str, Any]) -> None:
         self.run(self.desk.client.flushall())
         self.desk.clock.ms = START_MS
         self.model = Model(START_MS)
         self.listener.wakes()  # of the history before
         self._note()
+        self.configure({}, limits)
         self.add(jobs)
         if sizes:
             self.lease(sizes, KEPT_MS)
@@ -102,7 +117,7 @@ class History(RuleBasedStateMachine):
         self.was_waiting = bool(self.model.waiting())
         self.was_due, self.was_expiring = self.model.earliest_due(), self.model.earliest_expiry()
         self.looked = False  # a lease or tick, which may take what it woke for
-        self.resumed = False
+        self.resumed = self.model.woken = False
 
     def _token(self, pick: int) -> tuple[str, str]:
         return self.leases[-1 - pick % len(self.leases)]
@@ -115,6 +130,10 @@ class History(RuleBasedStateMachine):
     @rule(jobs=st.lists(new_jobs, min_size=1, max_size=5))
     def add(self, jobs: list[tuple[str, dict[str, Any], int | None]]) -> None:
         new = [new_job(job_id, delay_ms=delay or "", **options) for job_id, options, delay in jobs]
+        if self.model.is_over(jobs):
+            with pytest.raises(QueueFullError):
+                self.run(self.desk.add(*new))
+            return
         assert [tuple(added) for added in self.run(self.desk.add(*new))] == self.model.add(jobs)
 
     @rule(jobs=st.lists(new_jobs, min_size=1, max_size=3), lease_ms=lease_spans)
@@ -153,7 +172,11 @@ class History(RuleBasedStateMachine):
                 mine = self.model.jobs[job.id]
                 assert (job.attempt, job.expire_ms, job.nonce) == (mine.attempt, mine.lease_ms, mine.token)
                 assert (job.lease_expirations, job.failure_count) == (mine.expirations, mine.failure_count)
-        assert reply.more == (not self.model.paused and bool(self.model.waiting()))
+        left = not self.model.paused and bool(self.model.waiting())
+        opens_ms = self.model.opens_ms()
+        assert reply.more == (left and self.model.slots() > 0 and not opens_ms)
+        if left and opens_ms:
+            assert 0 <= reply.next_in_ms <= opens_ms - self.model.now
 
     @precondition(lambda self: self.requests)
     @rule(pick=st.integers(0, 5), perhaps=st.booleans(), whose=st.sampled_from(["any", "any", "last"]))
@@ -244,12 +267,12 @@ class History(RuleBasedStateMachine):
         assert [tuple(outcome) for outcome in outcomes] == expected
 
     @precondition(lambda self: self.leases)
-    @rule(chosen=picks, delay=delays)
-    def release(self, chosen: list[int], delay: int) -> None:
+    @rule(chosen=picks, delay=delays, hold=st.sampled_from([0, 0, 0, 500, 3000]))
+    def release(self, chosen: list[int], delay: int, hold: int) -> None:
         tokens = self._tokens(chosen)
-        expected = [self.model.release(*token, delay) for token in reversed(tokens)][::-1]  # the first is the head again
+        expected = [self.model.release(*token, delay, hold) for token in reversed(tokens)][::-1]  # the first is the head again
         self.model.done()
-        outcomes = self.run(self.store.release(self.desk.queue, [(*token, delay) for token in tokens]))
+        outcomes = self.run(self.store.release(self.desk.queue, [(*token, delay, hold) for token in tokens]))
         assert [tuple(outcome) for outcome in outcomes] == expected
 
     @precondition(lambda self: self.leases)
@@ -314,14 +337,14 @@ class History(RuleBasedStateMachine):
         assert self.run(self.store.await_mark(self.desk.queue, job_id)) == self.model.await_mark(job_id)
 
     def _pause(self, *, paused: bool) -> None:
-        self.model.paused = paused
+        self.model.pause(paused=paused)
         self.resumed = not paused
         self.run(self.store.pause(self.desk.queue, paused=paused))
 
-    @rule(config=configs)
-    def configure(self, config: dict[str, Any]) -> None:
-        self.model.config = config
-        self.run(self.desk.configure(**config))
+    @rule(config=configs, limits=limits | st.just({}))
+    def configure(self, config: dict[str, Any], limits: dict[str, Any]) -> None:
+        self.model.configure({**config, **limits})
+        self.run(self.desk.configure(**config, **limits))
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -356,6 +379,7 @@ class History(RuleBasedStateMachine):
             self.model.failed,
         )
         assert counts.paused == self.model.paused
+        assert counts.held_until_ms == (self.model.hold if self.model.hold > self.model.now else 0)
         for state, ids in zip(STATES, await self._indexes(), strict=True):
             assert [job_id.decode() for job_id in ids] == self.model.of(state), state
         for job_id, stored in zip(IDS, await self.store.read(self.desk.queue, IDS), strict=True):
@@ -385,7 +409,7 @@ class History(RuleBasedStateMachine):
     @invariant()
     def wakes_come_when_something_is_new_and_only_then(self) -> None:
         wakes = self.listener.wakes()
-        if self.resumed or (self.model.waiting() and not self.was_waiting):
+        if self.resumed or self.model.woken or (self.model.waiting() and not self.was_waiting):
             assert "email 0" in wakes
         elif not self.looked:
             assert "email 0" not in wakes

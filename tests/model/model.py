@@ -73,6 +73,10 @@ class Model:
         self.dependents: dict[str, dict[str, bool]] = {}  # of a dependency: who depends on it, and was told its end
         self.config: dict[str, Any] = {}
         self.paused = False
+        self.hold = 0  # until when
+        self.window: tuple[int, int] = (0, 0)  # of the rate limit: its start, and the leases in it
+        self.full = False  # a lease call has left jobs to max_active since the last lease ended
+        self.woken = False  # something opened a limit
         self.added = self.completed = self.failed = 0
         self._keep: dict[str, int] = {}
 
@@ -99,6 +103,54 @@ class Model:
     def earliest_expiry(self) -> int:
         unstarted = (job for job in self.jobs.values() if job.state in ("waiting", "delayed", "blocked"))
         return min((job.expire_ms for job in unstarted if job.expire_ms is not None), default=NEVER)
+
+    # -- limits --------------------------------------------------------------------------------------------------
+
+    def configure(self, config: dict[str, Any]) -> None:
+        limits = ("xa", "rl")
+        self.woken = self.woken or any(self.config.get(name) != config.get(name) for name in limits)
+        self.config = config
+        if "rl" not in config:
+            self.window = (0, 0)
+
+    def pause(self, *, paused: bool) -> None:
+        self.paused = paused
+        if not paused:
+            self.hold = 0
+
+    def opens_ms(self) -> int:
+        """When time alone opens what is shut; 0 = nothing is shut by time."""
+        rate = self.config.get("rl")
+        start, count = self.window
+        over = rate and self.now < start + rate["d"] and count >= rate["n"]
+        return max(self.hold if self.hold > self.now else 0, start + rate["d"] if over else 0)
+
+    def slots(self) -> int:
+        """How many jobs more may run by max_active."""
+        return max(0, self.config.get("xa", NEVER) - len(self.of("active")))
+
+    def _room(self) -> int:
+        if self.opens_ms():
+            return 0
+        rate, room = self.config.get("rl"), self.slots()
+        if rate:
+            start, count = self.window
+            room = min(room, rate["n"] - (count if self.now < start + rate["d"] else 0))
+        return room
+
+    def _count(self, leases: int) -> None:
+        if "rl" in self.config and leases:
+            start, count = self.window
+            self.window = (start, count + leases) if self.now < start + self.config["rl"]["d"] else (self.now, leases)
+
+    def _lease_ended(self) -> None:
+        self.woken = self.woken or self.full
+        self.full = False
+
+    def is_over(self, new: list[tuple[str, dict[str, Any], int | None]]) -> bool:
+        """Whether max_waiting refuses the batch."""
+        added = len({job_id for job_id, _, _ in new} - self.jobs.keys())
+        return added > 0 and len(self.of("waiting")) + len(self.of("delayed")) + added > self.config.get("mw", NEVER)
 
     # -- where jobs go -------------------------------------------------------------------------------------------
 
@@ -191,6 +243,7 @@ class Model:
 
     def _end_lease(self, job: Job) -> bool:
         """The lease is over; says whether the job goes back to the head."""
+        self._lease_ended()
         job.token, job.outcome = "", None
         timed_out = job.deadline is not None and job.deadline <= self.now
         self._record(job, "CANCELLED" if job.cancel else "TIMEOUT" if timed_out else "LEASE_EXPIRED")
@@ -349,12 +402,17 @@ class Model:
         """Requests as (request_id, max_jobs, lease_ms); returns the ids that each gets. `leased` then tells the tokens."""
         self._maintain()
         answers: list[list[str]] = [[] for _ in requests]
+        room = self._room()
         for index, (request_id, max_jobs, lease_ms) in enumerate(requests):
             if request_id in self.requests or self.paused:
                 continue
-            for job_id in self.waiting()[:max_jobs]:
+            for job_id in self.waiting()[: min(max_jobs, room)]:
                 self._lease(self.jobs[job_id], lease_ms)
                 answers[index].append(job_id)
+            room -= len(answers[index])
+        self._count(sum(map(len, answers)))
+        if self.waiting() and not self.paused and not self.slots():
+            self.full = True
         for index, (request_id, _, _) in enumerate(requests):
             if request_id in self.requests:
                 self.requests[request_id].replayed = True
@@ -395,6 +453,7 @@ class Model:
         job = self._held(job_id, token)
         if not isinstance(job, Job):
             return job
+        self._lease_ended()
         job.outcome = ("completed", 0, 0)
         self.completed += 1
         self._finish(job, "completed")
@@ -404,6 +463,7 @@ class Model:
         job = self._held(job_id, token)
         if not isinstance(job, Job):
             return job
+        self._lease_ended()
         self._record(job, "CANCELLED" if job.cancel else "ERROR")
         job.outcome = self._after_failure(job, fatal=fatal, retry_delay=retry_delay)
         return job.outcome
@@ -436,10 +496,13 @@ class Model:
         self._queue_up(job)
         return ("waiting", 0, left)
 
-    def release(self, job_id: str, token: str, delay: int) -> Outcome:
+    def release(self, job_id: str, token: str, delay: int, hold: int = 0) -> Outcome:
         job = self._held(job_id, token)
         if not isinstance(job, Job):
             return job
+        self._lease_ended()
+        if hold:
+            self.hold = max(self.hold, self.now + hold)
         left = max(0, self._max_attempts(job) - job.attempt + 1)
         if job.cancel:
             job.outcome = ("cancelled", 0, 0)
@@ -537,6 +600,8 @@ class Model:
             return "JOB_NOT_FOUND"
         if job.state == "active" and not force:
             return "JOB_NOT_IN_STATE"
+        if job.state == "active":
+            self._lease_ended()
         self._remove(job)
         return "OK"
 

@@ -211,6 +211,10 @@ def bad_settlements(scene: Scene) -> Iterator[Bad]:
         failed = worker.FailJobRequest(lease_token=token, retry_delay=span)
         yield Bad(f"{name} retry", "worker.FailJob", failed, ["retry_delay"])
         yield Bad(f"{name} delay", "worker.ReleaseJob", worker.ReleaseJobRequest(lease_token=token, delay=span), ["delay"])
+        held = worker.ReleaseJobRequest(lease_token=token, hold_queue=span)
+        yield Bad(f"{name} hold", "worker.ReleaseJob", held, ["hold_queue"])
+    long = worker.ReleaseJobRequest(lease_token=token, hold_queue=seconds(86_401))
+    yield Bad("hold of over a day", "worker.ReleaseJob", long, ["hold_queue"])
 
     def settle(name: str, settlements: list[worker.Settlement], field: str, reason: str = "INVALID_FIELD") -> Bad:
         return Bad(f"settle: {name}", "worker.SettleJobs", worker.SettleJobsRequest(settlements=settlements), [field], reason)
@@ -225,6 +229,8 @@ def bad_settlements(scene: Scene) -> Iterator[Bad]:
     yield settle("one of two", [good, late], "settlements[1].fail.retry_delay")
     back = worker.Settlement(lease_token="other", release=worker.ReleaseOutcome(delay=HUGE))
     yield settle("one huge delay", [good, back], "settlements[1].release.delay")
+    hold = worker.Settlement(lease_token="other", release=worker.ReleaseOutcome(hold_queue=NEGATIVE))
+    yield settle("one negative hold", [good, hold], "settlements[1].release.hold_queue")
     big = worker.Settlement(lease_token="other", complete=worker.CompleteOutcome(result=b"x" * (MIB + 1)))
     yield settle("one result", [good, big], "settlements[1].complete.result", "PAYLOAD_TOO_LARGE")
 
@@ -283,6 +289,22 @@ def bad_queue_calls() -> Iterator[Bad]:
     yield update("jitter", ["config.default_retry.backoff.jitter"], default_retry=nan)
     for kind in ("completed_retention", "failed_retention"):
         yield update(f"negative {kind}", [f"config.{kind}.max_age"], **{kind: job.Retention(max_age=NEGATIVE)})
+    yield update("too many active", ["config.max_active"], max_active=1_000_001)
+    yield update("too many waiting", ["config.max_waiting"], max_waiting=1_000_000_001)
+    for name, span in (
+        ("negative", NEGATIVE),
+        ("huge", HUGE),
+        ("no", Duration()),
+        ("of two signs", MIXED),
+        ("of 9 ms", seconds(0.009)),
+    ):
+        rate = admin.RateLimit(max_jobs=1, duration=span)
+        yield update(f"{name} rate", ["config.rate_limit.duration"], rate_limit=rate)
+    for jobs in (0, 1_000_001):
+        rate = admin.RateLimit(max_jobs=jobs, duration=seconds(1))
+        yield update(f"rate of {jobs}", ["config.rate_limit.max_jobs"], rate_limit=rate)
+    yield update("rate without a duration", ["config.rate_limit.duration"], rate_limit=admin.RateLimit(max_jobs=1))
+    yield update("half a rate", ["config.rate_limit.duration"], ["rate_limit.max_jobs"], rate_limit=admin.RateLimit(max_jobs=1))
     backoff = job.RetryPolicy(backoff=job.Backoff(jitter=0.5))
     yield update("a part without its whole", ["config.default_retry.backoff"], ["default_retry"], default_retry=backoff)
 

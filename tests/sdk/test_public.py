@@ -40,6 +40,8 @@ NAMES = [
     "Overlap",
     "QueueConfig",
     "QueueInfo",
+    "RateLimit",
+    "RateLimited",
     "Release",
     "Retention",
     "ScheduleInfo",

@@ -57,7 +57,7 @@ class Relay:
                 if isinstance(entry, EndedEntry):
                     continue
                 await self._queues.register(entry.target)
-                await self._store.add(entry.target, [dead_letter(queue, entry)], Durability.MEMORY)
+                await self._store.add(entry.target, [dead_letter(queue, entry)], Durability.MEMORY, bounded=False)
             await self._store.outbox_done(queue, [entry.entry_id for entry in entries])
             relayed += len(entries)
         return relayed

@@ -37,6 +37,7 @@ class Release(NamedTuple):
 
     token: str
     delay_ms: int
+    hold_ms: int
 
 
 class Block(NamedTuple):
@@ -57,7 +58,7 @@ class Settler:
         self._relay = relay
         self._completes: Coalescer[str, tuple[str, str, bytes, str], Outcome] = Coalescer(store.complete)
         self._fails: Coalescer[str, tuple[str, str, str, int, int | str], Outcome] = Coalescer(self._fail)
-        self._releases: Coalescer[str, tuple[str, str, int], Outcome] = Coalescer(store.release)
+        self._releases: Coalescer[str, tuple[str, str, int, int], Outcome] = Coalescer(store.release)
         self._blocks: Coalescer[str, tuple[str, str, tuple[Edge, ...]], Outcome] = Coalescer(store.block)
 
     async def settle_one(self, settlement: Settlement) -> Outcome:
@@ -75,7 +76,7 @@ class Settler:
         """Settles each for itself; an outcome may be LOST."""
         completes: dict[str, list[tuple[int, tuple[str, str, bytes, str]]]] = {}
         fails: dict[str, list[tuple[int, tuple[str, str, str, int, int | str]]]] = {}
-        releases: dict[str, list[tuple[int, tuple[str, str, int]]]] = {}
+        releases: dict[str, list[tuple[int, tuple[str, str, int, int]]]] = {}
         blocks: dict[str, list[tuple[int, tuple[str, str, tuple[Edge, ...]]]]] = {}
         outcomes = [LOST] * len(settlements)
         for index, settlement in enumerate(settlements):
@@ -92,7 +93,7 @@ class Settler:
             elif isinstance(settlement, Block):
                 blocks.setdefault(queue, []).append((index, (job_id, nonce, settlement.edges)))
             else:
-                releases.setdefault(queue, []).append((index, (job_id, nonce, settlement.delay_ms)))
+                releases.setdefault(queue, []).append((index, (job_id, nonce, settlement.delay_ms, settlement.hold_ms)))
         calls = [_gather(self._completes, queue, items, outcomes) for queue, items in completes.items()]
         calls += [_gather(self._fails, queue, items, outcomes) for queue, items in fails.items()]
         calls += [_gather(self._releases, queue, items, outcomes) for queue, items in releases.items()]

@@ -37,6 +37,7 @@ CAPABILITIES = (
     "watch-worker",
     "schedules",
     "flows",
+    "limits",
 )
 DEFAULT_ORDER = list(STATE_WORDS)
 

@@ -98,6 +98,8 @@ def stats_message(counts: Counts, workers: int) -> job_pb2.QueueStats:
     )
     if counts.oldest_waiting_ms >= 0:
         set_span(stats.oldest_waiting_age, counts.oldest_waiting_ms)
+    if counts.held_until_ms:
+        set_time(stats.hold_expire_time, counts.held_until_ms)
     return stats
 
 

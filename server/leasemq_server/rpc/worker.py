@@ -245,7 +245,7 @@ def _failure_json(failure: job_pb2.Failure) -> str:
 
 
 def _release(token: str, said: Any, check: Check) -> Release:
-    return Release(token, check.span(said.delay, "delay"))
+    return Release(token, check.span(said.delay, "delay"), check.span(said.hold_queue, "hold_queue", most_ms=limits.MAX_HOLD_MS))
 
 
 @lru_cache(maxsize=1024)

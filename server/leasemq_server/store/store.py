@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from leasemq_server.errors import DurabilityNotReachedError, StoreFullError, StoreUnavailableError
+from leasemq_server.errors import DurabilityNotReachedError, QueueFullError, StoreFullError, StoreUnavailableError
 from leasemq_server.store import keys
 from leasemq_server.store.connect import Client
 from leasemq_server.store.flows import Edge, EndedEntry, FlowVerbs, edges_json, flows_json
@@ -179,28 +179,39 @@ class Store(ScheduleVerbs, FlowVerbs):
     # -- adding --------------------------------------------------------------------------------------------------
 
     async def add(
-        self, queue: str, jobs: Sequence[NewJob], durability: Durability, edges: dict[str, list[Edge]] | None = None
+        self,
+        queue: str,
+        jobs: Sequence[NewJob],
+        durability: Durability,
+        edges: dict[str, list[Edge]] | None = None,
+        *,
+        bounded: bool = True,
     ) -> tuple[list[Added], Durability]:
         """Adds all jobs or none; returns what became of each, and the durability level reached.
 
         `edges` has those that take part in a flow: what each depends on (nothing, when only others depend on it).
+
+        Raises:
+            QueueFullError: there would be more jobs than max_waiting allows, and the add is bounded by it.
         """
-        flows = flows_json(edges or {})
+        args = {"flows": flows_json(edges or {}), "bounded": int(bounded)}
         if durability <= self.implied_durability:
-            reply = await self._run("add", queue, jobs, flows=flows)
+            reply = await self._run("add", queue, jobs, **args)
             reached = self.implied_durability
         else:
-            reply = await self._add_durably(queue, jobs, durability, flows)
+            reply = await self._add_durably(queue, jobs, durability, args)
             reached = durability
         if not reply:
             return [_CREATED] * len(jobs), reached
+        if reply[0] == b"QUEUE_FULL":
+            raise QueueFullError(queue, int(reply[1]))
         self._strip(queue, reply, len(jobs))
         return [Added(bool(item[0]), _text(item[1]), _ms(item[2])) for item in reply], reached
 
-    async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability, flows: str) -> Any:
+    async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability, args: dict[str, Any]) -> Any:
         """WAITAOF speaks of the writes of its own connection, so both go through one."""
         script = load("add")
-        call = script.call_args(queue, {"now_ms": self._now(), "flows": flows}, jobs)
+        call = script.call_args(queue, {"now_ms": self._now(), **args}, jobs)
         replicas = self.replicas if durability is Durability.REPLICATED else 0
         local = 1 if self.implied_durability is not Durability.MEMORY or durability is Durability.FSYNC else 0
         wait = (
@@ -279,8 +290,8 @@ class Store(ScheduleVerbs, FlowVerbs):
             wrote += int(outbox)
         return outcomes, wrote > 0
 
-    async def release(self, queue: str, items: Sequence[tuple[str, str, int]]) -> list[Outcome]:
-        """Gives jobs back, each (job id, nonce, delay ms)."""
+    async def release(self, queue: str, items: Sequence[tuple[str, str, int, int]]) -> list[Outcome]:
+        """Gives jobs back, each (job id, nonce, delay ms, for how many ms the queue gives out no leases then)."""
         outcomes: list[Outcome] = []
         for first in reversed(range(0, len(items), PART)):  # so that the first is at the head in the end
             part = items[first : first + PART]
@@ -350,7 +361,8 @@ class Store(ScheduleVerbs, FlowVerbs):
         )
         states = (waiting, delayed, active, completed, failed, cancelled)
         return Counts(
-            *states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]), int(reply[13])
+            *states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]), int(reply[13]),
+            _ms(reply[14]),
         )
 
     async def tick(self, queue: str) -> Tick:

@@ -140,6 +140,7 @@ class Counts(NamedTuple):
     config: bytes
     known: bool
     blocked: int
+    held_until_ms: int
 
 
 class Tick(NamedTuple):

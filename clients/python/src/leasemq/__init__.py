@@ -27,7 +27,7 @@ from leasemq.errors import (
     Unavailable,
     WorkerNotFound,
 )
-from leasemq.job import BlockOn, Cancelled, CancelSignal, Fatal, Job, Release, Snooze
+from leasemq.job import BlockOn, Cancelled, CancelSignal, Fatal, Job, RateLimited, Release, Snooze
 from leasemq.model import (
     AddedJob,
     Backoff,
@@ -50,6 +50,7 @@ from leasemq.model import (
     Overlap,
     QueueConfig,
     QueueInfo,
+    RateLimit,
     Retention,
     ScheduleInfo,
     Seconds,
@@ -112,6 +113,8 @@ __all__ = [
     "QueueInfo",
     "QueueNotEmpty",
     "QueueNotFound",
+    "RateLimit",
+    "RateLimited",
     "Release",
     "Retention",
     "ScheduleInfo",

@@ -16,6 +16,7 @@ from leasemq.model import (
     JobInfo,
     JobState,
     QueueInfo,
+    RateLimit,
     Retention,
     Seconds,
     ServerInfo,
@@ -87,10 +88,16 @@ class Admin:
         failed_retention: Retention | Unset | None = UNSET,
         dead_letter_queue: str | Unset | None = UNSET,
         max_lease_expirations: int | Unset | None = UNSET,
+        max_active: int | Unset | None = UNSET,
+        rate_limit: RateLimit | Unset | None = UNSET,
+        max_waiting: int | Unset | None = UNSET,
     ) -> QueueInfo:
-        """Change what holds for jobs that say nothing themselves; makes the queue if need be.
+        """Change a queue's limits, and what holds for jobs that say nothing themselves; makes the queue if need be.
 
-        None puts an option back to the server's default.
+        None puts an option back to the server's default, a limit to none.
+
+        max_active: the most jobs that run at a time, over all workers. rate_limit: the most that start in a time.
+        max_waiting: the most jobs that are waiting and delayed; an add of more is QueueFull.
 
         `attempts` and `backoff` are one setting: giving one of them sets the other to its default.
         """
@@ -100,6 +107,9 @@ class Admin:
                 "failed_retention": failed_retention,
                 "dead_letter_queue": dead_letter_queue,
                 "max_lease_expirations": max_lease_expirations,
+                "max_active": max_active,
+                "rate_limit": rate_limit,
+                "max_waiting": max_waiting,
             }
         )
         if attempts is not UNSET or backoff is not UNSET:
@@ -307,6 +317,8 @@ def _queue_config(options: Mapping[str, Any]) -> tuple[admin_pb2.QueueConfig, li
         paths.append(name)
         if isinstance(value, Retention):
             getattr(config, name).CopyFrom(convert.to_retention(value))
+        elif isinstance(value, RateLimit):
+            getattr(config, name).CopyFrom(convert.to_rate_limit(value))
         elif value is not None:
             setattr(config, name, value)
     return config, paths

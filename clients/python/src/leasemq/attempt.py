@@ -87,9 +87,9 @@ def fail(attempt: Attempt, error: BaseException, *, for_good: bool = False, kind
     return Outcome(attempt, worker_pb2.Settlement(lease_token=attempt.token, fail=outcome), error=error)
 
 
-def release(attempt: Attempt, delay: Duration | None = None) -> Outcome:
-    """Give the job back. delay: when it may start again; default at once."""
-    outcome = worker_pb2.ReleaseOutcome(delay=delay)
+def release(attempt: Attempt, delay: Duration | None = None, hold_queue: Duration | None = None) -> Outcome:
+    """Give the job back. delay: when it may start again; default at once. hold_queue: for how long the queue rests."""
+    outcome = worker_pb2.ReleaseOutcome(delay=delay, hold_queue=hold_queue)
     return Outcome(attempt, worker_pb2.Settlement(lease_token=attempt.token, release=outcome))
 
 

@@ -208,6 +208,7 @@ def stats(message: job_pb2.QueueStats) -> model.Stats:
         added_total=message.added_total,
         completed_total=message.completed_total,
         failed_total=message.failed_total,
+        hold_expire_time=from_timestamp(message.hold_expire_time) if message.HasField("hold_expire_time") else None,
     )
 
 
@@ -225,7 +226,19 @@ def _queue_config(config: admin_pb2.QueueConfig) -> model.QueueConfig:
         failed_retention=_from_retention(config.failed_retention) if config.HasField("failed_retention") else None,
         dead_letter_queue=config.dead_letter_queue or None,
         max_lease_expirations=config.max_lease_expirations if config.HasField("max_lease_expirations") else None,
+        max_active=config.max_active or None,
+        rate_limit=_from_rate_limit(config.rate_limit) if config.HasField("rate_limit") else None,
+        max_waiting=config.max_waiting or None,
     )
+
+
+def to_rate_limit(limit: model.RateLimit) -> admin_pb2.RateLimit:
+    """Write a rate limit."""
+    return admin_pb2.RateLimit(max_jobs=limit.max_jobs, duration=to_duration(limit.duration))
+
+
+def _from_rate_limit(limit: admin_pb2.RateLimit) -> model.RateLimit:
+    return model.RateLimit(limit.max_jobs, from_duration(limit.duration))
 
 
 def _from_backoff(backoff: job_pb2.Backoff) -> model.Backoff | None:

@@ -10,7 +10,7 @@ from contextvars import copy_context
 from typing import Any
 
 from leasemq.attempt import Attempt, Outcome, Stop, block_on, complete, fail, release
-from leasemq.job import BlockOn, Cancelled, Fatal, Job, Release, Snooze
+from leasemq.job import BlockOn, Cancelled, Fatal, Job, RateLimited, Release, Snooze
 
 Handler = Callable[[Job], Any]
 
@@ -89,6 +89,8 @@ def _decide(attempt: Attempt, error: BaseException) -> Outcome | None:
         return release(attempt, error.delay if isinstance(error, Snooze) else None)
     if isinstance(error, BlockOn):
         return block_on(attempt, error.dependencies)
+    if isinstance(error, RateLimited):
+        return release(attempt, hold_queue=error.hold)
     return fail(attempt, error) if attempt.stop is None else _stopped(attempt, error)
 
 

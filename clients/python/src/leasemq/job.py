@@ -34,6 +34,18 @@ class Snooze(Exception):
         self.delay = to_duration(delay)
 
 
+class RateLimited(Exception):
+    """Raise it when what the handler calls says "not so fast": the job goes back, and the whole queue rests for `seconds`.
+
+    seconds: or a timedelta; at most 24 h. No worker gets a job of the queue meanwhile; a longer rest that somebody else
+    asked for stays. Uses no attempt. ValueError: the time is not finite.
+    """
+
+    def __init__(self, seconds: Seconds) -> None:
+        super().__init__(seconds)
+        self.hold = to_duration(seconds)
+
+
 class Release(Exception):
     """Raise it to give the job back at once, to the head of its queue. Uses no attempt."""
 

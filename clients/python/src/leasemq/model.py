@@ -303,7 +303,10 @@ class JobInfo:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How many jobs a queue has in each state, and since its beginning. `workers`: heard of in the last minute."""
+    """How many jobs a queue has in each state, and since its beginning.
+
+    `workers`: heard of in the last minute. `hold_expire_time`: until when the queue rests, since a handler raised RateLimited.
+    """
 
     waiting: int
     delayed: int
@@ -318,11 +321,20 @@ class Stats:
     added_total: int
     completed_total: int
     failed_total: int
+    hold_expire_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `max_jobs` leases in each `duration` (seconds or timedelta), a window that is opened by its first lease."""
+
+    max_jobs: int
+    duration: Seconds
 
 
 @dataclass(frozen=True, slots=True)
 class QueueConfig:
-    """What was set for a queue; None = the server's default."""
+    """What was set for a queue; None = the server's default, and no limit."""
 
     attempts: int | None
     backoff: Backoff | None
@@ -330,6 +342,9 @@ class QueueConfig:
     failed_retention: Retention | None
     dead_letter_queue: str | None
     max_lease_expirations: int | None
+    max_active: int | None = None
+    rate_limit: RateLimit | None = None
+    max_waiting: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 -- add: nothing → WAITING or DELAYED, or BLOCKED until its dependencies are done.
--- An id that exists already changes nothing. All of the batch or, when the store is full, none of it.
+-- An id that exists already changes nothing. All of the batch or, when the store or the queue is full, none of it.
+-- With bounded 0 the queue's max_waiting does not count: for what the server moves here itself.
 -- KEYS: meta, wait, delayed, expiry, spec*, job*
--- ARGV: now_ms, flows
+-- ARGV: now_ms, flows, bounded
 -- ITEMS: id, spec_bytes, options, delay_ms, run_ms
--- RETURNS: one a job: {created 0|1, state, run_ms}; nothing when all are new and wait; then OUTBOX if it was written
+-- RETURNS: one a job: {created 0|1, state, run_ms}; nothing when all are new and wait; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} (nothing was added)
 -- USES: job, wake, order
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
@@ -23,6 +24,11 @@ local function store_if_all_new()
   return redis.call('MSETNX', unpack(pairs_of)) == 1
 end
 
+local max_waiting = bounded == '1' and redis.call('HGET', meta, 'mw')
+if max_waiting then
+  -- INLINE: bound
+  if over_bound(tonumber(max_waiting)) then return { 'QUEUE_FULL', tonumber(max_waiting) } end
+end
 local all_new = store_if_all_new()
 
 local function store_if_new(id, spec_bytes, options)

@@ -5,13 +5,14 @@
 -- ITEMS: id, nonce, edges
 -- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then OUTBOX if it was written
 -- FLAGS: allow-oom
--- USES: job, wake, order, finish, retry, plain, lease, flow
+-- USES: job, wake, order, finish, retry, plain, lease, flow, slot
 local now = clock()
 local results = {}
 
 -- `edges` is JSON: a list of [dependency, policy].
 local function block_on(id, edges, record)
   redis.call('ZREM', leases, id)
+  lease_ended()
   if record.cancel then
     finish(id, 'cancelled', now, record.options, record.awaited, {})
     return outcome('cancelled', 0, 0)

@@ -4,7 +4,7 @@
 -- ITEMS: id, nonce, result, content_type
 -- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then OUTBOX if it was written; nothing when all are completed and it was not
 -- FLAGS: allow-oom
--- USES: job, wake, finish, plain, lease
+-- USES: job, wake, finish, plain, lease, slot
 local COMPLETED = outcome('completed', 0, 0)
 local now = clock()
 local results, done, all_completed = {}, {}, true
@@ -42,6 +42,7 @@ for i = 1, #plain, 2 do done[#done + 1] = plain[i] end
 finish_plainly(plain, now)
 if #done > 0 then
   redis.call('ZREM', leases, unpack(done))
+  lease_ended()
   redis.call('HINCRBY', meta, 'completed', #done)
   file_finished()
 end

@@ -4,7 +4,7 @@
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE; then OUTBOX if it was written
 -- FLAGS: allow-oom
--- USES: job, wake, finish, plain
+-- USES: job, wake, finish, plain, slot
 local WHERE = { waiting = wait, delayed = delayed, blocked = blocked, active = leases, completed = completed, failed = failed, cancelled = cancelled }
 local results, gone = {}, {}
 config()
@@ -24,6 +24,7 @@ for i, id in items() do
       outbox_written = outbox_written + 1
     end
     redis.call('ZREM', WHERE[state], id)
+    if state == 'active' then lease_ended() end
     redis.call('ZREM', expiry, id)
     redis.call('ZREM', purge, id)
     gone[#gone + 1] = id

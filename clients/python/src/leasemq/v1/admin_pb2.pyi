@@ -27,18 +27,32 @@ class GetStatsResponse(_message.Message):
     def __init__(self, stats: _Optional[_Union[_job_pb2.QueueStats, _Mapping]] = ...) -> None: ...
 
 class QueueConfig(_message.Message):
-    __slots__ = ("default_retry", "completed_retention", "failed_retention", "dead_letter_queue", "max_lease_expirations")
+    __slots__ = ("default_retry", "completed_retention", "failed_retention", "dead_letter_queue", "max_lease_expirations", "max_active", "rate_limit", "max_waiting")
     DEFAULT_RETRY_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_RETENTION_FIELD_NUMBER: _ClassVar[int]
     FAILED_RETENTION_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_QUEUE_FIELD_NUMBER: _ClassVar[int]
     MAX_LEASE_EXPIRATIONS_FIELD_NUMBER: _ClassVar[int]
+    MAX_ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    MAX_WAITING_FIELD_NUMBER: _ClassVar[int]
     default_retry: _job_pb2.RetryPolicy
     completed_retention: _job_pb2.Retention
     failed_retention: _job_pb2.Retention
     dead_letter_queue: str
     max_lease_expirations: int
-    def __init__(self, default_retry: _Optional[_Union[_job_pb2.RetryPolicy, _Mapping]] = ..., completed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., failed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., dead_letter_queue: _Optional[str] = ..., max_lease_expirations: _Optional[int] = ...) -> None: ...
+    max_active: int
+    rate_limit: RateLimit
+    max_waiting: int
+    def __init__(self, default_retry: _Optional[_Union[_job_pb2.RetryPolicy, _Mapping]] = ..., completed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., failed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., dead_letter_queue: _Optional[str] = ..., max_lease_expirations: _Optional[int] = ..., max_active: _Optional[int] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., max_waiting: _Optional[int] = ...) -> None: ...
+
+class RateLimit(_message.Message):
+    __slots__ = ("max_jobs", "duration")
+    MAX_JOBS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    max_jobs: int
+    duration: _duration_pb2.Duration
+    def __init__(self, max_jobs: _Optional[int] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Queue(_message.Message):
     __slots__ = ("name", "config", "stats")

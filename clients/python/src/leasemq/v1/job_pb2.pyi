@@ -248,7 +248,7 @@ class Job(_message.Message):
     def __init__(self, queue: _Optional[str] = ..., id: _Optional[str] = ..., spec: _Optional[_Union[JobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., attempt: _Optional[int] = ..., lease_expirations: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker_id: _Optional[str] = ..., lease_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., result: _Optional[bytes] = ..., result_content_type: _Optional[str] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., failure_count: _Optional[int] = ..., cancel_requested: _Optional[bool] = ..., dependents: _Optional[_Iterable[_Union[JobReference, _Mapping]]] = ..., schedule_id: _Optional[str] = ...) -> None: ...
 
 class QueueStats(_message.Message):
-    __slots__ = ("waiting", "delayed", "blocked", "active", "completed", "failed", "cancelled", "paused", "oldest_waiting_age", "workers", "added_total", "completed_total", "failed_total")
+    __slots__ = ("waiting", "delayed", "blocked", "active", "completed", "failed", "cancelled", "paused", "oldest_waiting_age", "workers", "added_total", "completed_total", "failed_total", "hold_expire_time")
     WAITING_FIELD_NUMBER: _ClassVar[int]
     DELAYED_FIELD_NUMBER: _ClassVar[int]
     BLOCKED_FIELD_NUMBER: _ClassVar[int]
@@ -262,6 +262,7 @@ class QueueStats(_message.Message):
     ADDED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     FAILED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    HOLD_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     waiting: int
     delayed: int
     blocked: int
@@ -275,4 +276,5 @@ class QueueStats(_message.Message):
     added_total: int
     completed_total: int
     failed_total: int
-    def __init__(self, waiting: _Optional[int] = ..., delayed: _Optional[int] = ..., blocked: _Optional[int] = ..., active: _Optional[int] = ..., completed: _Optional[int] = ..., failed: _Optional[int] = ..., cancelled: _Optional[int] = ..., paused: _Optional[bool] = ..., oldest_waiting_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., workers: _Optional[int] = ..., added_total: _Optional[int] = ..., completed_total: _Optional[int] = ..., failed_total: _Optional[int] = ...) -> None: ...
+    hold_expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, waiting: _Optional[int] = ..., delayed: _Optional[int] = ..., blocked: _Optional[int] = ..., active: _Optional[int] = ..., completed: _Optional[int] = ..., failed: _Optional[int] = ..., cancelled: _Optional[int] = ..., paused: _Optional[bool] = ..., oldest_waiting_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., workers: _Optional[int] = ..., added_total: _Optional[int] = ..., completed_total: _Optional[int] = ..., failed_total: _Optional[int] = ..., hold_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

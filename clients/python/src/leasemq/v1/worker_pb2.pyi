@@ -131,12 +131,14 @@ class FailJobResponse(_message.Message):
     def __init__(self, next_state: _Optional[_Union[_job_pb2.JobState, str]] = ..., next_run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts_remaining: _Optional[int] = ...) -> None: ...
 
 class ReleaseJobRequest(_message.Message):
-    __slots__ = ("lease_token", "delay")
+    __slots__ = ("lease_token", "delay", "hold_queue")
     LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     DELAY_FIELD_NUMBER: _ClassVar[int]
+    HOLD_QUEUE_FIELD_NUMBER: _ClassVar[int]
     lease_token: str
     delay: _duration_pb2.Duration
-    def __init__(self, lease_token: _Optional[str] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    hold_queue: _duration_pb2.Duration
+    def __init__(self, lease_token: _Optional[str] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., hold_queue: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ReleaseJobResponse(_message.Message):
     __slots__ = ("next_state",)
@@ -163,10 +165,12 @@ class FailOutcome(_message.Message):
     def __init__(self, failure: _Optional[_Union[_job_pb2.Failure, _Mapping]] = ..., non_retryable: _Optional[bool] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ReleaseOutcome(_message.Message):
-    __slots__ = ("delay",)
+    __slots__ = ("delay", "hold_queue")
     DELAY_FIELD_NUMBER: _ClassVar[int]
+    HOLD_QUEUE_FIELD_NUMBER: _ClassVar[int]
     delay: _duration_pb2.Duration
-    def __init__(self, delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    hold_queue: _duration_pb2.Duration
+    def __init__(self, delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., hold_queue: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class BlockOnOutcome(_message.Message):
     __slots__ = ("dependencies",)
