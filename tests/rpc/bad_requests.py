@@ -100,6 +100,26 @@ def bad_spans_of_jobs() -> Iterator[Bad]:
     yield _add("no time to live at all", "ttl", ttl=Duration())
 
 
+def bad_deduplications() -> Iterator[Bad]:
+    def said(what: str, field: str, **deduplication: Any) -> Bad:
+        key = {"key": "k", **deduplication}
+        return _add(f"deduplication: {what}", f"deduplication.{field}", deduplication=job.Deduplication(**key))
+
+    yield said("no key", "key", key="")
+    yield said("long key", "key", key=LONG)
+    yield said("key with a newline", "key", key="a\nb")
+    yield said("mode 99", "mode", mode=99)
+    yield said("throttle without a ttl", "ttl", mode=job.DEDUPLICATION_MODE_THROTTLE)
+    yield said("keep latest with a ttl", "ttl", mode=job.DEDUPLICATION_MODE_KEEP_LATEST, ttl=seconds(1))
+    yield said("debounce without a delay", "mode", mode=job.DEDUPLICATION_MODE_DEBOUNCE)
+    for span in (Duration(), NEGATIVE, TEN_YEARS, MIXED):
+        yield said(f"ttl {span}", "ttl", ttl=span)
+    remove = producer.RemoveDeduplicationKeyRequest
+    yield Bad("no key", "producer.RemoveDeduplicationKey", remove(queue="q"), ["key"])
+    yield Bad("long key", "producer.RemoveDeduplicationKey", remove(queue="q", key=LONG), ["key"])
+    yield Bad("queue", "producer.RemoveDeduplicationKey", remove(queue="a b", key="k"), ["queue"])
+
+
 def _backoff(name: str, field: str, **said: Any) -> Bad:
     retry = job.RetryPolicy(max_attempts=2, backoff=job.Backoff(**said))
     return _add(f"backoff: {name}", f"retry.backoff{'.' * bool(field)}{field}", retry=retry)
@@ -393,6 +413,8 @@ def bad_schedules() -> Iterator[Bad]:
     yield _schedule("job with a negative delay", ["job.delay"], job=_spec(delay=NEGATIVE))
     yield _schedule("job with a payload", ["job.payload"], "PAYLOAD_TOO_LARGE", job=_spec(payload=b"x" * (MIB + 1)))
     yield _schedule("no job", ["job", "job.name"], job=None)
+    keyed = job.JobSpec(name="n", deduplication=job.Deduplication(key="k"))
+    yield _schedule("job with a deduplication key", ["job.deduplication"], job=keyed)
     nothing = ["", "queue", "id", "timetable", "job", "job.name"]
     fields = [f"schedule.{field}".rstrip(".") for field in nothing]
     yield Bad("no schedule", "schedule.UpsertSchedule", schedule.UpsertScheduleRequest(), fields)
@@ -420,7 +442,7 @@ def bad_schedule_calls(scene: Scene) -> Iterator[Bad]:
 def all_bad(scene: Scene) -> dict[str, list[Bad]]:
     """All bad requests, by their group."""
     return {
-        "adds": [*bad_adds(), *bad_spans_of_jobs(), *bad_retries(), *bad_batches()],
+        "adds": [*bad_adds(), *bad_spans_of_jobs(), *bad_retries(), *bad_batches(), *bad_deduplications()],
         "reads": [*bad_reads()],
         "leases": [*bad_leases()],
         "tokens": [*bad_tokens(scene)],

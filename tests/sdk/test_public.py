@@ -16,6 +16,8 @@ NAMES = [
     "Cancelled",
     "Client",
     "DeadlineExceeded",
+    "Deduplication",
+    "DeduplicationMode",
     "Durability",
     "ExponentialBackoff",
     "Failure",

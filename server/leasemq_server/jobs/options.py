@@ -3,8 +3,8 @@
 The keys are short since each job that needs them carries them: p priority, l lifo, ma max_attempts, rp 1 when the job
 has a retry policy of its own, bo backoff (k kind; d delay; i, m, x initial, multiplier, maximum; l list; j jitter), to
 timeout, tl ttl, cr and fr completed and failed retention (a age, c count), dl dead_letter_queue, me
-max_lease_expirations, sc the id of the schedule that added the job. All times are milliseconds. lua/lib/retry.lua,
-finish.lua and maintain.lua read them.
+max_lease_expirations, sc the id of the schedule that added the job, dd deduplication (k key; m mode, in the words of
+KEYS.md; t ttl). All times are milliseconds. lua/lib/retry.lua, finish.lua, maintain.lua and dedup.lua read them.
 """
 
 import json
@@ -15,6 +15,7 @@ from leasemq.v1 import admin_pb2, job_pb2
 
 from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
+from leasemq_server.jobs.deduplication import deduplication_options
 
 
 def job_options(spec: job_pb2.JobSpec, check: Check) -> str:
@@ -39,6 +40,7 @@ def job_options(spec: job_pb2.JobSpec, check: Check) -> str:
         options["dl"] = check.queue(spec.dead_letter_queue, "dead_letter_queue")
     if spec.HasField("max_lease_expirations"):
         options["me"] = spec.max_lease_expirations
+    options.update(deduplication_options(spec, check))
     return _json(options) if options else ""
 
 
@@ -64,7 +66,7 @@ def config_options(config: admin_pb2.QueueConfig, check: Check) -> str:
 
 def _json(options: dict[str, Any]) -> str:
     kept = {name: value for name, value in options.items() if value is not None}
-    return json.dumps(kept, separators=(",", ":")) if kept else ""
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False) if kept else ""
 
 
 def _retry(retry: job_pb2.RetryPolicy, check: Check, at: str, options: dict[str, Any]) -> None:

@@ -26,7 +26,17 @@ from leasemq_server.rpc.wire import set_time
 from leasemq_server.store.types import Counts, Position
 
 SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
-CAPABILITIES = ("durability", "dead-letter-queue", "priority", "delay", "retry", "retention", "watch-worker", "schedules")
+CAPABILITIES = (
+    "durability",
+    "dead-letter-queue",
+    "priority",
+    "delay",
+    "retry",
+    "retention",
+    "watch-worker",
+    "schedules",
+    "deduplication",
+)
 DEFAULT_ORDER = list(STATE_WORDS)
 
 

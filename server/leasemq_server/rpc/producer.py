@@ -58,7 +58,10 @@ class ProducerServicer:
         durability = self._durability(request.durability, check)
         check.done()
         added, reached = await self._broker.add(request.queue, jobs, durability)
-        return [added_job(job.id, _in_common(result, reached)) for job, result in zip(jobs, added, strict=True)]
+        return [
+            added_job(result.holder if result.holder and not result.created else job.id, _in_common(result, reached))
+            for job, result in zip(jobs, added, strict=True)
+        ]
 
     def _durability(self, asked: int, check: Check) -> Durability:
         if asked == job_pb2.DURABILITY_UNSPECIFIED:
@@ -109,6 +112,16 @@ class ProducerServicer:
             raise JobNotInStateError(request.job_id, state)
         return producer_pb2.CancelJobResponse(state=STATES[state])
 
+    async def RemoveDeduplicationKey(
+        self, request: producer_pb2.RemoveDeduplicationKeyRequest, _: Any
+    ) -> producer_pb2.RemoveDeduplicationKeyResponse:
+        check = Check()
+        check.queue(request.queue)
+        check.text(request.key, "key")
+        check.done()
+        holder = await self._broker.store.remove_deduplication_key(request.queue, request.key)
+        return producer_pb2.RemoveDeduplicationKeyResponse(removed=bool(holder), job_id=holder)
+
 
 def _check_job(request: Any, check: Check | None = None) -> None:
     check = check or Check()
@@ -120,7 +133,12 @@ def _check_job(request: Any, check: Check | None = None) -> None:
 @lru_cache(maxsize=1024)
 def _in_common(added: Added, reached: Durability) -> bytes:
     """An AddJobResponse without its id; most are the same few."""
-    response = producer_pb2.AddJobResponse(created=added.created, state=STATES[added.state], durability=DURABILITIES[reached])
+    response = producer_pb2.AddJobResponse(
+        created=added.created,
+        state=STATES[added.state] if added.state else job_pb2.JOB_STATE_UNSPECIFIED,
+        durability=DURABILITIES[reached],
+        deduplicated=bool(added.holder),
+    )
     if added.run_ms:
         set_time(response.run_time, added.run_ms)
     return response.SerializeToString()

@@ -32,7 +32,7 @@ _NAMES = (
     "schedules",
     "schedule_times",
 )
-_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule")
+_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "dedup")
 
 
 @lru_cache(maxsize=4096)

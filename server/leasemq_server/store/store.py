@@ -14,6 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from leasemq_server.errors import DurabilityNotReachedError, StoreFullError, StoreUnavailableError
 from leasemq_server.store import keys
 from leasemq_server.store.connect import Client
+from leasemq_server.store.deduplication import DeduplicationVerbs
 from leasemq_server.store.pipe import Pipe
 from leasemq_server.store.schedules import ScheduleVerbs
 from leasemq_server.store.scripts import Script, load
@@ -94,7 +95,7 @@ def parse_plain(record: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-class Store(ScheduleVerbs):
+class Store(ScheduleVerbs, DeduplicationVerbs):
     """The domain's verbs over one client. `now_ms` lets tests own time: None is the store's own clock."""
 
     def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:
@@ -169,7 +170,7 @@ class Store(ScheduleVerbs):
             reached = durability
         if not reply:
             return [_CREATED] * len(jobs), reached
-        return [Added(bool(item[0]), _text(item[1]), _ms(item[2])) for item in reply], reached
+        return [Added(bool(item[0]), _text(item[1]), _ms(item[2]), *map(_text, item[3:])) for item in reply], reached
 
     async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> Any:
         """WAITAOF speaks of the writes of its own connection, so both go through one."""

@@ -27,11 +27,16 @@ class NewJob(NamedTuple):
 
 
 class Added(NamedTuple):
-    """What became of an added job; run_ms is 0 unless it is delayed."""
+    """What became of an added job; run_ms is 0 unless it is delayed.
+
+    `holder` is the job that holds its deduplication key now, where another one held it before, else "". `state` is "" when
+    that one was removed since.
+    """
 
     created: bool
     state: str
     run_ms: int
+    holder: str = ""
 
 
 class LeaseRequest(NamedTuple):

@@ -13,7 +13,7 @@ from leasemq.admin import Admin
 from leasemq.coalescing import Coalescer, in_batches
 from leasemq.codec import to_duration, to_seconds
 from leasemq.connection import Connection
-from leasemq.model import AddedJob, Backoff, Durability, JobInfo, JobState, NewJob, Retention, Seconds
+from leasemq.model import AddedJob, Backoff, Deduplication, Durability, JobInfo, JobState, NewJob, Retention, Seconds
 from leasemq.schedules import Schedules
 from leasemq.v1 import producer_pb2
 
@@ -89,6 +89,7 @@ class Client:
         failed_retention: Retention | None = None,
         dead_letter_queue: str | None = None,
         max_lease_expirations: int | None = None,
+        deduplication: Deduplication | None = None,
         durability: Durability | None = None,
     ) -> AddedJob:
         """Add a job. Concurrent calls on a queue travel together, without waiting for each other when there is one.
@@ -106,6 +107,8 @@ class Client:
         completed_retention / failed_retention: how long it is kept afterwards; default the queue's.
         dead_letter_queue: gets a copy if it fails for good. max_lease_expirations: how often its lease may run out; default the
         queue's, which is 3.
+        deduplication: a key that only one job of the queue at a time may hold, and what becomes of this one while one does;
+        the result then says `deduplicated`, and has the id of the job that holds it.
         durability: how safe it must be before this returns; default the server's.
 
         Errors: InvalidField, PayloadTooLarge; QueueFull, StoreFull, Unavailable and DurabilityNotReached after retry_timeout,
@@ -114,7 +117,7 @@ class Client:
         """
         job = NewJob(
             payload, name, id, delay, run_time, priority, lifo, attempts, backoff, timeout, ttl, headers, content_type,
-            completed_retention, failed_retention, dead_letter_queue, max_lease_expirations,
+            completed_retention, failed_retention, dead_letter_queue, max_lease_expirations, deduplication,
         )  # fmt: skip
         return convert.added(await self._coalescer.add(queue, convert.to_spec(queue, job), durability or Durability.DEFAULT))
 
@@ -170,3 +173,12 @@ class Client:
         """
         request = producer_pb2.CancelJobRequest(queue=queue, job_id=id, reason=reason)
         return JobState((await self.connection.call(self.connection.stubs.producer.CancelJob, request)).state)
+
+    async def remove_deduplication_key(self, queue: str, key: str) -> str | None:
+        """Free a deduplication key, so that the next job with it is added; return the id of the job that held it, or None.
+
+        That job goes on as before; one that was kept aside for the key is added at once. Errors: Unavailable.
+        """
+        request = producer_pb2.RemoveDeduplicationKeyRequest(queue=queue, key=key)
+        response = await self.connection.call(self.connection.stubs.producer.RemoveDeduplicationKey, request)
+        return response.job_id if response.removed else None

@@ -53,7 +53,14 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
         spec.dead_letter_queue = job.dead_letter_queue
     if job.max_lease_expirations is not None:
         spec.max_lease_expirations = job.max_lease_expirations
+    if job.deduplication is not None:
+        spec.deduplication.CopyFrom(_to_deduplication(job.deduplication))
     return spec
+
+
+def _to_deduplication(said: model.Deduplication) -> job_pb2.Deduplication:
+    ttl = None if said.ttl is None else to_duration(said.ttl)
+    return job_pb2.Deduplication(key=said.key, mode=wire(said.mode), ttl=ttl)
 
 
 def _set_start(spec: job_pb2.JobSpec, job: model.NewJob) -> None:
@@ -106,7 +113,7 @@ def added(response: producer_pb2.AddJobResponse) -> model.AddedJob:
     """Read what became of an added job."""
     run_time = from_timestamp(response.run_time) if response.HasField("run_time") else None
     state, durability = job_state(response.state), _durability(response.durability)
-    return model.AddedJob(response.job_id, response.created, state, run_time, durability)
+    return model.AddedJob(response.job_id, response.created, state, run_time, durability, response.deduplicated)
 
 
 def job_info(job: job_pb2.Job) -> model.JobInfo:

@@ -170,6 +170,7 @@ class Client:
     get = _blocking(AsyncClient.get)
     wait = _blocking(AsyncClient.wait)
     cancel = _blocking(AsyncClient.cancel)
+    remove_deduplication_key = _blocking(AsyncClient.remove_deduplication_key)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the client's thread and wait for it.

@@ -2,18 +2,20 @@
 -- KEYS: meta, wait, delayed, expiry, spec*, job*
 -- ARGV: now_ms
 -- ITEMS: id, spec_bytes, options, delay_ms, run_ms
--- RETURNS: one a job: {created 0|1, state, run_ms}; nothing when all are new and wait
+-- RETURNS: one a job: {created 0|1, state, run_ms, where its deduplication key was held: the id of the job that holds it now}; nothing when all are new and wait
 -- USES: job, wake, order
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
 local head = string.format('%.0f', now)
 local soonest
+local keyed = false -- whether a job has a deduplication key
 
 -- Most batches are of new ids: they are stored by one command.
 local function store_if_all_new()
   local pairs_of, n, seen = {}, 0, {}
   for _, id, spec_bytes, options in items() do
-    if seen[id] then return false end
+    keyed = keyed or options ~= '' and string.find(options, '"dd":', 1, true)
+    if seen[id] or keyed then return false end
     seen[id] = true
     pairs_of[n + 1] = spec .. id
     pairs_of[n + 2] = options == '' and head .. '\n' .. spec_bytes or head .. ' ' .. options .. '\n' .. spec_bytes
@@ -24,6 +26,17 @@ end
 
 local all_new = store_if_all_new()
 
+local by_key -- what to answer for a job that is not to be added because of its key; else, whether it takes the place of another
+if keyed then
+  -- INLINE: dedup
+  by_key = function(id, spec_bytes, options, own, delay_ms, run_ms)
+    if redis.call('EXISTS', spec .. id) == 1 then return nil end
+    local holder, replaced, state = deduplicate(id, spec_bytes, options, own, delay_ms, run_ms, now)
+    if replaced or not holder then return nil, replaced end
+    return { 0, state or '', state == 'delayed' and redis.call('ZSCORE', delayed, holder) or '0', holder }
+  end
+end
+
 local function store_if_new(id, spec_bytes, options)
   if options ~= '' then options = ' ' .. options end
   return redis.call('SET', spec .. id, head .. options .. '\n' .. spec_bytes, 'NX')
@@ -33,14 +46,19 @@ local results, to_wait, to_delay, twins = {}, {}, {}, {}
 local added, tail, plainly = 0, nil, true
 
 for i, id, spec_bytes, options, delay_ms, run_ms in items() do
-  if not all_new and not store_if_new(id, spec_bytes, options) then
+  local own = options ~= '' and cjson.decode(options) or nil
+  local kept, replaces
+  if own and own.dd then kept, replaces = by_key(id, spec_bytes, options, own.dd, delay_ms, run_ms) end
+  if kept then
+    results[i] = kept
+    plainly = false
+  elseif not all_new and not store_if_new(id, spec_bytes, options) then
     local twin = twins[id] -- of this batch: it is in no set yet
     local state = twin and twin[2] or state_of(id)
     results[i] = { 0, state, twin and twin[3] or state == 'delayed' and redis.call('ZSCORE', delayed, id) or '0' }
     plainly = false
   else
     added = added + 1
-    local own = options ~= '' and cjson.decode(options) or nil
     if own and own.tl then
       wake_at(expiry, now + own.tl)
       redis.call('ZADD', expiry, now + own.tl, id)
@@ -48,10 +66,16 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
     local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
     if ms > now then
       -- the fraction keeps the order within a batch; due times are compared as whole milliseconds
-      to_delay[#to_delay + 1] = string.format('%.4f', ms + (i - 1) / 1024)
-      to_delay[#to_delay + 1] = id
-      soonest = math.min(soonest or ms, ms)
-      results[i] = { 1, 'delayed', string.format('%.0f', ms) }
+      local score = string.format('%.4f', ms + (i - 1) / 1024)
+      if own and own.dd then -- at once: the next job of the batch may take its place
+        wake_at(delayed, ms)
+        redis.call('ZADD', delayed, score, id)
+      else
+        to_delay[#to_delay + 1] = score
+        to_delay[#to_delay + 1] = id
+        soonest = math.min(soonest or ms, ms)
+      end
+      results[i] = { 1, 'delayed', string.format('%.0f', ms), replaces and id or nil }
       plainly = false
     else
       local score

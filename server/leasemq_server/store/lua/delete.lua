@@ -7,6 +7,7 @@
 -- USES: job, wake, finish, plain
 local WHERE = { waiting = wait, delayed = delayed, active = leases, completed = completed, failed = failed, cancelled = cancelled }
 local results, gone = {}, {}
+local keyed = redis.call('HGET', meta, 'keyed')
 for i, id in items() do
   local state = state_of(id)
   if not state then
@@ -21,6 +22,11 @@ for i, id in items() do
     redis.call('ZREM', WHERE[state], id)
     redis.call('ZREM', expiry, id)
     redis.call('ZREM', purge, id)
+    if keyed then
+      -- INLINE: dedup
+      local own = options_of(id).dd
+      if own then drop_key(id, own.k) end
+    end
     gone[#gone + 1] = id
     results[i] = 'OK'
   end

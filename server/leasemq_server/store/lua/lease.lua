@@ -77,13 +77,13 @@ local function header_read(blob)
   if not read then
     local _, json = header_of(header)
     local options = decode(json)
-    read = { json = json, timeout = options.to, expires = options.tl, is_plain = not (options.to or options.cr) }
+    read = { json = json, timeout = options.to, expires = options.tl, is_plain = not (options.to or options.cr or options.dd) }
     headers[header] = read
   end
   return read
 end
 
--- A job that was touched before, or has a timeout or a retention of its own, is kept as a hash; settling then decides by the hash alone.
+-- A job that was touched before, or has a timeout, a retention or a deduplication key of its own, is kept as a hash; settling then decides by the hash alone.
 local function lease_by_hash(answer, id, nonce, header, worker, lease_ms)
   local h = redis.call('HMGET', job .. id, 'a', 'n', 'fc')
   local attempt, expire, deadline = tonumber(h[1] or 0) + 1, now + lease_ms, ''

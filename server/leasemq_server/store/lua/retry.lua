@@ -6,6 +6,7 @@
 -- FLAGS: allow-oom
 -- USES: job, wake, order, plain
 local SETS = { completed = completed, failed = failed, cancelled = cancelled }
+local now = clock()
 local results = {}
 for i, id in items() do
   local state = state_of(id)
@@ -20,7 +21,12 @@ for i, id in items() do
     redis.call('HDEL', job .. id, 'c', 'r', 'rt', 'ft', 'so', 'ld', 'p')
     redis.call('HSET', job .. id, 's', 'waiting', 't', '')
     if keep_attempts ~= '1' then redis.call('HSET', job .. id, 'a', 0, 'n', 0) end
-    wait_at_tail(id, options_of(id))
+    local options = options_of(id)
+    if options.dd then
+      -- INLINE: dedup
+      retake_key(id, options.dd, now)
+    end
+    wait_at_tail(id, options)
     results[i] = 'OK'
   end
 end

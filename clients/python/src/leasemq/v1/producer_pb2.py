@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from leasemq.v1 import job_pb2 as leasemq_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19leasemq/v1/producer.proto\x12\nleasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14leasemq/v1/job.proto\"\x84\x01\n\rAddJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12%\n\x03job\x18\x02 \x01(\x0b\x32\x13.leasemq.v1.JobSpecR\x03job\x12\x36\n\ndurability\x18\x03 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\"\xdc\x01\n\x0e\x41\x64\x64JobResponse\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\x12*\n\x05state\x18\x03 \x01(\x0e\x32\x14.leasemq.v1.JobStateR\x05state\x12\x35\n\x08run_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07runTime\x12\x36\n\ndurability\x18\x05 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\"\x8c\x01\n\x13\x42\x61tchAddJobsRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\'\n\x04jobs\x18\x02 \x03(\x0b\x32\x13.leasemq.v1.JobSpecR\x04jobs\x12\x36\n\ndurability\x18\x03 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\"L\n\x14\x42\x61tchAddJobsResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32\x1a.leasemq.v1.AddJobResponseR\x07results\"u\n\rGetJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x37\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\x08readMask\"3\n\x0eGetJobResponse\x12!\n\x03job\x18\x01 \x01(\x0b\x32\x0f.leasemq.v1.JobR\x03job\"~\n\x0f\x41waitJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12>\n\rwait_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0cwaitDuration\"Q\n\x10\x41waitJobResponse\x12!\n\x03job\x18\x01 \x01(\x0b\x32\x0f.leasemq.v1.JobR\x03job\x12\x1a\n\x08\x66inished\x18\x02 \x01(\x08R\x08\x66inished\"W\n\x10\x43\x61ncelJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"?\n\x11\x43\x61ncelJobResponse\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x14.leasemq.v1.JobStateR\x05state2\xf7\x02\n\x0fProducerService\x12?\n\x06\x41\x64\x64Job\x12\x19.leasemq.v1.AddJobRequest\x1a\x1a.leasemq.v1.AddJobResponse\x12Q\n\x0c\x42\x61tchAddJobs\x12\x1f.leasemq.v1.BatchAddJobsRequest\x1a .leasemq.v1.BatchAddJobsResponse\x12?\n\x06GetJob\x12\x19.leasemq.v1.GetJobRequest\x1a\x1a.leasemq.v1.GetJobResponse\x12\x45\n\x08\x41waitJob\x12\x1b.leasemq.v1.AwaitJobRequest\x1a\x1c.leasemq.v1.AwaitJobResponse\x12H\n\tCancelJob\x12\x1c.leasemq.v1.CancelJobRequest\x1a\x1d.leasemq.v1.CancelJobResponseBJ\n\x0e\x64\x65v.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19leasemq/v1/producer.proto\x12\nleasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14leasemq/v1/job.proto\"\x84\x01\n\rAddJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12%\n\x03job\x18\x02 \x01(\x0b\x32\x13.leasemq.v1.JobSpecR\x03job\x12\x36\n\ndurability\x18\x03 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\"\x80\x02\n\x0e\x41\x64\x64JobResponse\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\x12*\n\x05state\x18\x03 \x01(\x0e\x32\x14.leasemq.v1.JobStateR\x05state\x12\x35\n\x08run_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07runTime\x12\x36\n\ndurability\x18\x05 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\x12\"\n\x0c\x64\x65\x64uplicated\x18\x06 \x01(\x08R\x0c\x64\x65\x64uplicated\"\x8c\x01\n\x13\x42\x61tchAddJobsRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\'\n\x04jobs\x18\x02 \x03(\x0b\x32\x13.leasemq.v1.JobSpecR\x04jobs\x12\x36\n\ndurability\x18\x03 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\"L\n\x14\x42\x61tchAddJobsResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32\x1a.leasemq.v1.AddJobResponseR\x07results\"u\n\rGetJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x37\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\x08readMask\"3\n\x0eGetJobResponse\x12!\n\x03job\x18\x01 \x01(\x0b\x32\x0f.leasemq.v1.JobR\x03job\"~\n\x0f\x41waitJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12>\n\rwait_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0cwaitDuration\"Q\n\x10\x41waitJobResponse\x12!\n\x03job\x18\x01 \x01(\x0b\x32\x0f.leasemq.v1.JobR\x03job\x12\x1a\n\x08\x66inished\x18\x02 \x01(\x08R\x08\x66inished\"W\n\x10\x43\x61ncelJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"?\n\x11\x43\x61ncelJobResponse\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x14.leasemq.v1.JobStateR\x05state\"G\n\x1dRemoveDeduplicationKeyRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x10\n\x03key\x18\x02 \x01(\tR\x03key\"Q\n\x1eRemoveDeduplicationKeyResponse\x12\x18\n\x07removed\x18\x01 \x01(\x08R\x07removed\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId2\xe8\x03\n\x0fProducerService\x12?\n\x06\x41\x64\x64Job\x12\x19.leasemq.v1.AddJobRequest\x1a\x1a.leasemq.v1.AddJobResponse\x12Q\n\x0c\x42\x61tchAddJobs\x12\x1f.leasemq.v1.BatchAddJobsRequest\x1a .leasemq.v1.BatchAddJobsResponse\x12?\n\x06GetJob\x12\x19.leasemq.v1.GetJobRequest\x1a\x1a.leasemq.v1.GetJobResponse\x12\x45\n\x08\x41waitJob\x12\x1b.leasemq.v1.AwaitJobRequest\x1a\x1c.leasemq.v1.AwaitJobResponse\x12H\n\tCancelJob\x12\x1c.leasemq.v1.CancelJobRequest\x1a\x1d.leasemq.v1.CancelJobResponse\x12o\n\x16RemoveDeduplicationKey\x12).leasemq.v1.RemoveDeduplicationKeyRequest\x1a*.leasemq.v1.RemoveDeduplicationKeyResponseBJ\n\x0e\x64\x65v.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,23 +39,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADDJOBREQUEST']._serialized_start=163
   _globals['_ADDJOBREQUEST']._serialized_end=295
   _globals['_ADDJOBRESPONSE']._serialized_start=298
-  _globals['_ADDJOBRESPONSE']._serialized_end=518
-  _globals['_BATCHADDJOBSREQUEST']._serialized_start=521
-  _globals['_BATCHADDJOBSREQUEST']._serialized_end=661
-  _globals['_BATCHADDJOBSRESPONSE']._serialized_start=663
-  _globals['_BATCHADDJOBSRESPONSE']._serialized_end=739
-  _globals['_GETJOBREQUEST']._serialized_start=741
-  _globals['_GETJOBREQUEST']._serialized_end=858
-  _globals['_GETJOBRESPONSE']._serialized_start=860
-  _globals['_GETJOBRESPONSE']._serialized_end=911
-  _globals['_AWAITJOBREQUEST']._serialized_start=913
-  _globals['_AWAITJOBREQUEST']._serialized_end=1039
-  _globals['_AWAITJOBRESPONSE']._serialized_start=1041
-  _globals['_AWAITJOBRESPONSE']._serialized_end=1122
-  _globals['_CANCELJOBREQUEST']._serialized_start=1124
-  _globals['_CANCELJOBREQUEST']._serialized_end=1211
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1213
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1276
-  _globals['_PRODUCERSERVICE']._serialized_start=1279
-  _globals['_PRODUCERSERVICE']._serialized_end=1654
+  _globals['_ADDJOBRESPONSE']._serialized_end=554
+  _globals['_BATCHADDJOBSREQUEST']._serialized_start=557
+  _globals['_BATCHADDJOBSREQUEST']._serialized_end=697
+  _globals['_BATCHADDJOBSRESPONSE']._serialized_start=699
+  _globals['_BATCHADDJOBSRESPONSE']._serialized_end=775
+  _globals['_GETJOBREQUEST']._serialized_start=777
+  _globals['_GETJOBREQUEST']._serialized_end=894
+  _globals['_GETJOBRESPONSE']._serialized_start=896
+  _globals['_GETJOBRESPONSE']._serialized_end=947
+  _globals['_AWAITJOBREQUEST']._serialized_start=949
+  _globals['_AWAITJOBREQUEST']._serialized_end=1075
+  _globals['_AWAITJOBRESPONSE']._serialized_start=1077
+  _globals['_AWAITJOBRESPONSE']._serialized_end=1158
+  _globals['_CANCELJOBREQUEST']._serialized_start=1160
+  _globals['_CANCELJOBREQUEST']._serialized_end=1247
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1249
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1312
+  _globals['_REMOVEDEDUPLICATIONKEYREQUEST']._serialized_start=1314
+  _globals['_REMOVEDEDUPLICATIONKEYREQUEST']._serialized_end=1385
+  _globals['_REMOVEDEDUPLICATIONKEYRESPONSE']._serialized_start=1387
+  _globals['_REMOVEDEDUPLICATIONKEYRESPONSE']._serialized_end=1468
+  _globals['_PRODUCERSERVICE']._serialized_start=1471
+  _globals['_PRODUCERSERVICE']._serialized_end=1959
 # @@protoc_insertion_point(module_scope)

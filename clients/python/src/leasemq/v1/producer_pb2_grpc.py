@@ -60,6 +60,11 @@ class ProducerServiceStub:
                 request_serializer=leasemq_dot_v1_dot_producer__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=leasemq_dot_v1_dot_producer__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.RemoveDeduplicationKey = channel.unary_unary(
+                '/leasemq.v1.ProducerService/RemoveDeduplicationKey',
+                request_serializer=leasemq_dot_v1_dot_producer__pb2.RemoveDeduplicationKeyRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_producer__pb2.RemoveDeduplicationKeyResponse.FromString,
+                _registered_method=True)
 
 
 class ProducerServiceServicer:
@@ -102,6 +107,13 @@ class ProducerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RemoveDeduplicationKey(self, request, context):
+        """Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProducerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +141,11 @@ def add_ProducerServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=leasemq_dot_v1_dot_producer__pb2.CancelJobRequest.FromString,
                     response_serializer=leasemq_dot_v1_dot_producer__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'RemoveDeduplicationKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveDeduplicationKey,
+                    request_deserializer=leasemq_dot_v1_dot_producer__pb2.RemoveDeduplicationKeyRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_producer__pb2.RemoveDeduplicationKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -267,6 +284,33 @@ class ProducerService:
             '/leasemq.v1.ProducerService/CancelJob',
             leasemq_dot_v1_dot_producer__pb2.CancelJobRequest.SerializeToString,
             leasemq_dot_v1_dot_producer__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveDeduplicationKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leasemq.v1.ProducerService/RemoveDeduplicationKey',
+            leasemq_dot_v1_dot_producer__pb2.RemoveDeduplicationKeyRequest.SerializeToString,
+            leasemq_dot_v1_dot_producer__pb2.RemoveDeduplicationKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

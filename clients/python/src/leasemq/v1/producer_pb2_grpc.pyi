@@ -45,6 +45,8 @@ class ProducerServiceStub:
     """Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
     Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
     """
+    RemoveDeduplicationKey: _grpc.UnaryUnaryMultiCallable[_producer_pb2.RemoveDeduplicationKeyRequest, _producer_pb2.RemoveDeduplicationKeyResponse]
+    """Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe."""
 
 @_typing.type_check_only
 class ProducerServiceAsyncStub(ProducerServiceStub):
@@ -63,6 +65,8 @@ class ProducerServiceAsyncStub(ProducerServiceStub):
     """Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
     Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
     """
+    RemoveDeduplicationKey: _aio.UnaryUnaryMultiCallable[_producer_pb2.RemoveDeduplicationKeyRequest, _producer_pb2.RemoveDeduplicationKeyResponse]  # type: ignore[assignment]
+    """Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe."""
 
 class ProducerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Adds jobs, follows them and cancels them. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named."""
@@ -108,5 +112,13 @@ class ProducerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
         Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
         """
+
+    @_abc_1.abstractmethod
+    def RemoveDeduplicationKey(
+        self,
+        request: _producer_pb2.RemoveDeduplicationKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_producer_pb2.RemoveDeduplicationKeyResponse, _abc.Awaitable[_producer_pb2.RemoveDeduplicationKeyResponse]]:
+        """Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe."""
 
 def add_ProducerServiceServicer_to_server(servicer: ProducerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

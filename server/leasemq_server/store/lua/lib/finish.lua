@@ -51,6 +51,10 @@ local keep = {} -- how many each set is to keep
 
 -- The job is out of wait, delayed and leases already. The script must call file_finished() at its end.
 local function finish(id, state, now, options, awaited, fields)
+  if options.dd then
+    -- INLINE: dedup
+    free_key(id, options.dd.k, now)
+  end
   local age, count, own = retention(options, state)
   if awaited and (age == 0 or count == 0) then age, count, own = AWAITED_MS, nil, true end
   if options.tl then redis.call('ZREM', expiry, id) end

@@ -225,7 +225,133 @@ func (FailureKind) EnumDescriptor() ([]byte, []int) {
 	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{2}
 }
 
-// What a producer says about a job. Immutable once added.
+// What becomes of a job whose deduplication key is held by another one of the queue.
+type DeduplicationMode int32
+
+const (
+	// Not set; UNTIL_FINISHED.
+	DeduplicationMode_DEDUPLICATION_MODE_UNSPECIFIED DeduplicationMode = 0
+	// Nothing is added while the job that holds the key is unfinished; with a ttl, for that long at most.
+	DeduplicationMode_DEDUPLICATION_MODE_UNTIL_FINISHED DeduplicationMode = 1
+	// Nothing is added for ttl after the job that took the key, finished or not.
+	DeduplicationMode_DEDUPLICATION_MODE_THROTTLE DeduplicationMode = 2
+	// The new job takes the place of the one that holds the key while that is DELAYED for its first time, and its delay starts anew. Without a ttl
+	// the key is free once the delay is over; with one, ttl after the job that was added last, and until then nothing is added.
+	DeduplicationMode_DEDUPLICATION_MODE_DEBOUNCE DeduplicationMode = 3
+	// As UNTIL_FINISHED; but once the job that holds the key has started, the latest job is kept aside, and added when that one has finished.
+	DeduplicationMode_DEDUPLICATION_MODE_KEEP_LATEST DeduplicationMode = 4
+)
+
+// Enum value maps for DeduplicationMode.
+var (
+	DeduplicationMode_name = map[int32]string{
+		0: "DEDUPLICATION_MODE_UNSPECIFIED",
+		1: "DEDUPLICATION_MODE_UNTIL_FINISHED",
+		2: "DEDUPLICATION_MODE_THROTTLE",
+		3: "DEDUPLICATION_MODE_DEBOUNCE",
+		4: "DEDUPLICATION_MODE_KEEP_LATEST",
+	}
+	DeduplicationMode_value = map[string]int32{
+		"DEDUPLICATION_MODE_UNSPECIFIED":    0,
+		"DEDUPLICATION_MODE_UNTIL_FINISHED": 1,
+		"DEDUPLICATION_MODE_THROTTLE":       2,
+		"DEDUPLICATION_MODE_DEBOUNCE":       3,
+		"DEDUPLICATION_MODE_KEEP_LATEST":    4,
+	}
+)
+
+func (x DeduplicationMode) Enum() *DeduplicationMode {
+	p := new(DeduplicationMode)
+	*p = x
+	return p
+}
+
+func (x DeduplicationMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DeduplicationMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_leasemq_v1_job_proto_enumTypes[3].Descriptor()
+}
+
+func (DeduplicationMode) Type() protoreflect.EnumType {
+	return &file_leasemq_v1_job_proto_enumTypes[3]
+}
+
+func (x DeduplicationMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DeduplicationMode.Descriptor instead.
+func (DeduplicationMode) EnumDescriptor() ([]byte, []int) {
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
+}
+
+// Which jobs count as the same, apart from their ids.
+type Deduplication struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. 1 to 128 printable characters; a queue's own. Only one job at a time holds it.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Optional. Default UNTIL_FINISHED.
+	Mode DeduplicationMode `protobuf:"varint,2,opt,name=mode,proto3,enum=leasemq.v1.DeduplicationMode" json:"mode,omitempty"`
+	// Required for THROTTLE, refused for KEEP_LATEST, else optional: how long the key is held at most, 1 ms to 10 years.
+	Ttl           *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deduplication) Reset() {
+	*x = Deduplication{}
+	mi := &file_leasemq_v1_job_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deduplication) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deduplication) ProtoMessage() {}
+
+func (x *Deduplication) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_job_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deduplication.ProtoReflect.Descriptor instead.
+func (*Deduplication) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Deduplication) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Deduplication) GetMode() DeduplicationMode {
+	if x != nil {
+		return x.Mode
+	}
+	return DeduplicationMode_DEDUPLICATION_MODE_UNSPECIFIED
+}
+
+func (x *Deduplication) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+// What a producer says about a job. Immutable once added, but for UpdateJob.
 type JobSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. What kind of work it is; 1 to 128 characters. Workers choose a handler by it.
@@ -263,13 +389,15 @@ type JobSpec struct {
 	DeadLetterQueue string `protobuf:"bytes,15,opt,name=dead_letter_queue,json=deadLetterQueue,proto3" json:"dead_letter_queue,omitempty"`
 	// Optional. How many times its lease may run out before it fails; 0 = at the first; unset = the queue's (default 3).
 	MaxLeaseExpirations *uint32 `protobuf:"varint,16,opt,name=max_lease_expirations,json=maxLeaseExpirations,proto3,oneof" json:"max_lease_expirations,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Optional. Unset = jobs are the same only by their id. Not for the job of a schedule.
+	Deduplication *Deduplication `protobuf:"bytes,17,opt,name=deduplication,proto3" json:"deduplication,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobSpec) Reset() {
 	*x = JobSpec{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[0]
+	mi := &file_leasemq_v1_job_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -281,7 +409,7 @@ func (x *JobSpec) String() string {
 func (*JobSpec) ProtoMessage() {}
 
 func (x *JobSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[0]
+	mi := &file_leasemq_v1_job_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -294,7 +422,7 @@ func (x *JobSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobSpec.ProtoReflect.Descriptor instead.
 func (*JobSpec) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{0}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *JobSpec) GetName() string {
@@ -420,6 +548,13 @@ func (x *JobSpec) GetMaxLeaseExpirations() uint32 {
 	return 0
 }
 
+func (x *JobSpec) GetDeduplication() *Deduplication {
+	if x != nil {
+		return x.Deduplication
+	}
+	return nil
+}
+
 type isJobSpec_Start interface {
 	isJobSpec_Start()
 }
@@ -451,7 +586,7 @@ type RetryPolicy struct {
 
 func (x *RetryPolicy) Reset() {
 	*x = RetryPolicy{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[1]
+	mi := &file_leasemq_v1_job_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -463,7 +598,7 @@ func (x *RetryPolicy) String() string {
 func (*RetryPolicy) ProtoMessage() {}
 
 func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[1]
+	mi := &file_leasemq_v1_job_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -476,7 +611,7 @@ func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryPolicy.ProtoReflect.Descriptor instead.
 func (*RetryPolicy) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{1}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RetryPolicy) GetMaxAttempts() uint32 {
@@ -512,7 +647,7 @@ type Backoff struct {
 
 func (x *Backoff) Reset() {
 	*x = Backoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[2]
+	mi := &file_leasemq_v1_job_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -524,7 +659,7 @@ func (x *Backoff) String() string {
 func (*Backoff) ProtoMessage() {}
 
 func (x *Backoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[2]
+	mi := &file_leasemq_v1_job_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -537,7 +672,7 @@ func (x *Backoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backoff.ProtoReflect.Descriptor instead.
 func (*Backoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{2}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Backoff) GetKind() isBackoff_Kind {
@@ -617,7 +752,7 @@ type FixedBackoff struct {
 
 func (x *FixedBackoff) Reset() {
 	*x = FixedBackoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[3]
+	mi := &file_leasemq_v1_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +764,7 @@ func (x *FixedBackoff) String() string {
 func (*FixedBackoff) ProtoMessage() {}
 
 func (x *FixedBackoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[3]
+	mi := &file_leasemq_v1_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,7 +777,7 @@ func (x *FixedBackoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FixedBackoff.ProtoReflect.Descriptor instead.
 func (*FixedBackoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *FixedBackoff) GetDelay() *durationpb.Duration {
@@ -667,7 +802,7 @@ type ExponentialBackoff struct {
 
 func (x *ExponentialBackoff) Reset() {
 	*x = ExponentialBackoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[4]
+	mi := &file_leasemq_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +814,7 @@ func (x *ExponentialBackoff) String() string {
 func (*ExponentialBackoff) ProtoMessage() {}
 
 func (x *ExponentialBackoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[4]
+	mi := &file_leasemq_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +827,7 @@ func (x *ExponentialBackoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExponentialBackoff.ProtoReflect.Descriptor instead.
 func (*ExponentialBackoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{4}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ExponentialBackoff) GetInitialDelay() *durationpb.Duration {
@@ -727,7 +862,7 @@ type ListBackoff struct {
 
 func (x *ListBackoff) Reset() {
 	*x = ListBackoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[5]
+	mi := &file_leasemq_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -739,7 +874,7 @@ func (x *ListBackoff) String() string {
 func (*ListBackoff) ProtoMessage() {}
 
 func (x *ListBackoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[5]
+	mi := &file_leasemq_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -752,7 +887,7 @@ func (x *ListBackoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBackoff.ProtoReflect.Descriptor instead.
 func (*ListBackoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListBackoff) GetDelays() []*durationpb.Duration {
@@ -775,7 +910,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[6]
+	mi := &file_leasemq_v1_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -787,7 +922,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[6]
+	mi := &file_leasemq_v1_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -800,7 +935,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Retention) GetMaxAge() *durationpb.Duration {
@@ -840,7 +975,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[7]
+	mi := &file_leasemq_v1_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +987,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[7]
+	mi := &file_leasemq_v1_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +1000,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{7}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Failure) GetKind() FailureKind {
@@ -966,7 +1101,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[8]
+	mi := &file_leasemq_v1_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +1113,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[8]
+	mi := &file_leasemq_v1_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -991,7 +1126,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{8}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Job) GetQueue() string {
@@ -1169,7 +1304,7 @@ type QueueStats struct {
 
 func (x *QueueStats) Reset() {
 	*x = QueueStats{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[9]
+	mi := &file_leasemq_v1_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1181,7 +1316,7 @@ func (x *QueueStats) String() string {
 func (*QueueStats) ProtoMessage() {}
 
 func (x *QueueStats) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[9]
+	mi := &file_leasemq_v1_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1194,7 +1329,7 @@ func (x *QueueStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStats.ProtoReflect.Descriptor instead.
 func (*QueueStats) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{9}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *QueueStats) GetWaiting() uint32 {
@@ -1293,7 +1428,11 @@ var File_leasemq_v1_job_proto protoreflect.FileDescriptor
 const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"\x14leasemq/v1/job.proto\x12\n" +
-	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x06\n" +
+	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x01\n" +
+	"\rDeduplication\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x121\n" +
+	"\x04mode\x18\x02 \x01(\x0e2\x1d.leasemq.v1.DeduplicationModeR\x04mode\x12+\n" +
+	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"\xe2\x06\n" +
 	"\aJobSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\x12!\n" +
@@ -1311,7 +1450,8 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\x13completed_retention\x18\r \x01(\v2\x15.leasemq.v1.RetentionR\x12completedRetention\x12@\n" +
 	"\x10failed_retention\x18\x0e \x01(\v2\x15.leasemq.v1.RetentionR\x0ffailedRetention\x12*\n" +
 	"\x11dead_letter_queue\x18\x0f \x01(\tR\x0fdeadLetterQueue\x127\n" +
-	"\x15max_lease_expirations\x18\x10 \x01(\rH\x01R\x13maxLeaseExpirations\x88\x01\x01\x1a:\n" +
+	"\x15max_lease_expirations\x18\x10 \x01(\rH\x01R\x13maxLeaseExpirations\x88\x01\x01\x12?\n" +
+	"\rdeduplication\x18\x11 \x01(\v2\x19.leasemq.v1.DeduplicationR\rdeduplication\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
@@ -1417,7 +1557,13 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\x14FAILURE_KIND_TIMEOUT\x10\x03\x12\x18\n" +
 	"\x14FAILURE_KIND_EXPIRED\x10\x04\x12\x1b\n" +
 	"\x17FAILURE_KIND_DEPENDENCY\x10\x05\x12\x1a\n" +
-	"\x16FAILURE_KIND_CANCELLED\x10\x06BJ\n" +
+	"\x16FAILURE_KIND_CANCELLED\x10\x06*\xc4\x01\n" +
+	"\x11DeduplicationMode\x12\"\n" +
+	"\x1eDEDUPLICATION_MODE_UNSPECIFIED\x10\x00\x12%\n" +
+	"!DEDUPLICATION_MODE_UNTIL_FINISHED\x10\x01\x12\x1f\n" +
+	"\x1bDEDUPLICATION_MODE_THROTTLE\x10\x02\x12\x1f\n" +
+	"\x1bDEDUPLICATION_MODE_DEBOUNCE\x10\x03\x12\"\n" +
+	"\x1eDEDUPLICATION_MODE_KEEP_LATEST\x10\x04BJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
 
 var (
@@ -1432,63 +1578,68 @@ func file_leasemq_v1_job_proto_rawDescGZIP() []byte {
 	return file_leasemq_v1_job_proto_rawDescData
 }
 
-var file_leasemq_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_leasemq_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_leasemq_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_leasemq_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_leasemq_v1_job_proto_goTypes = []any{
 	(JobState)(0),                 // 0: leasemq.v1.JobState
 	(Durability)(0),               // 1: leasemq.v1.Durability
 	(FailureKind)(0),              // 2: leasemq.v1.FailureKind
-	(*JobSpec)(nil),               // 3: leasemq.v1.JobSpec
-	(*RetryPolicy)(nil),           // 4: leasemq.v1.RetryPolicy
-	(*Backoff)(nil),               // 5: leasemq.v1.Backoff
-	(*FixedBackoff)(nil),          // 6: leasemq.v1.FixedBackoff
-	(*ExponentialBackoff)(nil),    // 7: leasemq.v1.ExponentialBackoff
-	(*ListBackoff)(nil),           // 8: leasemq.v1.ListBackoff
-	(*Retention)(nil),             // 9: leasemq.v1.Retention
-	(*Failure)(nil),               // 10: leasemq.v1.Failure
-	(*Job)(nil),                   // 11: leasemq.v1.Job
-	(*QueueStats)(nil),            // 12: leasemq.v1.QueueStats
-	nil,                           // 13: leasemq.v1.JobSpec.HeadersEntry
-	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 16: google.protobuf.Value
+	(DeduplicationMode)(0),        // 3: leasemq.v1.DeduplicationMode
+	(*Deduplication)(nil),         // 4: leasemq.v1.Deduplication
+	(*JobSpec)(nil),               // 5: leasemq.v1.JobSpec
+	(*RetryPolicy)(nil),           // 6: leasemq.v1.RetryPolicy
+	(*Backoff)(nil),               // 7: leasemq.v1.Backoff
+	(*FixedBackoff)(nil),          // 8: leasemq.v1.FixedBackoff
+	(*ExponentialBackoff)(nil),    // 9: leasemq.v1.ExponentialBackoff
+	(*ListBackoff)(nil),           // 10: leasemq.v1.ListBackoff
+	(*Retention)(nil),             // 11: leasemq.v1.Retention
+	(*Failure)(nil),               // 12: leasemq.v1.Failure
+	(*Job)(nil),                   // 13: leasemq.v1.Job
+	(*QueueStats)(nil),            // 14: leasemq.v1.QueueStats
+	nil,                           // 15: leasemq.v1.JobSpec.HeadersEntry
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 18: google.protobuf.Value
 }
 var file_leasemq_v1_job_proto_depIdxs = []int32{
-	13, // 0: leasemq.v1.JobSpec.headers:type_name -> leasemq.v1.JobSpec.HeadersEntry
-	14, // 1: leasemq.v1.JobSpec.delay:type_name -> google.protobuf.Duration
-	15, // 2: leasemq.v1.JobSpec.run_time:type_name -> google.protobuf.Timestamp
-	4,  // 3: leasemq.v1.JobSpec.retry:type_name -> leasemq.v1.RetryPolicy
-	14, // 4: leasemq.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
-	14, // 5: leasemq.v1.JobSpec.ttl:type_name -> google.protobuf.Duration
-	9,  // 6: leasemq.v1.JobSpec.completed_retention:type_name -> leasemq.v1.Retention
-	9,  // 7: leasemq.v1.JobSpec.failed_retention:type_name -> leasemq.v1.Retention
-	5,  // 8: leasemq.v1.RetryPolicy.backoff:type_name -> leasemq.v1.Backoff
-	6,  // 9: leasemq.v1.Backoff.fixed:type_name -> leasemq.v1.FixedBackoff
-	7,  // 10: leasemq.v1.Backoff.exponential:type_name -> leasemq.v1.ExponentialBackoff
-	8,  // 11: leasemq.v1.Backoff.list:type_name -> leasemq.v1.ListBackoff
-	14, // 12: leasemq.v1.FixedBackoff.delay:type_name -> google.protobuf.Duration
-	14, // 13: leasemq.v1.ExponentialBackoff.initial_delay:type_name -> google.protobuf.Duration
-	14, // 14: leasemq.v1.ExponentialBackoff.max_delay:type_name -> google.protobuf.Duration
-	14, // 15: leasemq.v1.ListBackoff.delays:type_name -> google.protobuf.Duration
-	14, // 16: leasemq.v1.Retention.max_age:type_name -> google.protobuf.Duration
-	2,  // 17: leasemq.v1.Failure.kind:type_name -> leasemq.v1.FailureKind
-	15, // 18: leasemq.v1.Failure.time:type_name -> google.protobuf.Timestamp
-	3,  // 19: leasemq.v1.Job.spec:type_name -> leasemq.v1.JobSpec
-	0,  // 20: leasemq.v1.Job.state:type_name -> leasemq.v1.JobState
-	15, // 21: leasemq.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	15, // 22: leasemq.v1.Job.run_time:type_name -> google.protobuf.Timestamp
-	15, // 23: leasemq.v1.Job.start_time:type_name -> google.protobuf.Timestamp
-	15, // 24: leasemq.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
-	15, // 25: leasemq.v1.Job.expire_time:type_name -> google.protobuf.Timestamp
-	15, // 26: leasemq.v1.Job.lease_expire_time:type_name -> google.protobuf.Timestamp
-	16, // 27: leasemq.v1.Job.progress:type_name -> google.protobuf.Value
-	10, // 28: leasemq.v1.Job.failures:type_name -> leasemq.v1.Failure
-	14, // 29: leasemq.v1.QueueStats.oldest_waiting_age:type_name -> google.protobuf.Duration
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	3,  // 0: leasemq.v1.Deduplication.mode:type_name -> leasemq.v1.DeduplicationMode
+	16, // 1: leasemq.v1.Deduplication.ttl:type_name -> google.protobuf.Duration
+	15, // 2: leasemq.v1.JobSpec.headers:type_name -> leasemq.v1.JobSpec.HeadersEntry
+	16, // 3: leasemq.v1.JobSpec.delay:type_name -> google.protobuf.Duration
+	17, // 4: leasemq.v1.JobSpec.run_time:type_name -> google.protobuf.Timestamp
+	6,  // 5: leasemq.v1.JobSpec.retry:type_name -> leasemq.v1.RetryPolicy
+	16, // 6: leasemq.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
+	16, // 7: leasemq.v1.JobSpec.ttl:type_name -> google.protobuf.Duration
+	11, // 8: leasemq.v1.JobSpec.completed_retention:type_name -> leasemq.v1.Retention
+	11, // 9: leasemq.v1.JobSpec.failed_retention:type_name -> leasemq.v1.Retention
+	4,  // 10: leasemq.v1.JobSpec.deduplication:type_name -> leasemq.v1.Deduplication
+	7,  // 11: leasemq.v1.RetryPolicy.backoff:type_name -> leasemq.v1.Backoff
+	8,  // 12: leasemq.v1.Backoff.fixed:type_name -> leasemq.v1.FixedBackoff
+	9,  // 13: leasemq.v1.Backoff.exponential:type_name -> leasemq.v1.ExponentialBackoff
+	10, // 14: leasemq.v1.Backoff.list:type_name -> leasemq.v1.ListBackoff
+	16, // 15: leasemq.v1.FixedBackoff.delay:type_name -> google.protobuf.Duration
+	16, // 16: leasemq.v1.ExponentialBackoff.initial_delay:type_name -> google.protobuf.Duration
+	16, // 17: leasemq.v1.ExponentialBackoff.max_delay:type_name -> google.protobuf.Duration
+	16, // 18: leasemq.v1.ListBackoff.delays:type_name -> google.protobuf.Duration
+	16, // 19: leasemq.v1.Retention.max_age:type_name -> google.protobuf.Duration
+	2,  // 20: leasemq.v1.Failure.kind:type_name -> leasemq.v1.FailureKind
+	17, // 21: leasemq.v1.Failure.time:type_name -> google.protobuf.Timestamp
+	5,  // 22: leasemq.v1.Job.spec:type_name -> leasemq.v1.JobSpec
+	0,  // 23: leasemq.v1.Job.state:type_name -> leasemq.v1.JobState
+	17, // 24: leasemq.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	17, // 25: leasemq.v1.Job.run_time:type_name -> google.protobuf.Timestamp
+	17, // 26: leasemq.v1.Job.start_time:type_name -> google.protobuf.Timestamp
+	17, // 27: leasemq.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
+	17, // 28: leasemq.v1.Job.expire_time:type_name -> google.protobuf.Timestamp
+	17, // 29: leasemq.v1.Job.lease_expire_time:type_name -> google.protobuf.Timestamp
+	18, // 30: leasemq.v1.Job.progress:type_name -> google.protobuf.Value
+	12, // 31: leasemq.v1.Job.failures:type_name -> leasemq.v1.Failure
+	16, // 32: leasemq.v1.QueueStats.oldest_waiting_age:type_name -> google.protobuf.Duration
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_job_proto_init() }
@@ -1496,24 +1647,24 @@ func file_leasemq_v1_job_proto_init() {
 	if File_leasemq_v1_job_proto != nil {
 		return
 	}
-	file_leasemq_v1_job_proto_msgTypes[0].OneofWrappers = []any{
+	file_leasemq_v1_job_proto_msgTypes[1].OneofWrappers = []any{
 		(*JobSpec_Delay)(nil),
 		(*JobSpec_RunTime)(nil),
 	}
-	file_leasemq_v1_job_proto_msgTypes[2].OneofWrappers = []any{
+	file_leasemq_v1_job_proto_msgTypes[3].OneofWrappers = []any{
 		(*Backoff_Fixed)(nil),
 		(*Backoff_Exponential)(nil),
 		(*Backoff_List)(nil),
 	}
-	file_leasemq_v1_job_proto_msgTypes[4].OneofWrappers = []any{}
-	file_leasemq_v1_job_proto_msgTypes[6].OneofWrappers = []any{}
+	file_leasemq_v1_job_proto_msgTypes[5].OneofWrappers = []any{}
+	file_leasemq_v1_job_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_job_proto_rawDesc), len(file_leasemq_v1_job_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   11,
+			NumEnums:      4,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -93,16 +93,19 @@ func (x *AddJobRequest) GetDurability() Durability {
 // What became of one added job.
 type AddJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id: the one given, or the one made.
+	// The job's id: the one given, or the one made; when it was not added because of its deduplication key, the id of the job that holds the key.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// False when a job with this id existed already, and nothing changed.
+	// False when a job with this id existed already, and nothing changed; or when another job holds its deduplication key.
 	Created bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
-	// The state that the job is in.
+	// The state that the job job_id is in; unset when a deduplication key is held for a time that runs on, and its job was removed since.
 	State JobState `protobuf:"varint,3,opt,name=state,proto3,enum=leasemq.v1.JobState" json:"state,omitempty"`
 	// DELAYED: when it becomes WAITING.
 	RunTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=run_time,json=runTime,proto3" json:"run_time,omitempty"`
 	// The level that was reached.
-	Durability    Durability `protobuf:"varint,5,opt,name=durability,proto3,enum=leasemq.v1.Durability" json:"durability,omitempty"`
+	Durability Durability `protobuf:"varint,5,opt,name=durability,proto3,enum=leasemq.v1.Durability" json:"durability,omitempty"`
+	// True when another job held the deduplication key: with created, that one was DELAYED and this one has taken its place (DEBOUNCE); else this one was
+	// not added, or (KEEP_LATEST) is kept aside until job_id has finished.
+	Deduplicated  bool `protobuf:"varint,6,opt,name=deduplicated,proto3" json:"deduplicated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -170,6 +173,13 @@ func (x *AddJobResponse) GetDurability() Durability {
 		return x.Durability
 	}
 	return Durability_DURABILITY_UNSPECIFIED
+}
+
+func (x *AddJobResponse) GetDeduplicated() bool {
+	if x != nil {
+		return x.Deduplicated
+	}
+	return false
 }
 
 // Asks to add several jobs to one queue, all or none.
@@ -621,6 +631,116 @@ func (x *CancelJobResponse) GetState() JobState {
 	return JobState_JOB_STATE_UNSPECIFIED
 }
 
+// Asks to free a deduplication key.
+type RemoveDeduplicationKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The key's queue.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Required. 1 to 128 printable characters.
+	Key           string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveDeduplicationKeyRequest) Reset() {
+	*x = RemoveDeduplicationKeyRequest{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveDeduplicationKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveDeduplicationKeyRequest) ProtoMessage() {}
+
+func (x *RemoveDeduplicationKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveDeduplicationKeyRequest.ProtoReflect.Descriptor instead.
+func (*RemoveDeduplicationKeyRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RemoveDeduplicationKeyRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *RemoveDeduplicationKeyRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+// What held the key.
+type RemoveDeduplicationKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// False when no job held it, and nothing changed.
+	Removed bool `protobuf:"varint,1,opt,name=removed,proto3" json:"removed,omitempty"`
+	// The job that held it; it goes on as before. Empty when none did.
+	JobId         string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveDeduplicationKeyResponse) Reset() {
+	*x = RemoveDeduplicationKeyResponse{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveDeduplicationKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveDeduplicationKeyResponse) ProtoMessage() {}
+
+func (x *RemoveDeduplicationKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveDeduplicationKeyResponse.ProtoReflect.Descriptor instead.
+func (*RemoveDeduplicationKeyResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RemoveDeduplicationKeyResponse) GetRemoved() bool {
+	if x != nil {
+		return x.Removed
+	}
+	return false
+}
+
+func (x *RemoveDeduplicationKeyResponse) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
 var File_leasemq_v1_producer_proto protoreflect.FileDescriptor
 
 const file_leasemq_v1_producer_proto_rawDesc = "" +
@@ -632,7 +752,7 @@ const file_leasemq_v1_producer_proto_rawDesc = "" +
 	"\x03job\x18\x02 \x01(\v2\x13.leasemq.v1.JobSpecR\x03job\x126\n" +
 	"\n" +
 	"durability\x18\x03 \x01(\x0e2\x16.leasemq.v1.DurabilityR\n" +
-	"durability\"\xdc\x01\n" +
+	"durability\"\x80\x02\n" +
 	"\x0eAddJobResponse\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\x12*\n" +
@@ -640,7 +760,8 @@ const file_leasemq_v1_producer_proto_rawDesc = "" +
 	"\brun_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\arunTime\x126\n" +
 	"\n" +
 	"durability\x18\x05 \x01(\x0e2\x16.leasemq.v1.DurabilityR\n" +
-	"durability\"\x8c\x01\n" +
+	"durability\x12\"\n" +
+	"\fdeduplicated\x18\x06 \x01(\bR\fdeduplicated\"\x8c\x01\n" +
 	"\x13BatchAddJobsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12'\n" +
 	"\x04jobs\x18\x02 \x03(\v2\x13.leasemq.v1.JobSpecR\x04jobs\x126\n" +
@@ -667,13 +788,20 @@ const file_leasemq_v1_producer_proto_rawDesc = "" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\"?\n" +
 	"\x11CancelJobResponse\x12*\n" +
-	"\x05state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\x05state2\xf7\x02\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\x05state\"G\n" +
+	"\x1dRemoveDeduplicationKeyRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\"Q\n" +
+	"\x1eRemoveDeduplicationKeyResponse\x12\x18\n" +
+	"\aremoved\x18\x01 \x01(\bR\aremoved\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId2\xe8\x03\n" +
 	"\x0fProducerService\x12?\n" +
 	"\x06AddJob\x12\x19.leasemq.v1.AddJobRequest\x1a\x1a.leasemq.v1.AddJobResponse\x12Q\n" +
 	"\fBatchAddJobs\x12\x1f.leasemq.v1.BatchAddJobsRequest\x1a .leasemq.v1.BatchAddJobsResponse\x12?\n" +
 	"\x06GetJob\x12\x19.leasemq.v1.GetJobRequest\x1a\x1a.leasemq.v1.GetJobResponse\x12E\n" +
 	"\bAwaitJob\x12\x1b.leasemq.v1.AwaitJobRequest\x1a\x1c.leasemq.v1.AwaitJobResponse\x12H\n" +
-	"\tCancelJob\x12\x1c.leasemq.v1.CancelJobRequest\x1a\x1d.leasemq.v1.CancelJobResponseBJ\n" +
+	"\tCancelJob\x12\x1c.leasemq.v1.CancelJobRequest\x1a\x1d.leasemq.v1.CancelJobResponse\x12o\n" +
+	"\x16RemoveDeduplicationKey\x12).leasemq.v1.RemoveDeduplicationKeyRequest\x1a*.leasemq.v1.RemoveDeduplicationKeyResponseBJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
 
 var (
@@ -688,52 +816,56 @@ func file_leasemq_v1_producer_proto_rawDescGZIP() []byte {
 	return file_leasemq_v1_producer_proto_rawDescData
 }
 
-var file_leasemq_v1_producer_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_leasemq_v1_producer_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_leasemq_v1_producer_proto_goTypes = []any{
-	(*AddJobRequest)(nil),         // 0: leasemq.v1.AddJobRequest
-	(*AddJobResponse)(nil),        // 1: leasemq.v1.AddJobResponse
-	(*BatchAddJobsRequest)(nil),   // 2: leasemq.v1.BatchAddJobsRequest
-	(*BatchAddJobsResponse)(nil),  // 3: leasemq.v1.BatchAddJobsResponse
-	(*GetJobRequest)(nil),         // 4: leasemq.v1.GetJobRequest
-	(*GetJobResponse)(nil),        // 5: leasemq.v1.GetJobResponse
-	(*AwaitJobRequest)(nil),       // 6: leasemq.v1.AwaitJobRequest
-	(*AwaitJobResponse)(nil),      // 7: leasemq.v1.AwaitJobResponse
-	(*CancelJobRequest)(nil),      // 8: leasemq.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),     // 9: leasemq.v1.CancelJobResponse
-	(*JobSpec)(nil),               // 10: leasemq.v1.JobSpec
-	(Durability)(0),               // 11: leasemq.v1.Durability
-	(JobState)(0),                 // 12: leasemq.v1.JobState
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil), // 14: google.protobuf.FieldMask
-	(*Job)(nil),                   // 15: leasemq.v1.Job
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(*AddJobRequest)(nil),                  // 0: leasemq.v1.AddJobRequest
+	(*AddJobResponse)(nil),                 // 1: leasemq.v1.AddJobResponse
+	(*BatchAddJobsRequest)(nil),            // 2: leasemq.v1.BatchAddJobsRequest
+	(*BatchAddJobsResponse)(nil),           // 3: leasemq.v1.BatchAddJobsResponse
+	(*GetJobRequest)(nil),                  // 4: leasemq.v1.GetJobRequest
+	(*GetJobResponse)(nil),                 // 5: leasemq.v1.GetJobResponse
+	(*AwaitJobRequest)(nil),                // 6: leasemq.v1.AwaitJobRequest
+	(*AwaitJobResponse)(nil),               // 7: leasemq.v1.AwaitJobResponse
+	(*CancelJobRequest)(nil),               // 8: leasemq.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),              // 9: leasemq.v1.CancelJobResponse
+	(*RemoveDeduplicationKeyRequest)(nil),  // 10: leasemq.v1.RemoveDeduplicationKeyRequest
+	(*RemoveDeduplicationKeyResponse)(nil), // 11: leasemq.v1.RemoveDeduplicationKeyResponse
+	(*JobSpec)(nil),                        // 12: leasemq.v1.JobSpec
+	(Durability)(0),                        // 13: leasemq.v1.Durability
+	(JobState)(0),                          // 14: leasemq.v1.JobState
+	(*timestamppb.Timestamp)(nil),          // 15: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),          // 16: google.protobuf.FieldMask
+	(*Job)(nil),                            // 17: leasemq.v1.Job
+	(*durationpb.Duration)(nil),            // 18: google.protobuf.Duration
 }
 var file_leasemq_v1_producer_proto_depIdxs = []int32{
-	10, // 0: leasemq.v1.AddJobRequest.job:type_name -> leasemq.v1.JobSpec
-	11, // 1: leasemq.v1.AddJobRequest.durability:type_name -> leasemq.v1.Durability
-	12, // 2: leasemq.v1.AddJobResponse.state:type_name -> leasemq.v1.JobState
-	13, // 3: leasemq.v1.AddJobResponse.run_time:type_name -> google.protobuf.Timestamp
-	11, // 4: leasemq.v1.AddJobResponse.durability:type_name -> leasemq.v1.Durability
-	10, // 5: leasemq.v1.BatchAddJobsRequest.jobs:type_name -> leasemq.v1.JobSpec
-	11, // 6: leasemq.v1.BatchAddJobsRequest.durability:type_name -> leasemq.v1.Durability
+	12, // 0: leasemq.v1.AddJobRequest.job:type_name -> leasemq.v1.JobSpec
+	13, // 1: leasemq.v1.AddJobRequest.durability:type_name -> leasemq.v1.Durability
+	14, // 2: leasemq.v1.AddJobResponse.state:type_name -> leasemq.v1.JobState
+	15, // 3: leasemq.v1.AddJobResponse.run_time:type_name -> google.protobuf.Timestamp
+	13, // 4: leasemq.v1.AddJobResponse.durability:type_name -> leasemq.v1.Durability
+	12, // 5: leasemq.v1.BatchAddJobsRequest.jobs:type_name -> leasemq.v1.JobSpec
+	13, // 6: leasemq.v1.BatchAddJobsRequest.durability:type_name -> leasemq.v1.Durability
 	1,  // 7: leasemq.v1.BatchAddJobsResponse.results:type_name -> leasemq.v1.AddJobResponse
-	14, // 8: leasemq.v1.GetJobRequest.read_mask:type_name -> google.protobuf.FieldMask
-	15, // 9: leasemq.v1.GetJobResponse.job:type_name -> leasemq.v1.Job
-	16, // 10: leasemq.v1.AwaitJobRequest.wait_duration:type_name -> google.protobuf.Duration
-	15, // 11: leasemq.v1.AwaitJobResponse.job:type_name -> leasemq.v1.Job
-	12, // 12: leasemq.v1.CancelJobResponse.state:type_name -> leasemq.v1.JobState
+	16, // 8: leasemq.v1.GetJobRequest.read_mask:type_name -> google.protobuf.FieldMask
+	17, // 9: leasemq.v1.GetJobResponse.job:type_name -> leasemq.v1.Job
+	18, // 10: leasemq.v1.AwaitJobRequest.wait_duration:type_name -> google.protobuf.Duration
+	17, // 11: leasemq.v1.AwaitJobResponse.job:type_name -> leasemq.v1.Job
+	14, // 12: leasemq.v1.CancelJobResponse.state:type_name -> leasemq.v1.JobState
 	0,  // 13: leasemq.v1.ProducerService.AddJob:input_type -> leasemq.v1.AddJobRequest
 	2,  // 14: leasemq.v1.ProducerService.BatchAddJobs:input_type -> leasemq.v1.BatchAddJobsRequest
 	4,  // 15: leasemq.v1.ProducerService.GetJob:input_type -> leasemq.v1.GetJobRequest
 	6,  // 16: leasemq.v1.ProducerService.AwaitJob:input_type -> leasemq.v1.AwaitJobRequest
 	8,  // 17: leasemq.v1.ProducerService.CancelJob:input_type -> leasemq.v1.CancelJobRequest
-	1,  // 18: leasemq.v1.ProducerService.AddJob:output_type -> leasemq.v1.AddJobResponse
-	3,  // 19: leasemq.v1.ProducerService.BatchAddJobs:output_type -> leasemq.v1.BatchAddJobsResponse
-	5,  // 20: leasemq.v1.ProducerService.GetJob:output_type -> leasemq.v1.GetJobResponse
-	7,  // 21: leasemq.v1.ProducerService.AwaitJob:output_type -> leasemq.v1.AwaitJobResponse
-	9,  // 22: leasemq.v1.ProducerService.CancelJob:output_type -> leasemq.v1.CancelJobResponse
-	18, // [18:23] is the sub-list for method output_type
-	13, // [13:18] is the sub-list for method input_type
+	10, // 18: leasemq.v1.ProducerService.RemoveDeduplicationKey:input_type -> leasemq.v1.RemoveDeduplicationKeyRequest
+	1,  // 19: leasemq.v1.ProducerService.AddJob:output_type -> leasemq.v1.AddJobResponse
+	3,  // 20: leasemq.v1.ProducerService.BatchAddJobs:output_type -> leasemq.v1.BatchAddJobsResponse
+	5,  // 21: leasemq.v1.ProducerService.GetJob:output_type -> leasemq.v1.GetJobResponse
+	7,  // 22: leasemq.v1.ProducerService.AwaitJob:output_type -> leasemq.v1.AwaitJobResponse
+	9,  // 23: leasemq.v1.ProducerService.CancelJob:output_type -> leasemq.v1.CancelJobResponse
+	11, // 24: leasemq.v1.ProducerService.RemoveDeduplicationKey:output_type -> leasemq.v1.RemoveDeduplicationKeyResponse
+	19, // [19:25] is the sub-list for method output_type
+	13, // [13:19] is the sub-list for method input_type
 	13, // [13:13] is the sub-list for extension type_name
 	13, // [13:13] is the sub-list for extension extendee
 	0,  // [0:13] is the sub-list for field type_name
@@ -751,7 +883,7 @@ func file_leasemq_v1_producer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_producer_proto_rawDesc), len(file_leasemq_v1_producer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,11 +21,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ProducerService_AddJob_FullMethodName       = "/leasemq.v1.ProducerService/AddJob"
-	ProducerService_BatchAddJobs_FullMethodName = "/leasemq.v1.ProducerService/BatchAddJobs"
-	ProducerService_GetJob_FullMethodName       = "/leasemq.v1.ProducerService/GetJob"
-	ProducerService_AwaitJob_FullMethodName     = "/leasemq.v1.ProducerService/AwaitJob"
-	ProducerService_CancelJob_FullMethodName    = "/leasemq.v1.ProducerService/CancelJob"
+	ProducerService_AddJob_FullMethodName                 = "/leasemq.v1.ProducerService/AddJob"
+	ProducerService_BatchAddJobs_FullMethodName           = "/leasemq.v1.ProducerService/BatchAddJobs"
+	ProducerService_GetJob_FullMethodName                 = "/leasemq.v1.ProducerService/GetJob"
+	ProducerService_AwaitJob_FullMethodName               = "/leasemq.v1.ProducerService/AwaitJob"
+	ProducerService_CancelJob_FullMethodName              = "/leasemq.v1.ProducerService/CancelJob"
+	ProducerService_RemoveDeduplicationKey_FullMethodName = "/leasemq.v1.ProducerService/RemoveDeduplicationKey"
 )
 
 // ProducerServiceClient is the client API for ProducerService service.
@@ -45,6 +46,8 @@ type ProducerServiceClient interface {
 	// Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
 	// Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
 	CancelJob(ctx context.Context, in *CancelJobRequest, opts ...grpc.CallOption) (*CancelJobResponse, error)
+	// Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe.
+	RemoveDeduplicationKey(ctx context.Context, in *RemoveDeduplicationKeyRequest, opts ...grpc.CallOption) (*RemoveDeduplicationKeyResponse, error)
 }
 
 type producerServiceClient struct {
@@ -105,6 +108,16 @@ func (c *producerServiceClient) CancelJob(ctx context.Context, in *CancelJobRequ
 	return out, nil
 }
 
+func (c *producerServiceClient) RemoveDeduplicationKey(ctx context.Context, in *RemoveDeduplicationKeyRequest, opts ...grpc.CallOption) (*RemoveDeduplicationKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RemoveDeduplicationKeyResponse)
+	err := c.cc.Invoke(ctx, ProducerService_RemoveDeduplicationKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ProducerServiceServer is the server API for ProducerService service.
 // All implementations must embed UnimplementedProducerServiceServer
 // for forward compatibility.
@@ -122,6 +135,8 @@ type ProducerServiceServer interface {
 	// Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
 	// Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
 	CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error)
+	// Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe.
+	RemoveDeduplicationKey(context.Context, *RemoveDeduplicationKeyRequest) (*RemoveDeduplicationKeyResponse, error)
 	mustEmbedUnimplementedProducerServiceServer()
 }
 
@@ -146,6 +161,9 @@ func (UnimplementedProducerServiceServer) AwaitJob(context.Context, *AwaitJobReq
 }
 func (UnimplementedProducerServiceServer) CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelJob not implemented")
+}
+func (UnimplementedProducerServiceServer) RemoveDeduplicationKey(context.Context, *RemoveDeduplicationKeyRequest) (*RemoveDeduplicationKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RemoveDeduplicationKey not implemented")
 }
 func (UnimplementedProducerServiceServer) mustEmbedUnimplementedProducerServiceServer() {}
 func (UnimplementedProducerServiceServer) testEmbeddedByValue()                         {}
@@ -258,6 +276,24 @@ func _ProducerService_CancelJob_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProducerService_RemoveDeduplicationKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RemoveDeduplicationKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProducerServiceServer).RemoveDeduplicationKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProducerService_RemoveDeduplicationKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProducerServiceServer).RemoveDeduplicationKey(ctx, req.(*RemoveDeduplicationKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ProducerService_ServiceDesc is the grpc.ServiceDesc for ProducerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -284,6 +320,10 @@ var ProducerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CancelJob",
 			Handler:    _ProducerService_CancelJob_Handler,
+		},
+		{
+			MethodName: "RemoveDeduplicationKey",
+			Handler:    _ProducerService_RemoveDeduplicationKey_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

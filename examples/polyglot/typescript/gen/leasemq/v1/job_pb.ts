@@ -14,10 +14,45 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/job.proto.
  */
 export const file_leasemq_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChRsZWFzZW1xL3YxL2pvYi5wcm90bxIKbGVhc2VtcS52MSLsBAoHSm9iU3BlYxIMCgRuYW1lGAEgASgJEg8KB3BheWxvYWQYAiABKAwSFAoMY29udGVudF90eXBlGAMgASgJEjEKB2hlYWRlcnMYBCADKAsyIC5sZWFzZW1xLnYxLkpvYlNwZWMuSGVhZGVyc0VudHJ5EgoKAmlkGAUgASgJEhAKCHByaW9yaXR5GAYgASgNEgwKBGxpZm8YByABKAgSKgoFZGVsYXkYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IABIuCghydW5fdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABImCgVyZXRyeRgKIAEoCzIXLmxlYXNlbXEudjEuUmV0cnlQb2xpY3kSKgoHdGltZW91dBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgN0dGwYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMgoTY29tcGxldGVkX3JldGVudGlvbhgNIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEi8KEGZhaWxlZF9yZXRlbnRpb24YDiABKAsyFS5sZWFzZW1xLnYxLlJldGVudGlvbhIZChFkZWFkX2xldHRlcl9xdWV1ZRgPIAEoCRIiChVtYXhfbGVhc2VfZXhwaXJhdGlvbnMYECABKA1IAYgBARouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVzdGFydEIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zIkkKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIkCgdiYWNrb2ZmGAIgASgLMhMubGVhc2VtcS52MS5CYWNrb2ZmIqwBCgdCYWNrb2ZmEikKBWZpeGVkGAEgASgLMhgubGVhc2VtcS52MS5GaXhlZEJhY2tvZmZIABI1CgtleHBvbmVudGlhbBgCIAEoCzIeLmxlYXNlbXEudjEuRXhwb25lbnRpYWxCYWNrb2ZmSAASJwoEbGlzdBgDIAEoCzIXLmxlYXNlbXEudjEuTGlzdEJhY2tvZmZIABIOCgZqaXR0ZXIYBCABKAFCBgoEa2luZCI4CgxGaXhlZEJhY2tvZmYSKAoFZGVsYXkYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24inAEKEkV4cG9uZW50aWFsQmFja29mZhIwCg1pbml0aWFsX2RlbGF5GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKCm11bHRpcGxpZXIYAiABKAFIAIgBARIsCgltYXhfZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDQoLX211bHRpcGxpZXIiOAoLTGlzdEJhY2tvZmYSKQoGZGVsYXlzGAEgAygLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIl0KCVJldGVudGlvbhIqCgdtYXhfYWdlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKCW1heF9jb3VudBgCIAEoDUgAiAEBQgwKCl9tYXhfY291bnQisgEKB0ZhaWx1cmUSJQoEa2luZBgBIAEoDjIXLmxlYXNlbXEudjEuRmFpbHVyZUtpbmQSDAoEdHlwZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhMKC3N0YWNrX3RyYWNlGAQgASgJEg8KB2F0dGVtcHQYBSABKA0SKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd29ya2VyX2lkGAcgASgJIpMFCgNKb2ISDQoFcXVldWUYASABKAkSCgoCaWQYAiABKAkSIQoEc3BlYxgDIAEoCzITLmxlYXNlbXEudjEuSm9iU3BlYxIjCgVzdGF0ZRgEIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSDwoHYXR0ZW1wdBgFIAEoDRIZChFsZWFzZV9leHBpcmF0aW9ucxgGIAEoDRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIcnVuX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd29ya2VyX2lkGAwgASgJEjUKEWxlYXNlX2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCghwcm9ncmVzcxgOIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIOCgZyZXN1bHQYDyABKAwSGwoTcmVzdWx0X2NvbnRlbnRfdHlwZRgQIAEoCRIlCghmYWlsdXJlcxgRIAMoCzITLmxlYXNlbXEudjEuRmFpbHVyZRIVCg1mYWlsdXJlX2NvdW50GBIgASgNEhgKEGNhbmNlbF9yZXF1ZXN0ZWQYEyABKAgSEwoLc2NoZWR1bGVfaWQYFSABKAkioQIKClF1ZXVlU3RhdHMSDwoHd2FpdGluZxgBIAEoDRIPCgdkZWxheWVkGAIgASgNEg8KB2Jsb2NrZWQYAyABKA0SDgoGYWN0aXZlGAQgASgNEhEKCWNvbXBsZXRlZBgFIAEoDRIOCgZmYWlsZWQYBiABKA0SEQoJY2FuY2VsbGVkGAcgASgNEg4KBnBhdXNlZBgIIAEoCBI1ChJvbGRlc3Rfd2FpdGluZ19hZ2UYCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHd29ya2VycxgKIAEoDRITCgthZGRlZF90b3RhbBgLIAEoBBIXCg9jb21wbGV0ZWRfdG90YWwYDCABKAQSFAoMZmFpbGVkX3RvdGFsGA0gASgEKsgBCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVEVfV0FJVElORxABEhUKEUpPQl9TVEFURV9ERUxBWUVEEAISFQoRSk9CX1NUQVRFX0JMT0NLRUQQAxIUChBKT0JfU1RBVEVfQUNUSVZFEAQSFwoTSk9CX1NUQVRFX0NPTVBMRVRFRBAFEhQKEEpPQl9TVEFURV9GQUlMRUQQBhIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAcqcAoKRHVyYWJpbGl0eRIaChZEVVJBQklMSVRZX1VOU1BFQ0lGSUVEEAASFQoRRFVSQUJJTElUWV9NRU1PUlkQARIUChBEVVJBQklMSVRZX0ZTWU5DEAISGQoVRFVSQUJJTElUWV9SRVBMSUNBVEVEEAMq0AEKC0ZhaWx1cmVLaW5kEhwKGEZBSUxVUkVfS0lORF9VTlNQRUNJRklFRBAAEhYKEkZBSUxVUkVfS0lORF9FUlJPUhABEh4KGkZBSUxVUkVfS0lORF9MRUFTRV9FWFBJUkVEEAISGAoURkFJTFVSRV9LSU5EX1RJTUVPVVQQAxIYChRGQUlMVVJFX0tJTkRfRVhQSVJFRBAEEhsKF0ZBSUxVUkVfS0lORF9ERVBFTkRFTkNZEAUSGgoWRkFJTFVSRV9LSU5EX0NBTkNFTExFRBAGQkoKDmRldi5sZWFzZW1xLnYxUAFaNmdpdGh1Yi5jb20vbGVhc2VtcS9sZWFzZW1xL2dlbi9nby9sZWFzZW1xL3YxO2xlYXNlbXF2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChRsZWFzZW1xL3YxL2pvYi5wcm90bxIKbGVhc2VtcS52MSJxCg1EZWR1cGxpY2F0aW9uEgsKA2tleRgBIAEoCRIrCgRtb2RlGAIgASgOMh0ubGVhc2VtcS52MS5EZWR1cGxpY2F0aW9uTW9kZRImCgN0dGwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ingUKB0pvYlNwZWMSDAoEbmFtZRgBIAEoCRIPCgdwYXlsb2FkGAIgASgMEhQKDGNvbnRlbnRfdHlwZRgDIAEoCRIxCgdoZWFkZXJzGAQgAygLMiAubGVhc2VtcS52MS5Kb2JTcGVjLkhlYWRlcnNFbnRyeRIKCgJpZBgFIAEoCRIQCghwcmlvcml0eRgGIAEoDRIMCgRsaWZvGAcgASgIEioKBWRlbGF5GAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uSAASLgoIcnVuX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASJgoFcmV0cnkYCiABKAsyFy5sZWFzZW1xLnYxLlJldHJ5UG9saWN5EioKB3RpbWVvdXQYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDdHRsGAwgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjIKE2NvbXBsZXRlZF9yZXRlbnRpb24YDSABKAsyFS5sZWFzZW1xLnYxLlJldGVudGlvbhIvChBmYWlsZWRfcmV0ZW50aW9uGA4gASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SGQoRZGVhZF9sZXR0ZXJfcXVldWUYDyABKAkSIgoVbWF4X2xlYXNlX2V4cGlyYXRpb25zGBAgASgNSAGIAQESMAoNZGVkdXBsaWNhdGlvbhgRIAEoCzIZLmxlYXNlbXEudjEuRGVkdXBsaWNhdGlvbhouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVzdGFydEIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zIkkKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIkCgdiYWNrb2ZmGAIgASgLMhMubGVhc2VtcS52MS5CYWNrb2ZmIqwBCgdCYWNrb2ZmEikKBWZpeGVkGAEgASgLMhgubGVhc2VtcS52MS5GaXhlZEJhY2tvZmZIABI1CgtleHBvbmVudGlhbBgCIAEoCzIeLmxlYXNlbXEudjEuRXhwb25lbnRpYWxCYWNrb2ZmSAASJwoEbGlzdBgDIAEoCzIXLmxlYXNlbXEudjEuTGlzdEJhY2tvZmZIABIOCgZqaXR0ZXIYBCABKAFCBgoEa2luZCI4CgxGaXhlZEJhY2tvZmYSKAoFZGVsYXkYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24inAEKEkV4cG9uZW50aWFsQmFja29mZhIwCg1pbml0aWFsX2RlbGF5GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKCm11bHRpcGxpZXIYAiABKAFIAIgBARIsCgltYXhfZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDQoLX211bHRpcGxpZXIiOAoLTGlzdEJhY2tvZmYSKQoGZGVsYXlzGAEgAygLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIl0KCVJldGVudGlvbhIqCgdtYXhfYWdlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKCW1heF9jb3VudBgCIAEoDUgAiAEBQgwKCl9tYXhfY291bnQisgEKB0ZhaWx1cmUSJQoEa2luZBgBIAEoDjIXLmxlYXNlbXEudjEuRmFpbHVyZUtpbmQSDAoEdHlwZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhMKC3N0YWNrX3RyYWNlGAQgASgJEg8KB2F0dGVtcHQYBSABKA0SKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd29ya2VyX2lkGAcgASgJIpMFCgNKb2ISDQoFcXVldWUYASABKAkSCgoCaWQYAiABKAkSIQoEc3BlYxgDIAEoCzITLmxlYXNlbXEudjEuSm9iU3BlYxIjCgVzdGF0ZRgEIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSDwoHYXR0ZW1wdBgFIAEoDRIZChFsZWFzZV9leHBpcmF0aW9ucxgGIAEoDRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIcnVuX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd29ya2VyX2lkGAwgASgJEjUKEWxlYXNlX2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCghwcm9ncmVzcxgOIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIOCgZyZXN1bHQYDyABKAwSGwoTcmVzdWx0X2NvbnRlbnRfdHlwZRgQIAEoCRIlCghmYWlsdXJlcxgRIAMoCzITLmxlYXNlbXEudjEuRmFpbHVyZRIVCg1mYWlsdXJlX2NvdW50GBIgASgNEhgKEGNhbmNlbF9yZXF1ZXN0ZWQYEyABKAgSEwoLc2NoZWR1bGVfaWQYFSABKAkioQIKClF1ZXVlU3RhdHMSDwoHd2FpdGluZxgBIAEoDRIPCgdkZWxheWVkGAIgASgNEg8KB2Jsb2NrZWQYAyABKA0SDgoGYWN0aXZlGAQgASgNEhEKCWNvbXBsZXRlZBgFIAEoDRIOCgZmYWlsZWQYBiABKA0SEQoJY2FuY2VsbGVkGAcgASgNEg4KBnBhdXNlZBgIIAEoCBI1ChJvbGRlc3Rfd2FpdGluZ19hZ2UYCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHd29ya2VycxgKIAEoDRITCgthZGRlZF90b3RhbBgLIAEoBBIXCg9jb21wbGV0ZWRfdG90YWwYDCABKAQSFAoMZmFpbGVkX3RvdGFsGA0gASgEKsgBCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVEVfV0FJVElORxABEhUKEUpPQl9TVEFURV9ERUxBWUVEEAISFQoRSk9CX1NUQVRFX0JMT0NLRUQQAxIUChBKT0JfU1RBVEVfQUNUSVZFEAQSFwoTSk9CX1NUQVRFX0NPTVBMRVRFRBAFEhQKEEpPQl9TVEFURV9GQUlMRUQQBhIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAcqcAoKRHVyYWJpbGl0eRIaChZEVVJBQklMSVRZX1VOU1BFQ0lGSUVEEAASFQoRRFVSQUJJTElUWV9NRU1PUlkQARIUChBEVVJBQklMSVRZX0ZTWU5DEAISGQoVRFVSQUJJTElUWV9SRVBMSUNBVEVEEAMq0AEKC0ZhaWx1cmVLaW5kEhwKGEZBSUxVUkVfS0lORF9VTlNQRUNJRklFRBAAEhYKEkZBSUxVUkVfS0lORF9FUlJPUhABEh4KGkZBSUxVUkVfS0lORF9MRUFTRV9FWFBJUkVEEAISGAoURkFJTFVSRV9LSU5EX1RJTUVPVVQQAxIYChRGQUlMVVJFX0tJTkRfRVhQSVJFRBAEEhsKF0ZBSUxVUkVfS0lORF9ERVBFTkRFTkNZEAUSGgoWRkFJTFVSRV9LSU5EX0NBTkNFTExFRBAGKsQBChFEZWR1cGxpY2F0aW9uTW9kZRIiCh5ERURVUExJQ0FUSU9OX01PREVfVU5TUEVDSUZJRUQQABIlCiFERURVUExJQ0FUSU9OX01PREVfVU5USUxfRklOSVNIRUQQARIfChtERURVUExJQ0FUSU9OX01PREVfVEhST1RUTEUQAhIfChtERURVUExJQ0FUSU9OX01PREVfREVCT1VOQ0UQAxIiCh5ERURVUExJQ0FUSU9OX01PREVfS0VFUF9MQVRFU1QQBEJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
- * What a producer says about a job. Immutable once added.
+ * Which jobs count as the same, apart from their ids.
+ *
+ * @generated from message leasemq.v1.Deduplication
+ */
+export type Deduplication = Message<"leasemq.v1.Deduplication"> & {
+  /**
+   * Required. 1 to 128 printable characters; a queue's own. Only one job at a time holds it.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Optional. Default UNTIL_FINISHED.
+   *
+   * @generated from field: leasemq.v1.DeduplicationMode mode = 2;
+   */
+  mode: DeduplicationMode;
+
+  /**
+   * Required for THROTTLE, refused for KEEP_LATEST, else optional: how long the key is held at most, 1 ms to 10 years.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 3;
+   */
+  ttl?: Duration | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.Deduplication.
+ * Use `create(DeduplicationSchema)` to create a new message.
+ */
+export const DeduplicationSchema: GenMessage<Deduplication> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_job, 0);
+
+/**
+ * What a producer says about a job. Immutable once added, but for UpdateJob.
  *
  * @generated from message leasemq.v1.JobSpec
  */
@@ -142,6 +177,13 @@ export type JobSpec = Message<"leasemq.v1.JobSpec"> & {
    * @generated from field: optional uint32 max_lease_expirations = 16;
    */
   maxLeaseExpirations?: number | undefined;
+
+  /**
+   * Optional. Unset = jobs are the same only by their id. Not for the job of a schedule.
+   *
+   * @generated from field: leasemq.v1.Deduplication deduplication = 17;
+   */
+  deduplication?: Deduplication | undefined;
 };
 
 /**
@@ -149,7 +191,7 @@ export type JobSpec = Message<"leasemq.v1.JobSpec"> & {
  * Use `create(JobSpecSchema)` to create a new message.
  */
 export const JobSpecSchema: GenMessage<JobSpec> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 0);
+  messageDesc(file_leasemq_v1_job, 1);
 
 /**
  * How often and when a failed job is tried again.
@@ -177,7 +219,7 @@ export type RetryPolicy = Message<"leasemq.v1.RetryPolicy"> & {
  * Use `create(RetryPolicySchema)` to create a new message.
  */
 export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 1);
+  messageDesc(file_leasemq_v1_job, 2);
 
 /**
  * The wait before the next attempt, computed by the server.
@@ -229,7 +271,7 @@ export type Backoff = Message<"leasemq.v1.Backoff"> & {
  * Use `create(BackoffSchema)` to create a new message.
  */
 export const BackoffSchema: GenMessage<Backoff> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 2);
+  messageDesc(file_leasemq_v1_job, 3);
 
 /**
  * The same wait each time.
@@ -250,7 +292,7 @@ export type FixedBackoff = Message<"leasemq.v1.FixedBackoff"> & {
  * Use `create(FixedBackoffSchema)` to create a new message.
  */
 export const FixedBackoffSchema: GenMessage<FixedBackoff> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 3);
+  messageDesc(file_leasemq_v1_job, 4);
 
 /**
  * initial_delay × multiplier^(attempt-1), at most max_delay.
@@ -285,7 +327,7 @@ export type ExponentialBackoff = Message<"leasemq.v1.ExponentialBackoff"> & {
  * Use `create(ExponentialBackoffSchema)` to create a new message.
  */
 export const ExponentialBackoffSchema: GenMessage<ExponentialBackoff> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 4);
+  messageDesc(file_leasemq_v1_job, 5);
 
 /**
  * A wait for each attempt.
@@ -306,7 +348,7 @@ export type ListBackoff = Message<"leasemq.v1.ListBackoff"> & {
  * Use `create(ListBackoffSchema)` to create a new message.
  */
 export const ListBackoffSchema: GenMessage<ListBackoff> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 5);
+  messageDesc(file_leasemq_v1_job, 6);
 
 /**
  * How long finished jobs are kept. Both unset = the queue's default.
@@ -334,7 +376,7 @@ export type Retention = Message<"leasemq.v1.Retention"> & {
  * Use `create(RetentionSchema)` to create a new message.
  */
 export const RetentionSchema: GenMessage<Retention> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 6);
+  messageDesc(file_leasemq_v1_job, 7);
 
 /**
  * One failure of one attempt.
@@ -397,7 +439,7 @@ export type Failure = Message<"leasemq.v1.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 7);
+  messageDesc(file_leasemq_v1_job, 8);
 
 /**
  * What can be read of a job. Every field is output only.
@@ -551,7 +593,7 @@ export type Job = Message<"leasemq.v1.Job"> & {
  * Use `create(JobSchema)` to create a new message.
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 8);
+  messageDesc(file_leasemq_v1_job, 9);
 
 /**
  * How many jobs a queue has in each state, and since its beginning.
@@ -656,7 +698,7 @@ export type QueueStats = Message<"leasemq.v1.QueueStats"> & {
  * Use `create(QueueStatsSchema)` to create a new message.
  */
 export const QueueStatsSchema: GenMessage<QueueStats> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 9);
+  messageDesc(file_leasemq_v1_job, 10);
 
 /**
  * Where a job is in its life. docs/job-life.md draws the transitions.
@@ -829,4 +871,53 @@ export enum FailureKind {
  */
 export const FailureKindSchema: GenEnum<FailureKind> = /*@__PURE__*/
   enumDesc(file_leasemq_v1_job, 2);
+
+/**
+ * What becomes of a job whose deduplication key is held by another one of the queue.
+ *
+ * @generated from enum leasemq.v1.DeduplicationMode
+ */
+export enum DeduplicationMode {
+  /**
+   * Not set; UNTIL_FINISHED.
+   *
+   * @generated from enum value: DEDUPLICATION_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Nothing is added while the job that holds the key is unfinished; with a ttl, for that long at most.
+   *
+   * @generated from enum value: DEDUPLICATION_MODE_UNTIL_FINISHED = 1;
+   */
+  UNTIL_FINISHED = 1,
+
+  /**
+   * Nothing is added for ttl after the job that took the key, finished or not.
+   *
+   * @generated from enum value: DEDUPLICATION_MODE_THROTTLE = 2;
+   */
+  THROTTLE = 2,
+
+  /**
+   * The new job takes the place of the one that holds the key while that is DELAYED for its first time, and its delay starts anew. Without a ttl
+   * the key is free once the delay is over; with one, ttl after the job that was added last, and until then nothing is added.
+   *
+   * @generated from enum value: DEDUPLICATION_MODE_DEBOUNCE = 3;
+   */
+  DEBOUNCE = 3,
+
+  /**
+   * As UNTIL_FINISHED; but once the job that holds the key has started, the latest job is kept aside, and added when that one has finished.
+   *
+   * @generated from enum value: DEDUPLICATION_MODE_KEEP_LATEST = 4;
+   */
+  KEEP_LATEST = 4,
+}
+
+/**
+ * Describes the enum leasemq.v1.DeduplicationMode.
+ */
+export const DeduplicationModeSchema: GenEnum<DeduplicationMode> = /*@__PURE__*/
+  enumDesc(file_leasemq_v1_job, 3);
 

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/producer.proto.
  */
 export const file_leasemq_v1_producer: GenFile = /*@__PURE__*/
-  fileDesc("ChlsZWFzZW1xL3YxL3Byb2R1Y2VyLnByb3RvEgpsZWFzZW1xLnYxImwKDUFkZEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSIAoDam9iGAIgASgLMhMubGVhc2VtcS52MS5Kb2JTcGVjEioKCmR1cmFiaWxpdHkYAyABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkisAEKDkFkZEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIEiMKBXN0YXRlGAMgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIsCghydW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eSJzChNCYXRjaEFkZEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiEKBGpvYnMYAiADKAsyEy5sZWFzZW1xLnYxLkpvYlNwZWMSKgoKZHVyYWJpbGl0eRgDIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eSJDChRCYXRjaEFkZEpvYnNSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhoubGVhc2VtcS52MS5BZGRKb2JSZXNwb25zZSJdCg1HZXRKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRItCglyZWFkX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIi4KDkdldEpvYlJlc3BvbnNlEhwKA2pvYhgBIAEoCzIPLmxlYXNlbXEudjEuSm9iImIKD0F3YWl0Sm9iUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSMAoNd2FpdF9kdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJCChBBd2FpdEpvYlJlc3BvbnNlEhwKA2pvYhgBIAEoCzIPLmxlYXNlbXEudjEuSm9iEhAKCGZpbmlzaGVkGAIgASgIIkEKEENhbmNlbEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSI4ChFDYW5jZWxKb2JSZXNwb25zZRIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUy9wIKD1Byb2R1Y2VyU2VydmljZRI/CgZBZGRKb2ISGS5sZWFzZW1xLnYxLkFkZEpvYlJlcXVlc3QaGi5sZWFzZW1xLnYxLkFkZEpvYlJlc3BvbnNlElEKDEJhdGNoQWRkSm9icxIfLmxlYXNlbXEudjEuQmF0Y2hBZGRKb2JzUmVxdWVzdBogLmxlYXNlbXEudjEuQmF0Y2hBZGRKb2JzUmVzcG9uc2USPwoGR2V0Sm9iEhkubGVhc2VtcS52MS5HZXRKb2JSZXF1ZXN0GhoubGVhc2VtcS52MS5HZXRKb2JSZXNwb25zZRJFCghBd2FpdEpvYhIbLmxlYXNlbXEudjEuQXdhaXRKb2JSZXF1ZXN0GhwubGVhc2VtcS52MS5Bd2FpdEpvYlJlc3BvbnNlEkgKCUNhbmNlbEpvYhIcLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVxdWVzdBodLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVzcG9uc2VCSgoOZGV2LmxlYXNlbXEudjFQAVo2Z2l0aHViLmNvbS9sZWFzZW1xL2xlYXNlbXEvZ2VuL2dvL2xlYXNlbXEvdjE7bGVhc2VtcXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job]);
+  fileDesc("ChlsZWFzZW1xL3YxL3Byb2R1Y2VyLnByb3RvEgpsZWFzZW1xLnYxImwKDUFkZEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSIAoDam9iGAIgASgLMhMubGVhc2VtcS52MS5Kb2JTcGVjEioKCmR1cmFiaWxpdHkYAyABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkixgEKDkFkZEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIEiMKBXN0YXRlGAMgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIsCghydW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIUCgxkZWR1cGxpY2F0ZWQYBiABKAgicwoTQmF0Y2hBZGRKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIhCgRqb2JzGAIgAygLMhMubGVhc2VtcS52MS5Kb2JTcGVjEioKCmR1cmFiaWxpdHkYAyABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkiQwoUQmF0Y2hBZGRKb2JzUmVzcG9uc2USKwoHcmVzdWx0cxgBIAMoCzIaLmxlYXNlbXEudjEuQWRkSm9iUmVzcG9uc2UiXQoNR2V0Sm9iUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSLQoJcmVhZF9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayIuCg5HZXRKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYiJiCg9Bd2FpdEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEjAKDXdhaXRfZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iQgoQQXdhaXRKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYhIQCghmaW5pc2hlZBgCIAEoCCJBChBDYW5jZWxKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkiOAoRQ2FuY2VsSm9iUmVzcG9uc2USIwoFc3RhdGUYASABKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlIjsKHVJlbW92ZURlZHVwbGljYXRpb25LZXlSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEgsKA2tleRgCIAEoCSJBCh5SZW1vdmVEZWR1cGxpY2F0aW9uS2V5UmVzcG9uc2USDwoHcmVtb3ZlZBgBIAEoCBIOCgZqb2JfaWQYAiABKAky6AMKD1Byb2R1Y2VyU2VydmljZRI/CgZBZGRKb2ISGS5sZWFzZW1xLnYxLkFkZEpvYlJlcXVlc3QaGi5sZWFzZW1xLnYxLkFkZEpvYlJlc3BvbnNlElEKDEJhdGNoQWRkSm9icxIfLmxlYXNlbXEudjEuQmF0Y2hBZGRKb2JzUmVxdWVzdBogLmxlYXNlbXEudjEuQmF0Y2hBZGRKb2JzUmVzcG9uc2USPwoGR2V0Sm9iEhkubGVhc2VtcS52MS5HZXRKb2JSZXF1ZXN0GhoubGVhc2VtcS52MS5HZXRKb2JSZXNwb25zZRJFCghBd2FpdEpvYhIbLmxlYXNlbXEudjEuQXdhaXRKb2JSZXF1ZXN0GhwubGVhc2VtcS52MS5Bd2FpdEpvYlJlc3BvbnNlEkgKCUNhbmNlbEpvYhIcLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVxdWVzdBodLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVzcG9uc2USbwoWUmVtb3ZlRGVkdXBsaWNhdGlvbktleRIpLmxlYXNlbXEudjEuUmVtb3ZlRGVkdXBsaWNhdGlvbktleVJlcXVlc3QaKi5sZWFzZW1xLnYxLlJlbW92ZURlZHVwbGljYXRpb25LZXlSZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job]);
 
 /**
  * Asks to add one job.
@@ -60,21 +60,21 @@ export const AddJobRequestSchema: GenMessage<AddJobRequest> = /*@__PURE__*/
  */
 export type AddJobResponse = Message<"leasemq.v1.AddJobResponse"> & {
   /**
-   * The job's id: the one given, or the one made.
+   * The job's id: the one given, or the one made; when it was not added because of its deduplication key, the id of the job that holds the key.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * False when a job with this id existed already, and nothing changed.
+   * False when a job with this id existed already, and nothing changed; or when another job holds its deduplication key.
    *
    * @generated from field: bool created = 2;
    */
   created: boolean;
 
   /**
-   * The state that the job is in.
+   * The state that the job job_id is in; unset when a deduplication key is held for a time that runs on, and its job was removed since.
    *
    * @generated from field: leasemq.v1.JobState state = 3;
    */
@@ -93,6 +93,14 @@ export type AddJobResponse = Message<"leasemq.v1.AddJobResponse"> & {
    * @generated from field: leasemq.v1.Durability durability = 5;
    */
   durability: Durability;
+
+  /**
+   * True when another job held the deduplication key: with created, that one was DELAYED and this one has taken its place (DEBOUNCE); else this one was
+   * not added, or (KEEP_LATEST) is kept aside until job_id has finished.
+   *
+   * @generated from field: bool deduplicated = 6;
+   */
+  deduplicated: boolean;
 };
 
 /**
@@ -334,6 +342,62 @@ export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE_
   messageDesc(file_leasemq_v1_producer, 9);
 
 /**
+ * Asks to free a deduplication key.
+ *
+ * @generated from message leasemq.v1.RemoveDeduplicationKeyRequest
+ */
+export type RemoveDeduplicationKeyRequest = Message<"leasemq.v1.RemoveDeduplicationKeyRequest"> & {
+  /**
+   * Required. The key's queue.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Required. 1 to 128 printable characters.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message leasemq.v1.RemoveDeduplicationKeyRequest.
+ * Use `create(RemoveDeduplicationKeyRequestSchema)` to create a new message.
+ */
+export const RemoveDeduplicationKeyRequestSchema: GenMessage<RemoveDeduplicationKeyRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 10);
+
+/**
+ * What held the key.
+ *
+ * @generated from message leasemq.v1.RemoveDeduplicationKeyResponse
+ */
+export type RemoveDeduplicationKeyResponse = Message<"leasemq.v1.RemoveDeduplicationKeyResponse"> & {
+  /**
+   * False when no job held it, and nothing changed.
+   *
+   * @generated from field: bool removed = 1;
+   */
+  removed: boolean;
+
+  /**
+   * The job that held it; it goes on as before. Empty when none did.
+   *
+   * @generated from field: string job_id = 2;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message leasemq.v1.RemoveDeduplicationKeyResponse.
+ * Use `create(RemoveDeduplicationKeyResponseSchema)` to create a new message.
+ */
+export const RemoveDeduplicationKeyResponseSchema: GenMessage<RemoveDeduplicationKeyResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 11);
+
+/**
  * Adds jobs, follows them and cancels them. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
  *
  * @generated from service leasemq.v1.ProducerService
@@ -389,6 +453,16 @@ export const ProducerService: GenService<{
     methodKind: "unary";
     input: typeof CancelJobRequestSchema;
     output: typeof CancelJobResponseSchema;
+  },
+  /**
+   * Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.ProducerService.RemoveDeduplicationKey
+   */
+  removeDeduplicationKey: {
+    methodKind: "unary";
+    input: typeof RemoveDeduplicationKeyRequestSchema;
+    output: typeof RemoveDeduplicationKeyResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_leasemq_v1_producer, 0);
