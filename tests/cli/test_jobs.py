@@ -81,3 +81,19 @@ def test_a_verb_that_does_not_apply_is_exit_1(cli, queue, delayed):
 )
 def test_an_unclear_selection_is_exit_2(cli, arguments):
     cli.refuses("jobs", *arguments)
+
+
+def test_update_changes_what_is_given(cli, client, queue, delayed):
+    assert (
+        cli.ok("jobs", "update", queue, delayed[0], '{"a": 1}', "--priority", "4").out == f"changed job-0 of {queue}: delayed\n"
+    )
+    job = client.get(queue, "job-0")
+    assert (job.payload, job.priority) == ({"a": 1}, 4)
+    assert cli.ok("jobs", "update", queue, "job-0", "--run-time", "2020-01-01T00:00:00Z", "--json").json["state"] == "WAITING"
+    assert cli.ok("jobs", "update", queue, "job-0", "--delay", "1h", "--json").json["state"] == "DELAYED"
+
+
+def test_update_says_what_is_wrong(cli, queue, delayed):
+    assert "--priority" in cli.fails(2, "jobs", "update", queue, "job-0")
+    assert "not both" in cli.fails(2, "jobs", "update", queue, "job-0", "--delay", "1h", "--run-time", "2020-01-01T00:00:00Z")
+    cli.fails(4, "jobs", "update", queue, NOWHERE, "1")

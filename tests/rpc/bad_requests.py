@@ -370,6 +370,22 @@ def bad_bulks() -> Iterator[Bad]:
     yield Bad("no state", "admin.DeleteJobs", kinds["Delete"](queue="q", filter=admin.JobFilter(name="n")), ["filter.state"])
 
 
+def bad_updates() -> Iterator[Bad]:
+    def update(name: str, fields: list[str], reason: str = "INVALID_FIELD", **said: Any) -> Bad:
+        whole = {"queue": "q", "job_id": "waiting", **said}
+        return Bad(name, "admin.UpdateJob", admin.UpdateJobRequest(**whole), fields, reason)
+
+    yield update("queue", ["queue"], queue="a b", priority=1)
+    yield update("no id", ["job_id"], job_id="", priority=1)
+    yield update("nothing to change", ["update_mask"])
+    yield update("what can't be changed", ["update_mask"], priority=1, update_mask=FieldMask(paths=["priority", "name"]))
+    yield update("priority", ["priority"], priority=2_097_152)
+    yield update("large payload", ["payload"], "PAYLOAD_TOO_LARGE", payload=b"x" * (MIB + 1))
+    yield update("year 0", ["run_time"], run_time=Timestamp(seconds=-(2**40)))
+    yield update("unknown job", [], "JOB_NOT_FOUND", job_id="unknown", priority=1)
+    yield update("an active job", [], "JOB_NOT_IN_STATE", job_id="active", priority=1)
+
+
 def _schedule(what: str, fields: list[str], reason: str = "INVALID_FIELD", **said: Any) -> Bad:
     """An upsert of the schedule that is there, with a rule broken."""
     timetable = {} if said.keys() & {"cron", "every"} else {"cron": "@daily"}
@@ -451,5 +467,6 @@ def all_bad(scene: Scene) -> dict[str, list[Bad]]:
         "queue calls": [*bad_queue_calls()],
         "pages": [*bad_pages(scene), *bad_listings()],
         "bulk verbs": [*bad_bulks()],
+        "updates": [*bad_updates()],
         "schedules": [*bad_schedules(), *bad_schedule_calls(scene)],
     }

@@ -19,7 +19,7 @@ COMMANDS = {
     "serve": (BROKER, "Run the broker."),
     "work": (BROKER, "Work a queue's jobs with any program."),
     "add": (JOBS, "Add a job, or many."),
-    "jobs": (JOBS, "List, show, retry, cancel, promote and delete jobs."),
+    "jobs": (JOBS, "List, show, change, retry, cancel, promote and delete jobs."),
     "schedule": (JOBS, "Add, list, show, pause, resume, trigger and delete schedules."),
     "stats": (OPERATE, "Count the jobs of one queue, or of all."),
     "queues": (OPERATE, "List, show, pause, resume, drain, delete and configure queues."),

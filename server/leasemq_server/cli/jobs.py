@@ -1,7 +1,7 @@
-"""leasemq jobs list|show|retry|cancel|promote|delete|logs"""
+"""leasemq jobs list|show|update|retry|cancel|promote|delete|logs"""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -11,9 +11,10 @@ from leasemq_server.cli.connect import run
 from leasemq_server.cli.console import confirm, print_json, print_table, show
 from leasemq_server.cli.failure import EXIT_NOT_FOUND, Failure
 from leasemq_server.cli.job_view import COLUMNS, as_json_job, print_job, row
-from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue, Yes, duration, job_state
+from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue, Yes, duration, job_state, moment
+from leasemq_server.cli.payloads import read_payload
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show, retry, cancel, promote and delete jobs.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show, change, retry, cancel, promote and delete jobs.")
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 JobIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Jobs by id; or --all.")]
@@ -95,6 +96,51 @@ def show_(queue: Queue, job_id: JobId, address: Address = DEFAULT_ADDRESS, as_js
             print_json(as_json_job(job, with_payload=True))
         else:
             print_job(job)
+
+    run(address, do)
+
+
+@app.command()
+def update(
+    queue: Queue,
+    job_id: JobId,
+    payload: Annotated[str | None, typer.Argument(metavar="PAYLOAD", help="The new one: JSON; - reads standard input.")] = None,
+    *,
+    priority: Annotated[int | None, typer.Option(min=0, metavar="N", help="To the tail of this priority.")] = None,
+    run_time: Annotated[
+        datetime | None, typer.Option(parser=moment, metavar="TIME", help="Start no earlier than this; in the past: at once.")
+    ] = None,
+    delay: Annotated[
+        timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="Start no earlier than this from now.")
+    ] = None,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Change a job that is waiting or delayed.
+
+    Examples:
+    [cyan]leasemq jobs update email ID '{"to": "b@example.com"}'[/]
+    [cyan]leasemq jobs update email ID --priority 1[/]
+    [cyan]leasemq jobs update email ID --delay 2h[/]
+    """
+    if delay is not None and run_time is not None:
+        raise typer.BadParameter("give --delay or --run-time, not both", param_hint="--run-time")
+    changes: dict[str, Any] = {}
+    if payload is not None:
+        changes["payload"] = read_payload(payload, None, raw=False, content_type=None)[0]
+    if priority is not None:
+        changes["priority"] = priority
+    if delay is not None or run_time is not None:
+        changes["run_time"] = run_time if delay is None else datetime.now(UTC) + delay
+    if not changes:
+        raise typer.BadParameter("give a payload, --priority, --delay or --run-time", param_hint="PAYLOAD")
+
+    async def do(client: Client) -> None:
+        job = await client.admin.update_job(queue, job_id, **changes)
+        if as_json:
+            print_json(as_json_job(job, with_payload=True))
+        else:
+            print(f"changed {job.id} of {queue}: {job.state.name.lower()}")
 
     run(address, do)
 

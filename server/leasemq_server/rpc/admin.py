@@ -8,8 +8,10 @@ from leasemq.v1 import admin_pb2, job_pb2, worker_pb2
 from leasemq_server import __version__
 from leasemq_server.broker.broker import Broker
 from leasemq_server.broker.bulk import BulkCounts, JobFilter, Verb, apply_to_ids, apply_to_matches, delete_queue_step
+from leasemq_server.broker.changes import update_job
 from leasemq_server.errors import JobNotFoundError, QueueNotEmptyError, QueueNotFoundError
 from leasemq_server.jobs import limits
+from leasemq_server.jobs.changes import change_of
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.options import config_options
 from leasemq_server.jobs.pages import listing_of, page_parts, page_token
@@ -254,6 +256,18 @@ class AdminServicer:
             before_ms = await self._store.time_ms() - check.span(said.older_than, "filter.older_than")
         check.text(said.name, "filter.name", required=False)
         return JobFilter(state, before_ms, said.name, said.limit or None)
+
+    async def UpdateJob(self, request: admin_pb2.UpdateJobRequest, _: Any) -> admin_pb2.UpdateJobResponse:
+        check = Check()
+        check.queue(request.queue)
+        check.text(request.job_id, "job_id")
+        change = change_of(request, self._broker.settings.max_payload_bytes, check)
+        check.done()
+        await update_job(self._store, request.queue, request.job_id, change)
+        (stored,) = await self._store.read(request.queue, [request.job_id])
+        if stored is None:
+            raise JobNotFoundError(request.queue, request.job_id)
+        return admin_pb2.UpdateJobResponse(job=job_message(request.queue, stored))
 
     # -- workers and the server ----------------------------------------------------------------------------------
 

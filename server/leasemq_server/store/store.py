@@ -13,6 +13,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from leasemq_server.errors import DurabilityNotReachedError, StoreFullError, StoreUnavailableError
 from leasemq_server.store import keys
+from leasemq_server.store.changes import ChangeVerbs
 from leasemq_server.store.connect import Client
 from leasemq_server.store.deduplication import DeduplicationVerbs
 from leasemq_server.store.pipe import Pipe
@@ -95,7 +96,7 @@ def parse_plain(record: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-class Store(ScheduleVerbs, DeduplicationVerbs):
+class Store(ScheduleVerbs, DeduplicationVerbs, ChangeVerbs):
     """The domain's verbs over one client. `now_ms` lets tests own time: None is the store's own clock."""
 
     def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
 from leasemq import convert
-from leasemq.codec import to_duration
+from leasemq.codec import encode, to_duration, to_timestamp
 from leasemq.connection import Connection, Method
 from leasemq.model import Backoff, BulkResult, JobInfo, JobState, QueueInfo, Retention, Seconds, ServerInfo, Stats, WorkerStatus
 from leasemq.v1 import admin_pb2, job_pb2
@@ -251,6 +252,35 @@ class Admin:
                 request.page_token = page.next_page_token
                 if not request.page_token:
                     break
+
+    async def update_job(
+        self,
+        queue: str,
+        id: str,  # noqa: A002 - the contract's name
+        *,
+        payload: Any = UNSET,
+        priority: int | Unset = UNSET,
+        run_time: datetime | Unset | None = UNSET,
+    ) -> JobInfo:
+        """Change a job that is waiting or delayed, and return it.
+
+        payload: as for `Client.add`, but its content type stays: JSON for a job that was added with bytes is sent as bytes.
+        priority: moves a waiting job to the tail of its new one. run_time: a time to come delays it, one in the past, or None, lets
+        it start at once.
+        Errors: JobNotFound; JobNotInState (it has started); PayloadTooLarge. ValueError: nothing to change.
+        """
+        request = admin_pb2.UpdateJobRequest(queue=queue, job_id=id)
+        if payload is not UNSET:
+            request.payload = encode(payload, None)[0]
+        if not isinstance(priority, Unset):
+            request.priority = priority
+        if isinstance(run_time, datetime):
+            request.run_time.CopyFrom(to_timestamp(run_time))
+        named = {"payload": payload, "priority": priority, "run_time": run_time}
+        request.update_mask.paths.extend(name for name, value in named.items() if value is not UNSET)
+        if not request.update_mask.paths:
+            raise ValueError("nothing to change: give payload, priority or run_time")
+        return convert.job_info((await self._connection.call(self._connection.stubs.admin.UpdateJob, request)).job)
 
     async def workers(self, queue: str | None = None) -> AsyncIterator[WorkerStatus]:
         """Iterate over the workers that were heard of in the last minute, by id; queue: only those of this queue."""

@@ -100,6 +100,7 @@ class Admin:
     retry = _blocking(AsyncAdmin.retry)
     promote = _blocking(AsyncAdmin.promote)
     delete = _blocking(AsyncAdmin.delete)
+    update_job = _blocking(AsyncAdmin.update_job)
     server_info = _blocking(AsyncAdmin.server_info)
     queues = _listing(AsyncAdmin.queues)
     jobs = _listing(AsyncAdmin.jobs)

@@ -285,6 +285,28 @@ class DeleteJobsResponse(_message.Message):
     next_page_token: str
     def __init__(self, deleted_count: _Optional[int] = ..., not_found_count: _Optional[int] = ..., skipped_count: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class UpdateJobRequest(_message.Message):
+    __slots__ = ("queue", "job_id", "payload", "priority", "run_time", "update_mask")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    RUN_TIME_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    job_id: str
+    payload: bytes
+    priority: int
+    run_time: _timestamp_pb2.Timestamp
+    update_mask: _field_mask_pb2.FieldMask
+    def __init__(self, queue: _Optional[str] = ..., job_id: _Optional[str] = ..., payload: _Optional[bytes] = ..., priority: _Optional[int] = ..., run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class UpdateJobResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _job_pb2.Job
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+
 class Worker(_message.Message):
     __slots__ = ("info", "heartbeat_time", "poll_time")
     INFO_FIELD_NUMBER: _ClassVar[int]

@@ -100,6 +100,11 @@ class AdminServiceStub:
                 request_serializer=leasemq_dot_v1_dot_admin__pb2.DeleteJobsRequest.SerializeToString,
                 response_deserializer=leasemq_dot_v1_dot_admin__pb2.DeleteJobsResponse.FromString,
                 _registered_method=True)
+        self.UpdateJob = channel.unary_unary(
+                '/leasemq.v1.AdminService/UpdateJob',
+                request_serializer=leasemq_dot_v1_dot_admin__pb2.UpdateJobRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_admin__pb2.UpdateJobResponse.FromString,
+                _registered_method=True)
         self.ListWorkers = channel.unary_unary(
                 '/leasemq.v1.AdminService/ListWorkers',
                 request_serializer=leasemq_dot_v1_dot_admin__pb2.ListWorkersRequest.SerializeToString,
@@ -207,6 +212,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateJob(self, request, context):
+        """Changes a job that is WAITING or DELAYED. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListWorkers(self, request, context):
         """Lists the workers that were heard of in the last minute. A retry is safe.
         """
@@ -288,6 +300,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.DeleteJobs,
                     request_deserializer=leasemq_dot_v1_dot_admin__pb2.DeleteJobsRequest.FromString,
                     response_serializer=leasemq_dot_v1_dot_admin__pb2.DeleteJobsResponse.SerializeToString,
+            ),
+            'UpdateJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateJob,
+                    request_deserializer=leasemq_dot_v1_dot_admin__pb2.UpdateJobRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_admin__pb2.UpdateJobResponse.SerializeToString,
             ),
             'ListWorkers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWorkers,
@@ -652,6 +669,33 @@ class AdminService:
             '/leasemq.v1.AdminService/DeleteJobs',
             leasemq_dot_v1_dot_admin__pb2.DeleteJobsRequest.SerializeToString,
             leasemq_dot_v1_dot_admin__pb2.DeleteJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leasemq.v1.AdminService/UpdateJob',
+            leasemq_dot_v1_dot_admin__pb2.UpdateJobRequest.SerializeToString,
+            leasemq_dot_v1_dot_admin__pb2.UpdateJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1916,6 +1916,144 @@ func (x *DeleteJobsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Asks to change a job.
+type UpdateJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Required.
+	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Optional. The new payload; at most 1 MiB. Its content type stays.
+	Payload []byte `protobuf:"bytes,3,opt,name=payload,proto3,oneof" json:"payload,omitempty"`
+	// Optional. 0 to 2,097,151. A WAITING job whose priority changes goes to the tail of the new one.
+	Priority *uint32 `protobuf:"varint,4,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
+	// Optional. When it may start: a time to come makes it DELAYED until then, one in the past makes it WAITING at once.
+	RunTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=run_time,json=runTime,proto3" json:"run_time,omitempty"`
+	// Optional. Of payload, priority and run_time those to change; one that is named but not set goes back to its default: no payload, priority 0, at once.
+	// Default: those that are set.
+	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,6,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateJobRequest) Reset() {
+	*x = UpdateJobRequest{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateJobRequest) ProtoMessage() {}
+
+func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
+func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *UpdateJobRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *UpdateJobRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *UpdateJobRequest) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+func (x *UpdateJobRequest) GetPriority() uint32 {
+	if x != nil && x.Priority != nil {
+		return *x.Priority
+	}
+	return 0
+}
+
+func (x *UpdateJobRequest) GetRunTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RunTime
+	}
+	return nil
+}
+
+func (x *UpdateJobRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+// The job as it is now.
+type UpdateJobResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job.
+	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateJobResponse) Reset() {
+	*x = UpdateJobResponse{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateJobResponse) ProtoMessage() {}
+
+func (x *UpdateJobResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateJobResponse.ProtoReflect.Descriptor instead.
+func (*UpdateJobResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *UpdateJobResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
 // A worker as the server knows it.
 type Worker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1931,7 +2069,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2081,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2094,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{30}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Worker) GetInfo() *WorkerInfo {
@@ -1995,7 +2133,7 @@ type ListWorkersRequest struct {
 
 func (x *ListWorkersRequest) Reset() {
 	*x = ListWorkersRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2007,7 +2145,7 @@ func (x *ListWorkersRequest) String() string {
 func (*ListWorkersRequest) ProtoMessage() {}
 
 func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2020,7 +2158,7 @@ func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{31}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListWorkersRequest) GetQueue() string {
@@ -2057,7 +2195,7 @@ type ListWorkersResponse struct {
 
 func (x *ListWorkersResponse) Reset() {
 	*x = ListWorkersResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2069,7 +2207,7 @@ func (x *ListWorkersResponse) String() string {
 func (*ListWorkersResponse) ProtoMessage() {}
 
 func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2082,7 +2220,7 @@ func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{32}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListWorkersResponse) GetWorkers() []*Worker {
@@ -2108,7 +2246,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2120,7 +2258,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2133,7 +2271,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
 }
 
 // What the store is.
@@ -2161,7 +2299,7 @@ type StoreInfo struct {
 
 func (x *StoreInfo) Reset() {
 	*x = StoreInfo{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2173,7 +2311,7 @@ func (x *StoreInfo) String() string {
 func (*StoreInfo) ProtoMessage() {}
 
 func (x *StoreInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2186,7 +2324,7 @@ func (x *StoreInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
 func (*StoreInfo) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *StoreInfo) GetKind() string {
@@ -2266,7 +2404,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2278,7 +2416,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2291,7 +2429,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetServerInfoResponse) GetVersion() string {
@@ -2460,7 +2598,20 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\rdeleted_count\x18\x01 \x01(\rR\fdeletedCount\x12&\n" +
 	"\x0fnot_found_count\x18\x02 \x01(\rR\rnotFoundCount\x12#\n" +
 	"\rskipped_count\x18\x03 \x01(\rR\fskippedCount\x12&\n" +
-	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\xb0\x01\n" +
+	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\x8c\x02\n" +
+	"\x10UpdateJobRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1d\n" +
+	"\apayload\x18\x03 \x01(\fH\x00R\apayload\x88\x01\x01\x12\x1f\n" +
+	"\bpriority\x18\x04 \x01(\rH\x01R\bpriority\x88\x01\x01\x125\n" +
+	"\brun_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\arunTime\x12;\n" +
+	"\vupdate_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMaskB\n" +
+	"\n" +
+	"\b_payloadB\v\n" +
+	"\t_priority\"6\n" +
+	"\x11UpdateJobResponse\x12!\n" +
+	"\x03job\x18\x01 \x01(\v2\x0f.leasemq.v1.JobR\x03job\"\xb0\x01\n" +
 	"\x06Worker\x12*\n" +
 	"\x04info\x18\x01 \x01(\v2\x16.leasemq.v1.WorkerInfoR\x04info\x12A\n" +
 	"\x0eheartbeat_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rheartbeatTime\x127\n" +
@@ -2490,7 +2641,7 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x11max_payload_bytes\x18\x04 \x01(\x04R\x0fmaxPayloadBytes\x12$\n" +
 	"\x0emax_batch_size\x18\x05 \x01(\rR\fmaxBatchSize\x129\n" +
 	"\n" +
-	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime2\x97\t\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime2\xe1\t\n" +
 	"\fAdminService\x12E\n" +
 	"\bGetStats\x12\x1b.leasemq.v1.GetStatsRequest\x1a\x1c.leasemq.v1.GetStatsResponse\x12K\n" +
 	"\n" +
@@ -2508,7 +2659,8 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\tRetryJobs\x12\x1c.leasemq.v1.RetryJobsRequest\x1a\x1d.leasemq.v1.RetryJobsResponse\x12N\n" +
 	"\vPromoteJobs\x12\x1e.leasemq.v1.PromoteJobsRequest\x1a\x1f.leasemq.v1.PromoteJobsResponse\x12K\n" +
 	"\n" +
-	"DeleteJobs\x12\x1d.leasemq.v1.DeleteJobsRequest\x1a\x1e.leasemq.v1.DeleteJobsResponse\x12N\n" +
+	"DeleteJobs\x12\x1d.leasemq.v1.DeleteJobsRequest\x1a\x1e.leasemq.v1.DeleteJobsResponse\x12H\n" +
+	"\tUpdateJob\x12\x1c.leasemq.v1.UpdateJobRequest\x1a\x1d.leasemq.v1.UpdateJobResponse\x12N\n" +
 	"\vListWorkers\x12\x1e.leasemq.v1.ListWorkersRequest\x1a\x1f.leasemq.v1.ListWorkersResponse\x12T\n" +
 	"\rGetServerInfo\x12 .leasemq.v1.GetServerInfoRequest\x1a!.leasemq.v1.GetServerInfoResponseBJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
@@ -2525,7 +2677,7 @@ func file_leasemq_v1_admin_proto_rawDescGZIP() []byte {
 	return file_leasemq_v1_admin_proto_rawDescData
 }
 
-var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_leasemq_v1_admin_proto_goTypes = []any{
 	(*GetStatsRequest)(nil),       // 0: leasemq.v1.GetStatsRequest
 	(*GetStatsResponse)(nil),      // 1: leasemq.v1.GetStatsResponse
@@ -2557,89 +2709,96 @@ var file_leasemq_v1_admin_proto_goTypes = []any{
 	(*PromoteJobsResponse)(nil),   // 27: leasemq.v1.PromoteJobsResponse
 	(*DeleteJobsRequest)(nil),     // 28: leasemq.v1.DeleteJobsRequest
 	(*DeleteJobsResponse)(nil),    // 29: leasemq.v1.DeleteJobsResponse
-	(*Worker)(nil),                // 30: leasemq.v1.Worker
-	(*ListWorkersRequest)(nil),    // 31: leasemq.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),   // 32: leasemq.v1.ListWorkersResponse
-	(*GetServerInfoRequest)(nil),  // 33: leasemq.v1.GetServerInfoRequest
-	(*StoreInfo)(nil),             // 34: leasemq.v1.StoreInfo
-	(*GetServerInfoResponse)(nil), // 35: leasemq.v1.GetServerInfoResponse
-	(*QueueStats)(nil),            // 36: leasemq.v1.QueueStats
-	(*RetryPolicy)(nil),           // 37: leasemq.v1.RetryPolicy
-	(*Retention)(nil),             // 38: leasemq.v1.Retention
-	(*fieldmaskpb.FieldMask)(nil), // 39: google.protobuf.FieldMask
-	(JobState)(0),                 // 40: leasemq.v1.JobState
-	(*Job)(nil),                   // 41: leasemq.v1.Job
-	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
-	(*WorkerInfo)(nil),            // 43: leasemq.v1.WorkerInfo
-	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
-	(Durability)(0),               // 45: leasemq.v1.Durability
+	(*UpdateJobRequest)(nil),      // 30: leasemq.v1.UpdateJobRequest
+	(*UpdateJobResponse)(nil),     // 31: leasemq.v1.UpdateJobResponse
+	(*Worker)(nil),                // 32: leasemq.v1.Worker
+	(*ListWorkersRequest)(nil),    // 33: leasemq.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),   // 34: leasemq.v1.ListWorkersResponse
+	(*GetServerInfoRequest)(nil),  // 35: leasemq.v1.GetServerInfoRequest
+	(*StoreInfo)(nil),             // 36: leasemq.v1.StoreInfo
+	(*GetServerInfoResponse)(nil), // 37: leasemq.v1.GetServerInfoResponse
+	(*QueueStats)(nil),            // 38: leasemq.v1.QueueStats
+	(*RetryPolicy)(nil),           // 39: leasemq.v1.RetryPolicy
+	(*Retention)(nil),             // 40: leasemq.v1.Retention
+	(*fieldmaskpb.FieldMask)(nil), // 41: google.protobuf.FieldMask
+	(JobState)(0),                 // 42: leasemq.v1.JobState
+	(*Job)(nil),                   // 43: leasemq.v1.Job
+	(*durationpb.Duration)(nil),   // 44: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
+	(*WorkerInfo)(nil),            // 46: leasemq.v1.WorkerInfo
+	(Durability)(0),               // 47: leasemq.v1.Durability
 }
 var file_leasemq_v1_admin_proto_depIdxs = []int32{
-	36, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
-	37, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
-	38, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
-	38, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
+	38, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
+	39, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
+	40, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
+	40, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
 	2,  // 4: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
-	36, // 5: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
+	38, // 5: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
 	3,  // 6: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
 	3,  // 7: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
 	2,  // 8: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
-	39, // 9: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	41, // 9: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
 	3,  // 10: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
-	40, // 11: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
-	39, // 12: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
-	41, // 13: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
-	40, // 14: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
-	42, // 15: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
+	42, // 11: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
+	41, // 12: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	43, // 13: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
+	42, // 14: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
+	44, // 15: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
 	22, // 16: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
 	23, // 17: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
 	22, // 18: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
 	23, // 19: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
 	22, // 20: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
 	23, // 21: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	43, // 22: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
-	44, // 23: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
-	44, // 24: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
-	30, // 25: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
-	45, // 26: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
-	45, // 27: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
-	34, // 28: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
-	44, // 29: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	0,  // 30: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
-	4,  // 31: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
-	6,  // 32: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
-	8,  // 33: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
-	10, // 34: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
-	12, // 35: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
-	14, // 36: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
-	16, // 37: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
-	18, // 38: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
-	20, // 39: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
-	24, // 40: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
-	26, // 41: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
-	28, // 42: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
-	31, // 43: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
-	33, // 44: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
-	1,  // 45: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
-	5,  // 46: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
-	7,  // 47: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
-	9,  // 48: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
-	11, // 49: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
-	13, // 50: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
-	15, // 51: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
-	17, // 52: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
-	19, // 53: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
-	21, // 54: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
-	25, // 55: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
-	27, // 56: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
-	29, // 57: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
-	32, // 58: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
-	35, // 59: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
-	45, // [45:60] is the sub-list for method output_type
-	30, // [30:45] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	45, // 22: leasemq.v1.UpdateJobRequest.run_time:type_name -> google.protobuf.Timestamp
+	41, // 23: leasemq.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
+	43, // 24: leasemq.v1.UpdateJobResponse.job:type_name -> leasemq.v1.Job
+	46, // 25: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
+	45, // 26: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
+	45, // 27: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
+	32, // 28: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
+	47, // 29: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
+	47, // 30: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
+	36, // 31: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
+	45, // 32: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	0,  // 33: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
+	4,  // 34: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
+	6,  // 35: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
+	8,  // 36: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
+	10, // 37: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
+	12, // 38: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
+	14, // 39: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
+	16, // 40: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
+	18, // 41: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
+	20, // 42: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
+	24, // 43: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
+	26, // 44: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
+	28, // 45: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
+	30, // 46: leasemq.v1.AdminService.UpdateJob:input_type -> leasemq.v1.UpdateJobRequest
+	33, // 47: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
+	35, // 48: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
+	1,  // 49: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
+	5,  // 50: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
+	7,  // 51: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
+	9,  // 52: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
+	11, // 53: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
+	13, // 54: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
+	15, // 55: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
+	17, // 56: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
+	19, // 57: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
+	21, // 58: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
+	25, // 59: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
+	27, // 60: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
+	29, // 61: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
+	31, // 62: leasemq.v1.AdminService.UpdateJob:output_type -> leasemq.v1.UpdateJobResponse
+	34, // 63: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
+	37, // 64: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
+	49, // [49:65] is the sub-list for method output_type
+	33, // [33:49] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_admin_proto_init() }
@@ -2662,13 +2821,14 @@ func file_leasemq_v1_admin_proto_init() {
 		(*DeleteJobsRequest_JobIds)(nil),
 		(*DeleteJobsRequest_Filter)(nil),
 	}
+	file_leasemq_v1_admin_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_admin_proto_rawDesc), len(file_leasemq_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
