@@ -194,6 +194,15 @@ def bad_leases() -> Iterator[Bad]:
     many = worker.BatchLeaseJobsRequest(queues=["q"], worker_id="w", max_jobs=1001)
     yield Bad("1,001 jobs", "worker.BatchLeaseJobs", many, ["max_jobs"])
 
+    def batch(name: str, fields: list[str], **said: Any) -> Bad:
+        request = worker.BatchLeaseJobsRequest(**{"queues": ["q"], "worker_id": "w", "max_jobs": 5, **said})
+        return Bad(f"batch lease: {name}", "worker.BatchLeaseJobs", request, fields)
+
+    yield batch("more than the most", ["min_jobs"], min_jobs=6, linger=seconds(1))
+    for span in (NEGATIVE, HUGE, MIXED, seconds(10.001)):
+        yield batch(f"linger of {span.seconds} s", ["linger"], linger=span, lease_duration=seconds(60))
+    yield batch("linger of most of the lease", ["linger"], linger=seconds(0.501), lease_duration=seconds(1))
+
 
 def bad_tokens(scene: Scene) -> Iterator[Bad]:
     nonce, queue, _ = scene.token.split("/")
@@ -261,6 +270,9 @@ def bad_worker_calls(scene: Scene) -> Iterator[Bad]:
     yield beat("empty token", ["lease_tokens[1]"], {}, lease_tokens=[scene.token, ""])
     for span in (seconds(0.5), seconds(43_201), NEGATIVE):
         yield beat(f"lease of {span.seconds} s", ["lease_duration"], {}, lease_tokens=[scene.token], lease_duration=span)
+    yield beat("checkpoint of no lease named", ["checkpoints"], {}, checkpoints={scene.token: b"x"})
+    large = {scene.token: b"x" * 16_385}
+    yield beat("large checkpoint", ["checkpoints"], {}, lease_tokens=[scene.token], checkpoints=large)
     for rpc, request in (("worker.WatchWorker", worker.WatchWorkerRequest), ("worker.DrainWorker", worker.DrainWorkerRequest)):
         yield Bad("nobody", rpc, request(), ["worker_id"])
         yield Bad("long worker", rpc, request(worker_id=LONG), ["worker_id"])

@@ -1,6 +1,7 @@
-"""The store's verbs for changing one job: a part of `Store`."""
+"""The store's verbs for changing one job, and for its checkpoint: a part of `Store`."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from leasemq_server.store import keys
@@ -37,3 +38,7 @@ class ChangeVerbs(ABC):
             run_ms="" if run_ms is None else run_ms,
         )
         return word.decode(), state[0].decode() if state else ""
+
+    async def checkpoint(self, queue: str, items: Sequence[tuple[str, str, bytes]]) -> list[bool]:
+        """Stores checkpoints, each (job id, nonce, bytes); False where the lease is lost."""
+        return [bool(word == b"OK") for word in await self._run("checkpoint", queue, items)]

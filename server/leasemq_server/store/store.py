@@ -506,14 +506,23 @@ def _leased(
     start_ms: int, expire_ms: bytes, ids: list[bytes], nonces: list[bytes], blobs: list[bytes], others: list[list[Any]]
 ) -> list[LeasedJob]:
     """The leases of one request: all at their first, plain lease but the others, which say what is different."""
-    expire = int(expire_ms)
+    plainly = int(expire_ms)
     leased = [
-        LeasedJob(job_id.decode(), nonce.decode(), blob, 1, expire, 0, 0, start_ms)
+        LeasedJob(job_id.decode(), nonce.decode(), blob, 1, plainly, 0, 0, start_ms)
         for job_id, nonce, blob in zip(ids, nonces, blobs, strict=True)
     ]
     for index, *numbers in others:
         job = leased[index]
-        leased[index] = LeasedJob(job.id, job.nonce, job.blob, *map(_ms, numbers))
+        attempt, expire, lease_expirations, failures, started = map(_ms, numbers[:5])
+        checkpoint = b"".join(numbers[5:])  # the sixth, where there is one
+        leased[index] = job._replace(
+            attempt=attempt,
+            expire_ms=expire,
+            lease_expirations=lease_expirations,
+            failure_count=failures,
+            start_ms=started,
+            checkpoint=checkpoint,
+        )
     return leased
 
 

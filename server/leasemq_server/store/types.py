@@ -59,6 +59,7 @@ class LeasedJob(NamedTuple):
     lease_expirations: int
     failure_count: int
     start_ms: int
+    checkpoint: bytes = b""
 
 
 class LeaseReply(NamedTuple):
@@ -78,10 +79,15 @@ class Lot(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where leases came from: a queue, and the script call that made them."""
+    """Where leases came from.
+
+    A queue, the script call that made them, and the request that they were made for, where it is not the lease call's own: a
+    call that waits for more jobs makes several.
+    """
 
     queue: str
     call: str
+    request_id: str = ""
 
 
 class Outcome(NamedTuple):

@@ -265,8 +265,8 @@ class Admin:
         """Change a job that is waiting or delayed, and return it.
 
         payload: as for `Client.add`, but its content type stays: JSON for a job that was added with bytes is sent as bytes.
-        priority: moves a waiting job to the tail of its new one. run_time: a time to come delays it, one in the past, or None, lets
-        it start at once.
+        priority: moves a waiting job to the tail of its new one. run_time: a time to come delays it; one in the past, or None,
+        lets it start at once.
         Errors: JobNotFound; JobNotInState (it has started); PayloadTooLarge. ValueError: nothing to change.
         """
         request = admin_pb2.UpdateJobRequest(queue=queue, job_id=id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Stop(Enum):
 class Attempt:
     """One lease in this worker's hands: the job, the handler's task, and until when it is ours by the monotonic clock."""
 
-    __slots__ = ("expires_at", "is_async", "job", "running", "stop", "task", "token")
+    __slots__ = ("expires_at", "is_async", "job", "peers", "running", "stop", "task", "token")
 
     def __init__(self, job: Job, expires_at: float) -> None:
         self.job = job
@@ -44,6 +45,8 @@ class Attempt:
         self.is_async = False
         self.stop: Stop | None = None
         self.task: asyncio.Task[None] | None = None
+        self.peers: Sequence[Attempt] = ()
+        """Those of its batch, itself too; none when the handler has it alone."""
 
 
 class Outcome:

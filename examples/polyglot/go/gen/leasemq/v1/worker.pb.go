@@ -154,6 +154,8 @@ type Lease struct {
 	LeaseExpireTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=lease_expire_time,json=leaseExpireTime,proto3" json:"lease_expire_time,omitempty"`
 	// How long the lease was made for: time from receipt, for workers whose clock is not the store's.
 	LeaseDuration *durationpb.Duration `protobuf:"bytes,5,opt,name=lease_duration,json=leaseDuration,proto3" json:"lease_duration,omitempty"`
+	// What an attempt before this one stored last by Heartbeat: where this one may go on. Empty when none did.
+	Checkpoint    []byte `protobuf:"bytes,6,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -219,6 +221,13 @@ func (x *Lease) GetLeaseExpireTime() *timestamppb.Timestamp {
 func (x *Lease) GetLeaseDuration() *durationpb.Duration {
 	if x != nil {
 		return x.LeaseDuration
+	}
+	return nil
+}
+
+func (x *Lease) GetCheckpoint() []byte {
+	if x != nil {
+		return x.Checkpoint
 	}
 	return nil
 }
@@ -365,7 +374,12 @@ type BatchLeaseJobsRequest struct {
 	// Optional. As in LeaseJobRequest.
 	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Optional. 1 to 1,000; default 1.
-	MaxJobs       uint32 `protobuf:"varint,6,opt,name=max_jobs,json=maxJobs,proto3" json:"max_jobs,omitempty"`
+	MaxJobs uint32 `protobuf:"varint,6,opt,name=max_jobs,json=maxJobs,proto3" json:"max_jobs,omitempty"`
+	// Optional. How many jobs are worth waiting for, 1 to max_jobs; default max_jobs with a linger, else 1.
+	MinJobs uint32 `protobuf:"varint,7,opt,name=min_jobs,json=minJobs,proto3" json:"min_jobs,omitempty"`
+	// Optional. How long to wait for min_jobs once there is a first job, even beyond wait_duration; 0 to 10 s, at most half of lease_duration; default 0: not
+	// at all. The leases count from when each was made.
+	Linger        *durationpb.Duration `protobuf:"bytes,8,opt,name=linger,proto3" json:"linger,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -440,6 +454,20 @@ func (x *BatchLeaseJobsRequest) GetMaxJobs() uint32 {
 		return x.MaxJobs
 	}
 	return 0
+}
+
+func (x *BatchLeaseJobsRequest) GetMinJobs() uint32 {
+	if x != nil {
+		return x.MinJobs
+	}
+	return 0
+}
+
+func (x *BatchLeaseJobsRequest) GetLinger() *durationpb.Duration {
+	if x != nil {
+		return x.Linger
+	}
+	return nil
 }
 
 // The leases.
@@ -1475,6 +1503,9 @@ type HeartbeatRequest struct {
 	LeaseTokens []string `protobuf:"bytes,2,rep,name=lease_tokens,json=leaseTokens,proto3" json:"lease_tokens,omitempty"`
 	// Optional. How long from now; 1 s to 12 h; default 30 s; never beyond the attempt's timeout.
 	LeaseDuration *durationpb.Duration `protobuf:"bytes,3,opt,name=lease_duration,json=leaseDuration,proto3" json:"lease_duration,omitempty"`
+	// Optional. By lease_token, which must be among lease_tokens: where the next attempt may go on, at most 16 KiB each, in place of the one before. Its
+	// Lease has it, until the job has completed. Not stored when the lease is LOST.
+	Checkpoints   map[string][]byte `protobuf:"bytes,4,rep,name=checkpoints,proto3" json:"checkpoints,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1526,6 +1557,13 @@ func (x *HeartbeatRequest) GetLeaseTokens() []string {
 func (x *HeartbeatRequest) GetLeaseDuration() *durationpb.Duration {
 	if x != nil {
 		return x.LeaseDuration
+	}
+	return nil
+}
+
+func (x *HeartbeatRequest) GetCheckpoints() map[string][]byte {
+	if x != nil {
+		return x.Checkpoints
 	}
 	return nil
 }
@@ -2181,14 +2219,17 @@ var File_leasemq_v1_worker_proto protoreflect.FileDescriptor
 const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"\x17leasemq/v1/worker.proto\x12\n" +
-	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x14leasemq/v1/job.proto\"\xef\x01\n" +
+	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x14leasemq/v1/job.proto\"\x8f\x02\n" +
 	"\x05Lease\x12\x1f\n" +
 	"\vlease_token\x18\x01 \x01(\tR\n" +
 	"leaseToken\x12!\n" +
 	"\x03job\x18\x02 \x01(\v2\x0f.leasemq.v1.JobR\x03job\x12\x18\n" +
 	"\aattempt\x18\x03 \x01(\rR\aattempt\x12F\n" +
 	"\x11lease_expire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x0fleaseExpireTime\x12@\n" +
-	"\x0elease_duration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\rleaseDuration\"\xe7\x01\n" +
+	"\x0elease_duration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\rleaseDuration\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x06 \x01(\fR\n" +
+	"checkpoint\"\xe7\x01\n" +
 	"\x0fLeaseJobRequest\x12\x16\n" +
 	"\x06queues\x18\x01 \x03(\tR\x06queues\x12\x1b\n" +
 	"\tworker_id\x18\x02 \x01(\tR\bworkerId\x12@\n" +
@@ -2197,7 +2238,7 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tR\trequestId\";\n" +
 	"\x10LeaseJobResponse\x12'\n" +
-	"\x05lease\x18\x01 \x01(\v2\x11.leasemq.v1.LeaseR\x05lease\"\x88\x02\n" +
+	"\x05lease\x18\x01 \x01(\v2\x11.leasemq.v1.LeaseR\x05lease\"\xd6\x02\n" +
 	"\x15BatchLeaseJobsRequest\x12\x16\n" +
 	"\x06queues\x18\x01 \x03(\tR\x06queues\x12\x1b\n" +
 	"\tworker_id\x18\x02 \x01(\tR\bworkerId\x12@\n" +
@@ -2205,7 +2246,9 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\rwait_duration\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\fwaitDuration\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tR\trequestId\x12\x19\n" +
-	"\bmax_jobs\x18\x06 \x01(\rR\amaxJobs\"C\n" +
+	"\bmax_jobs\x18\x06 \x01(\rR\amaxJobs\x12\x19\n" +
+	"\bmin_jobs\x18\a \x01(\rR\aminJobs\x121\n" +
+	"\x06linger\x18\b \x01(\v2\x19.google.protobuf.DurationR\x06linger\"C\n" +
 	"\x16BatchLeaseJobsResponse\x12)\n" +
 	"\x06leases\x18\x01 \x03(\v2\x11.leasemq.v1.LeaseR\x06leases\"}\n" +
 	"\x12CompleteJobRequest\x12\x1f\n" +
@@ -2274,11 +2317,15 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"sdkVersion\x12\x16\n" +
 	"\x06queues\x18\x06 \x03(\tR\x06queues\x12 \n" +
 	"\vconcurrency\x18\a \x01(\rR\vconcurrency\x12\x18\n" +
-	"\arunning\x18\b \x01(\rR\arunning\"\xa7\x01\n" +
+	"\arunning\x18\b \x01(\rR\arunning\"\xb8\x02\n" +
 	"\x10HeartbeatRequest\x12.\n" +
 	"\x06worker\x18\x01 \x01(\v2\x16.leasemq.v1.WorkerInfoR\x06worker\x12!\n" +
 	"\flease_tokens\x18\x02 \x03(\tR\vleaseTokens\x12@\n" +
-	"\x0elease_duration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\rleaseDuration\"\xaa\x01\n" +
+	"\x0elease_duration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\rleaseDuration\x12O\n" +
+	"\vcheckpoints\x18\x04 \x03(\v2-.leasemq.v1.HeartbeatRequest.CheckpointsEntryR\vcheckpoints\x1a>\n" +
+	"\x10CheckpointsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\xaa\x01\n" +
 	"\x0eLeaseHeartbeat\x12\x1f\n" +
 	"\vlease_token\x18\x01 \x01(\tR\n" +
 	"leaseToken\x12/\n" +
@@ -2356,7 +2403,7 @@ func file_leasemq_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemq_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leasemq_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_leasemq_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_leasemq_v1_worker_proto_goTypes = []any{
 	(LeaseStatus)(0),               // 0: leasemq.v1.LeaseStatus
 	(WorkerDirective)(0),           // 1: leasemq.v1.WorkerDirective
@@ -2393,81 +2440,84 @@ var file_leasemq_v1_worker_proto_goTypes = []any{
 	(*AppendLogsResponse)(nil),     // 32: leasemq.v1.AppendLogsResponse
 	(*DrainWorkerRequest)(nil),     // 33: leasemq.v1.DrainWorkerRequest
 	(*DrainWorkerResponse)(nil),    // 34: leasemq.v1.DrainWorkerResponse
-	(*Job)(nil),                    // 35: leasemq.v1.Job
-	(*timestamppb.Timestamp)(nil),  // 36: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 37: google.protobuf.Duration
-	(JobState)(0),                  // 38: leasemq.v1.JobState
-	(*Failure)(nil),                // 39: leasemq.v1.Failure
-	(*status.Status)(nil),          // 40: google.rpc.Status
-	(*structpb.Value)(nil),         // 41: google.protobuf.Value
+	nil,                            // 35: leasemq.v1.HeartbeatRequest.CheckpointsEntry
+	(*Job)(nil),                    // 36: leasemq.v1.Job
+	(*timestamppb.Timestamp)(nil),  // 37: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 38: google.protobuf.Duration
+	(JobState)(0),                  // 39: leasemq.v1.JobState
+	(*Failure)(nil),                // 40: leasemq.v1.Failure
+	(*status.Status)(nil),          // 41: google.rpc.Status
+	(*structpb.Value)(nil),         // 42: google.protobuf.Value
 }
 var file_leasemq_v1_worker_proto_depIdxs = []int32{
-	35, // 0: leasemq.v1.Lease.job:type_name -> leasemq.v1.Job
-	36, // 1: leasemq.v1.Lease.lease_expire_time:type_name -> google.protobuf.Timestamp
-	37, // 2: leasemq.v1.Lease.lease_duration:type_name -> google.protobuf.Duration
-	37, // 3: leasemq.v1.LeaseJobRequest.lease_duration:type_name -> google.protobuf.Duration
-	37, // 4: leasemq.v1.LeaseJobRequest.wait_duration:type_name -> google.protobuf.Duration
+	36, // 0: leasemq.v1.Lease.job:type_name -> leasemq.v1.Job
+	37, // 1: leasemq.v1.Lease.lease_expire_time:type_name -> google.protobuf.Timestamp
+	38, // 2: leasemq.v1.Lease.lease_duration:type_name -> google.protobuf.Duration
+	38, // 3: leasemq.v1.LeaseJobRequest.lease_duration:type_name -> google.protobuf.Duration
+	38, // 4: leasemq.v1.LeaseJobRequest.wait_duration:type_name -> google.protobuf.Duration
 	2,  // 5: leasemq.v1.LeaseJobResponse.lease:type_name -> leasemq.v1.Lease
-	37, // 6: leasemq.v1.BatchLeaseJobsRequest.lease_duration:type_name -> google.protobuf.Duration
-	37, // 7: leasemq.v1.BatchLeaseJobsRequest.wait_duration:type_name -> google.protobuf.Duration
-	2,  // 8: leasemq.v1.BatchLeaseJobsResponse.leases:type_name -> leasemq.v1.Lease
-	38, // 9: leasemq.v1.CompleteJobResponse.state:type_name -> leasemq.v1.JobState
-	39, // 10: leasemq.v1.FailJobRequest.failure:type_name -> leasemq.v1.Failure
-	37, // 11: leasemq.v1.FailJobRequest.retry_delay:type_name -> google.protobuf.Duration
-	38, // 12: leasemq.v1.FailJobResponse.next_state:type_name -> leasemq.v1.JobState
-	36, // 13: leasemq.v1.FailJobResponse.next_run_time:type_name -> google.protobuf.Timestamp
-	37, // 14: leasemq.v1.ReleaseJobRequest.delay:type_name -> google.protobuf.Duration
-	38, // 15: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
-	39, // 16: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
-	37, // 17: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
-	37, // 18: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
-	13, // 19: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
-	14, // 20: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
-	15, // 21: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
-	16, // 22: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
-	38, // 23: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
-	36, // 24: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
-	18, // 25: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
-	40, // 26: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
-	19, // 27: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
-	21, // 28: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
-	37, // 29: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
-	0,  // 30: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
-	36, // 31: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
-	23, // 32: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
-	1,  // 33: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
-	0,  // 34: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
-	26, // 35: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
-	1,  // 36: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
-	27, // 37: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
-	41, // 38: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
-	3,  // 39: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
-	5,  // 40: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
-	7,  // 41: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
-	9,  // 42: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
-	11, // 43: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
-	17, // 44: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
-	22, // 45: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
-	25, // 46: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
-	29, // 47: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
-	31, // 48: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
-	33, // 49: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
-	4,  // 50: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
-	6,  // 51: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
-	8,  // 52: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
-	10, // 53: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
-	12, // 54: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
-	20, // 55: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
-	24, // 56: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
-	28, // 57: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
-	30, // 58: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
-	32, // 59: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
-	34, // 60: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
-	50, // [50:61] is the sub-list for method output_type
-	39, // [39:50] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	38, // 6: leasemq.v1.BatchLeaseJobsRequest.lease_duration:type_name -> google.protobuf.Duration
+	38, // 7: leasemq.v1.BatchLeaseJobsRequest.wait_duration:type_name -> google.protobuf.Duration
+	38, // 8: leasemq.v1.BatchLeaseJobsRequest.linger:type_name -> google.protobuf.Duration
+	2,  // 9: leasemq.v1.BatchLeaseJobsResponse.leases:type_name -> leasemq.v1.Lease
+	39, // 10: leasemq.v1.CompleteJobResponse.state:type_name -> leasemq.v1.JobState
+	40, // 11: leasemq.v1.FailJobRequest.failure:type_name -> leasemq.v1.Failure
+	38, // 12: leasemq.v1.FailJobRequest.retry_delay:type_name -> google.protobuf.Duration
+	39, // 13: leasemq.v1.FailJobResponse.next_state:type_name -> leasemq.v1.JobState
+	37, // 14: leasemq.v1.FailJobResponse.next_run_time:type_name -> google.protobuf.Timestamp
+	38, // 15: leasemq.v1.ReleaseJobRequest.delay:type_name -> google.protobuf.Duration
+	39, // 16: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
+	40, // 17: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
+	38, // 18: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
+	38, // 19: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
+	13, // 20: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
+	14, // 21: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
+	15, // 22: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
+	16, // 23: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
+	39, // 24: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
+	37, // 25: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
+	18, // 26: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
+	41, // 27: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
+	19, // 28: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
+	21, // 29: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
+	38, // 30: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
+	35, // 31: leasemq.v1.HeartbeatRequest.checkpoints:type_name -> leasemq.v1.HeartbeatRequest.CheckpointsEntry
+	0,  // 32: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
+	37, // 33: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
+	23, // 34: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
+	1,  // 35: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
+	0,  // 36: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
+	26, // 37: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
+	1,  // 38: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
+	27, // 39: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
+	42, // 40: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
+	3,  // 41: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
+	5,  // 42: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
+	7,  // 43: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
+	9,  // 44: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
+	11, // 45: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
+	17, // 46: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
+	22, // 47: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
+	25, // 48: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
+	29, // 49: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
+	31, // 50: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
+	33, // 51: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
+	4,  // 52: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
+	6,  // 53: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
+	8,  // 54: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
+	10, // 55: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
+	12, // 56: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
+	20, // 57: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
+	24, // 58: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
+	28, // 59: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
+	30, // 60: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
+	32, // 61: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
+	34, // 62: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
+	52, // [52:63] is the sub-list for method output_type
+	41, // [41:52] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_worker_proto_init() }
@@ -2496,7 +2546,7 @@ func file_leasemq_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_worker_proto_rawDesc), len(file_leasemq_v1_worker_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
