@@ -403,3 +403,11 @@ async def test_a_retry_gets_all_of_the_leases_again(desk: Desk) -> None:
     await desk.add("d")
     assert await soon(desk.lease(request_id="r", **BATCH)) == ["a", "b", "c"]
     assert await active(desk) == 3
+
+
+async def test_calls_that_one_script_call_left_out_are_served_by_the_next(desk: Desk) -> None:
+    """A call gives out 250 leases at most of jobs with a timeout; no caller is told that there is nothing."""
+    ids = [f"job-{number}" for number in range(600)]
+    await desk.store.add("email", [NewJob(job_id, b"", '{"to":60000}') for job_id in ids], Durability.MEMORY)
+    leased = await asyncio.gather(*(desk.lease(f"w{number}", wait_ms=0, queues=["email"]) for number in range(600)))
+    assert sorted(job_id for (job_id,) in leased) == sorted(ids)

@@ -15,6 +15,10 @@ class ChangeVerbs(ABC):
         """Runs a script."""
 
     @abstractmethod
+    async def _run_in_parts(self, name: str, queue: str, items: Sequence[Sequence[Any]], **args: Any) -> list[Any]:
+        """Runs a script, several times if there are many items."""
+
+    @abstractmethod
     async def _command(self, *command: Any) -> Any:
         """Runs a command."""
 
@@ -41,4 +45,4 @@ class ChangeVerbs(ABC):
 
     async def checkpoint(self, queue: str, items: Sequence[tuple[str, str, bytes]]) -> list[bool]:
         """Stores checkpoints, each (job id, nonce, bytes); False where the lease is lost."""
-        return [bool(word == b"OK") for word in await self._run("checkpoint", queue, items)]
+        return [bool(word == b"OK") for word in await self._run_in_parts("checkpoint", queue, items)]

@@ -7,7 +7,7 @@
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
 local head = string.format('%.0f', now)
-local soonest
+local soonest, expiring, first_expiry = nil, {}, nil
 local keyed = false -- whether a job has a deduplication key
 
 -- Most batches are of new ids: they are stored by one command.
@@ -29,6 +29,7 @@ local all_new = store_if_all_new()
 local by_key -- what to answer for a job that is not to be added because of its key; else, whether it takes the place of another
 if keyed then
   -- INLINE: dedup
+  redis.call('HSET', meta, 'keyed', 1)
   by_key = function(id, spec_bytes, options, own, delay_ms, run_ms)
     if redis.call('EXISTS', spec .. id) == 1 then return nil end
     local holder, replaced, state = deduplicate(id, spec_bytes, options, own, delay_ms, run_ms, now)
@@ -42,11 +43,19 @@ local function store_if_new(id, spec_bytes, options)
   return redis.call('SET', spec .. id, head .. options .. '\n' .. spec_bytes, 'NX')
 end
 
+-- Most jobs of a batch have the same options.
+local decoded = {}
+local function decoded_options(options)
+  if options == '' then return nil end
+  decoded[options] = decoded[options] or cjson.decode(options)
+  return decoded[options]
+end
+
 local results, to_wait, to_delay, twins = {}, {}, {}, {}
 local added, tail, plainly = 0, nil, true
 
 for i, id, spec_bytes, options, delay_ms, run_ms in items() do
-  local own = options ~= '' and cjson.decode(options) or nil
+  local own = decoded_options(options)
   local kept, replaces
   if own and own.dd then kept, replaces = by_key(id, spec_bytes, options, own.dd, delay_ms, run_ms) end
   if kept then
@@ -59,9 +68,13 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
     plainly = false
   else
     added = added + 1
-    if own and own.tl then
+    if own and own.tl and own.dd then -- at once, as its place in `delayed` below
       wake_at(expiry, now + own.tl)
       redis.call('ZADD', expiry, now + own.tl, id)
+    elseif own and own.tl then
+      expiring[#expiring + 1] = now + own.tl
+      expiring[#expiring + 1] = id
+      first_expiry = math.min(first_expiry or now + own.tl, now + own.tl)
     end
     local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
     if ms > now then
@@ -93,6 +106,10 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
   end
 end
 
+if #expiring > 0 then
+  wake_at(expiry, first_expiry)
+  redis.call('ZADD', expiry, unpack(expiring))
+end
 if #to_wait > 0 then
   wake_if_first()
   redis.call('ZADD', wait, unpack(to_wait))

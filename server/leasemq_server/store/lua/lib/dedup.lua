@@ -9,11 +9,11 @@ local function is_unfinished(state) return state and state ~= 'completed' and st
 
 local function has_started(id) return redis.call('HEXISTS', job .. id, 'ls') == 1 or redis.call('EXISTS', run .. id) == 1 end
 
--- The job that holds the key, and its state; or nothing.
+-- The job that holds the key, and its state; or nothing, and whether there is no record at all.
 local function holder_of(key, now)
   local h = redis.call('HMGET', dedup .. key, unpack(HELD_FIELDS))
   local id, mode, free_at, next_id = h[1], h[2], tonumber(h[3]), h[4]
-  if not id then return nil end
+  if not id then return nil, nil, true end
   local state = state_of(id)
   if next_id and is_unfinished(state) then return id, state end
   if free_at and now >= free_at then return nil end
@@ -22,15 +22,14 @@ local function holder_of(key, now)
   if is_unfinished(state) then return id, state end
 end
 
-local function take_key(id, own, now)
+local function take_key(id, own, now, is_new)
   local record = dedup .. own.k
-  redis.call('DEL', record)
+  if not is_new then redis.call('DEL', record) end
   redis.call('HSET', record, 'j', id, 'm', own.m)
   if own.t then
     redis.call('HSET', record, 'u', string.format('%.0f', now + own.t))
     redis.call('PEXPIRE', record, own.t + KEEP_MS)
   end
-  redis.call('HSET', meta, 'keyed', 1)
 end
 
 local function keep_aside(key, id, spec_bytes, options, delay_ms, run_ms)
@@ -49,11 +48,11 @@ local function take_out_delayed(id)
 end
 
 -- Whether a new job (its id does not exist) with such a key is to be added: nil if so, plainly; the id of the job whose place it has taken, and true; or
--- the id and the state of the job that holds the key, and false.
+-- the id of the job that holds the key, false, and its state. The caller sets `keyed` in meta.
 local function deduplicate(id, spec_bytes, options, own, delay_ms, run_ms, now)
-  local holder, state = holder_of(own.k, now)
+  local holder, state, is_new = holder_of(own.k, now)
   if not holder then
-    take_key(id, own, now)
+    take_key(id, own, now, is_new)
     return nil
   end
   if own.m == 'd' and state == 'delayed' and not has_started(holder) then
