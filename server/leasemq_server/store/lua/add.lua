@@ -26,18 +26,6 @@ end
 
 local all_new = store_if_all_new()
 
-local by_key -- what to answer for a job that is not to be added because of its key; else, whether it takes the place of another
-if keyed then
-  -- INLINE: dedup
-  redis.call('HSET', meta, 'keyed', 1)
-  by_key = function(id, spec_bytes, options, own, delay_ms, run_ms)
-    if redis.call('EXISTS', spec .. id) == 1 then return nil end
-    local holder, replaced, state = deduplicate(id, spec_bytes, options, own, delay_ms, run_ms, now)
-    if replaced or not holder then return nil, replaced end
-    return { 0, state or '', state == 'delayed' and redis.call('ZSCORE', delayed, holder) or '0', holder }
-  end
-end
-
 local function store_if_new(id, spec_bytes, options)
   if options ~= '' then options = ' ' .. options end
   return redis.call('SET', spec .. id, head .. options .. '\n' .. spec_bytes, 'NX')
@@ -49,6 +37,35 @@ local function decoded_options(options)
   if options == '' then return nil end
   decoded[options] = decoded[options] or cjson.decode(options)
   return decoded[options]
+end
+
+local by_key -- what to answer for a job that is not to be added because of its key; else, whether it takes the place of another
+if keyed then
+  -- INLINE: dedup
+  redis.call('HSET', meta, 'keyed', 1)
+  local specs, records, stored, taken = {}, {}, {}, {}
+  for _, id, _, options in items() do
+    local own = decoded_options(options)
+    if own and own.dd then
+      specs[#specs + 1] = spec .. id
+      records[#records + 1] = dedup .. own.dd.k
+    end
+  end
+  local all_ids_new, all_keys_new = redis.call('EXISTS', unpack(specs)) == 0, redis.call('EXISTS', unpack(records)) == 0
+
+  by_key = function(id, spec_bytes, options, own, delay_ms, run_ms)
+    if stored[id] or not all_ids_new and redis.call('EXISTS', spec .. id) == 1 then return nil end
+    local holder, replaced, state
+    if all_keys_new and not taken[own.k] then
+      take_key(id, own, now, true)
+    else
+      holder, replaced, state = deduplicate(id, spec_bytes, options, own, delay_ms, run_ms, now)
+    end
+    taken[own.k] = true
+    if holder and not replaced then return { 0, state or '', state == 'delayed' and redis.call('ZSCORE', delayed, holder) or '0', holder } end
+    stored[id] = true
+    return nil, replaced
+  end
 end
 
 local results, to_wait, to_delay, twins = {}, {}, {}, {}

@@ -7,7 +7,11 @@
 -- USES: job, wake, finish, plain
 local WHERE = { waiting = wait, delayed = delayed, active = leases, completed = completed, failed = failed, cancelled = cancelled }
 local results, gone = {}, {}
-local keyed = redis.call('HGET', meta, 'keyed')
+local drop_key_of
+if redis.call('HGET', meta, 'keyed') then
+  -- INLINE: dedup
+  drop_key_of = drop_key
+end
 for i, id in items() do
   local state = state_of(id)
   if not state then
@@ -22,10 +26,9 @@ for i, id in items() do
     redis.call('ZREM', WHERE[state], id)
     redis.call('ZREM', expiry, id)
     redis.call('ZREM', purge, id)
-    if keyed then
-      -- INLINE: dedup
+    if drop_key_of then
       local own = options_of(id).dd
-      if own then drop_key(id, own.k) end
+      if own then drop_key_of(id, own.k) end
     end
     gone[#gone + 1] = id
     results[i] = 'OK'

@@ -8,6 +8,7 @@
 local SETS = { completed = completed, failed = failed, cancelled = cancelled }
 local now = clock()
 local results = {}
+local retake_key_of -- made when the first job with a deduplication key is redriven
 for i, id in items() do
   local state = state_of(id)
   if not state then
@@ -23,8 +24,11 @@ for i, id in items() do
     if keep_attempts ~= '1' then redis.call('HSET', job .. id, 'a', 0, 'n', 0) end
     local options = options_of(id)
     if options.dd then
-      -- INLINE: dedup
-      retake_key(id, options.dd, now)
+      if not retake_key_of then
+        -- INLINE: dedup
+        retake_key_of = retake_key
+      end
+      retake_key_of(id, options.dd, now)
     end
     wait_at_tail(id, options)
     results[i] = 'OK'

@@ -25,10 +25,11 @@ end
 local function take_key(id, own, now, is_new)
   local record = dedup .. own.k
   if not is_new then redis.call('DEL', record) end
-  redis.call('HSET', record, 'j', id, 'm', own.m)
-  if own.t then
-    redis.call('HSET', record, 'u', string.format('%.0f', now + own.t))
-    redis.call('PEXPIRE', record, own.t + KEEP_MS)
+  if not own.t then
+    redis.call('HSET', record, 'j', id, 'm', own.m)
+  else
+    redis.call('HSET', record, 'j', id, 'm', own.m, 'u', string.format('%.0f', now + own.t))
+    if own.m ~= 'u' then redis.call('PEXPIRE', record, own.t + KEEP_MS) end -- others go when their job does
   end
 end
 
