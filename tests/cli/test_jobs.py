@@ -97,3 +97,22 @@ def test_update_says_what_is_wrong(cli, queue, delayed):
     assert "--priority" in cli.fails(2, "jobs", "update", queue, "job-0")
     assert "not both" in cli.fails(2, "jobs", "update", queue, "job-0", "--delay", "1h", "--run-time", "2020-01-01T00:00:00Z")
     cli.fails(4, "jobs", "update", queue, NOWHERE, "1")
+
+
+def test_all_that_match_are_cancelled(cli, client, queue, delayed):
+    assert cli.ok("jobs", "cancel", queue, "--all", "--state", "delayed", "--name", "even", "--yes").out == "cancelled 3 jobs\n"
+    assert client.admin.stats(queue).cancelled == 3
+    assert "--state" in cli.fails(2, "jobs", "cancel", queue, "--all")
+    assert "by id" in cli.fails(2, "jobs", "cancel", queue)
+
+
+def test_search_finds_by_what_jobs_hold_and_says_at_how_many_it_looked(cli, client, queue, delayed):
+    client.add(queue, {"to": "ada"}, id="mail")
+    found = cli.ok("search", queue, "ada").out
+    assert "mail" in found
+    assert "looked at 6 jobs" in found
+    assert [job["id"] for job in cli.ok("search", queue, "--name", "even", "--json").json_lines] == ["job-0", "job-2", "job-4"]
+    assert [job["id"] for job in cli.ok("search", queue, "--id", "job-", "-n", "2", "--json").json_lines] == ["job-0", "job-1"]
+    assert cli.ok("search", queue, "--failure", "x").out.startswith(f"no such jobs in {queue}")
+    assert cli.ok("search", queue, "ada", "--state", "delayed", "--json").json_lines == []
+    assert "--failure" in cli.fails(2, "search", queue)

@@ -359,27 +359,60 @@ def bad_listings() -> Iterator[Bad]:
 
 
 def bad_bulks() -> Iterator[Bad]:
-    kinds = {"Retry": admin.RetryJobsRequest, "Promote": admin.PromoteJobsRequest, "Delete": admin.DeleteJobsRequest}
-    usual = {"Retry": job.JOB_STATE_FAILED, "Promote": job.JOB_STATE_DELAYED, "Delete": job.JOB_STATE_FAILED}
+    kinds = {
+        "Retry": admin.RetryJobsRequest,
+        "Promote": admin.PromoteJobsRequest,
+        "Delete": admin.DeleteJobsRequest,
+        "Cancel": admin.CancelJobsRequest,
+    }
+    usual = {
+        "Retry": job.JOB_STATE_FAILED,
+        "Promote": job.JOB_STATE_DELAYED,
+        "Delete": job.JOB_STATE_FAILED,
+        "Cancel": job.JOB_STATE_WAITING,
+    }
     for verb, kind in kinds.items():
         rpc = f"admin.{verb}Jobs"
         yield Bad("queue", rpc, kind(queue="a b", job_ids=admin.JobIds(ids=["x"])), ["queue"])
         yield Bad("no ids", rpc, kind(queue="q", job_ids=admin.JobIds()), ["job_ids.ids"])
         yield Bad("1,001 ids", rpc, kind(queue="q", job_ids=admin.JobIds(ids=["x"] * 1001)), ["job_ids.ids"], "BATCH_TOO_LARGE")
         yield Bad("an empty id", rpc, kind(queue="q", job_ids=admin.JobIds(ids=["x", ""])), ["job_ids.ids[1]"])
-        for state in (job.JOB_STATE_ACTIVE, job.JOB_STATE_BLOCKED, 99):
+        for state in (job.JOB_STATE_FAILED if verb == "Cancel" else job.JOB_STATE_ACTIVE, job.JOB_STATE_BLOCKED, 99):
             yield Bad(f"state {state}", rpc, kind(queue="q", filter=admin.JobFilter(state=state)), ["filter.state"])
         for name, span in (("negative", NEGATIVE), ("huge", HUGE)):
             old = admin.JobFilter(state=usual[verb], older_than=span)
             yield Bad(f"{name} age", rpc, kind(queue="q", filter=old), ["filter.older_than"])
         named = admin.JobFilter(state=usual[verb], name=LONG)
         yield Bad("long name", rpc, kind(queue="q", filter=named), ["filter.name"])
-        nothing = ["selection"] if verb != "Delete" else ["filter.state", "selection"]
+        nothing = ["filter.state", "selection"] if verb in ("Delete", "Cancel") else ["selection"]
         yield Bad("no selection", rpc, kind(queue="q"), nothing)
     waiting = admin.JobFilter(state=job.JOB_STATE_WAITING)
     yield Bad("state of no finished job", "admin.RetryJobs", kinds["Retry"](queue="q", filter=waiting), ["filter.state"])
     yield Bad("state of no delayed job", "admin.PromoteJobs", kinds["Promote"](queue="q", filter=waiting), ["filter.state"])
+    long = kinds["Cancel"](queue="q", job_ids=admin.JobIds(ids=["x"]), reason="x" * 1025)
+    yield Bad("long reason", "admin.CancelJobs", long, ["reason"])
+    yield Bad("no state", "admin.CancelJobs", kinds["Cancel"](queue="q", filter=admin.JobFilter(name="n")), ["filter.state"])
     yield Bad("no state", "admin.DeleteJobs", kinds["Delete"](queue="q", filter=admin.JobFilter(name="n")), ["filter.state"])
+
+
+def bad_searches(scene: Scene) -> Iterator[Bad]:
+    def search(name: str, fields: list[str], **said: Any) -> Bad:
+        whole = {"queue": "q", "query": admin.JobQuery(name="n"), **said}
+        return Bad(f"search: {name}", "admin.SearchJobs", admin.SearchJobsRequest(**whole), fields)
+
+    yield search("queue", ["queue"], queue="a b")
+    yield search("nothing", ["query"], query=None)
+    yield search("nothing in it", ["query"], query=admin.JobQuery())
+    yield search("long id", ["query.id_prefix"], query=admin.JobQuery(id_prefix=LONG))
+    yield search("long name", ["query.name"], query=admin.JobQuery(name=LONG))
+    yield search("long payload text", ["query.payload_text"], query=admin.JobQuery(payload_text="x" * 1025))
+    yield search("long failure text", ["query.failure_text"], query=admin.JobQuery(failure_text="x" * 1025))
+    yield search("state", ["states"], states=[99])
+    yield search("page of 1,001", ["page_size"], page_size=1001)
+    yield search("mask", ["read_mask"], read_mask=FieldMask(paths=["nothing"]))
+    for number, token in enumerate([*GARBAGE_PAGES, scene.queues_page, scene.jobs_page]):
+        if token:
+            yield search(f"page {number}", ["page_token"], page_token=token)
 
 
 def bad_updates() -> Iterator[Bad]:
@@ -479,6 +512,6 @@ def all_bad(scene: Scene) -> dict[str, list[Bad]]:
         "queue calls": [*bad_queue_calls()],
         "pages": [*bad_pages(scene), *bad_listings()],
         "bulk verbs": [*bad_bulks()],
-        "updates": [*bad_updates()],
+        "updates": [*bad_updates(), *bad_searches(scene)],
         "schedules": [*bad_schedules(), *bad_schedule_calls(scene)],
     }

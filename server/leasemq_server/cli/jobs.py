@@ -8,7 +8,7 @@ import typer
 from leasemq import BulkResult, Client, JobState
 
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import confirm, print_json, print_table, show
+from leasemq_server.cli.console import confirm, counting, print_json, print_table, show
 from leasemq_server.cli.failure import EXIT_NOT_FOUND, Failure
 from leasemq_server.cli.job_view import COLUMNS, as_json_job, print_job, row
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue, Yes, duration, job_state, moment
@@ -163,19 +163,34 @@ def logs(queue: Queue, job_id: JobId, address: Address = DEFAULT_ADDRESS) -> Non
 @app.command()
 def cancel(
     queue: Queue,
-    job_ids: Annotated[list[str], typer.Argument(metavar="ID", help="Jobs by id.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Told to the worker and kept with the job.")] = "",
+    job_ids: JobIds = None,
+    *,
+    all_: All = False,
+    state: State = None,
+    name: Name = None,
+    older_than: OlderThan = None,
+    limit: Limit = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Told to the workers and kept with the jobs.")] = "",
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
+    yes: Yes = False,
 ) -> None:
-    """Cancel jobs: at once if they wait; a running one's worker is told within a second.
+    """Cancel jobs: at once if they wait; a running one's worker is told within a second. --all needs --state.
 
-    Example:
+    Examples:
     [cyan]leasemq jobs cancel email 01939f5e-7c1b-7000-8000-000000000001 --reason "sent by hand"[/]
+    [cyan]leasemq jobs cancel email --all --state waiting --name newsletter[/]
     """
+    if all_ and state is None:
+        raise typer.BadParameter("--all needs --state: waiting, delayed or active", param_hint="--all")
+    selection = _selection(job_ids, all_, state=state, name=name, older_than=older_than, limit=limit)
+    if state is not None:
+        confirm(f"Cancel all matching {state.name.lower()} jobs of {queue}?", yes=yes)
+        _bulk(address, queue, "cancel", "cancelled", selection, as_json=as_json, reason=reason)
+        return
 
     async def do(client: Client) -> None:
-        for job_id in job_ids:
+        for job_id in job_ids or ():
             state = await client.cancel(queue, job_id, reason=reason)
             if as_json:
                 print_json({"queue": queue, "id": job_id, "state": state})
@@ -205,7 +220,7 @@ def retry(
     [cyan]leasemq jobs retry email --all --name welcome[/]
     """
     selection = _selection(job_ids, all_, state=state, name=name, older_than=older_than, limit=limit)
-    _bulk(address, lambda client: client.admin.retry(queue, **selection), "retried", ids=bool(job_ids), as_json=as_json)
+    _bulk(address, queue, "retry", "retried", selection, as_json=as_json)
 
 
 @app.command()
@@ -227,7 +242,7 @@ def promote(
     [cyan]leasemq jobs promote email --all[/]
     """
     selection = _selection(job_ids, all_, name=name, older_than=older_than, limit=limit)
-    _bulk(address, lambda client: client.admin.promote(queue, **selection), "promoted", ids=bool(job_ids), as_json=as_json)
+    _bulk(address, queue, "promote", "promoted", selection, as_json=as_json)
 
 
 @app.command()
@@ -255,7 +270,7 @@ def delete(
     selection = _selection(job_ids, all_, state=state, name=name, older_than=older_than, limit=limit)
     what = f"all matching {state.name.lower()} jobs" if state else f"{len(job_ids or ())} jobs"
     confirm(f"Delete {what} of {queue}?", yes=yes)
-    _bulk(address, lambda client: client.admin.delete(queue, **selection), "deleted", ids=bool(job_ids), as_json=as_json)
+    _bulk(address, queue, "delete", "deleted", selection, as_json=as_json)
 
 
 def _selection(job_ids: list[str] | None, all_: bool, **conditions: object) -> dict[str, Any]:
@@ -267,18 +282,22 @@ def _selection(job_ids: list[str] | None, all_: bool, **conditions: object) -> d
     return given if all_ else {"ids": job_ids}
 
 
-def _bulk(address: str, call: Callable[[Client], Awaitable[BulkResult]], verb: str, *, ids: bool, as_json: bool) -> None:
+def _bulk(address: str, queue: str, verb: str, past: str, selection: dict[str, Any], *, as_json: bool, **more: Any) -> None:
+    ids = "ids" in selection
+
     async def do(client: Client) -> None:
-        result = await call(client)
+        call: Callable[..., Awaitable[BulkResult]] = getattr(client.admin, verb)
+        with counting(past) as progress:
+            result = await call(queue, **selection, **more, on_progress=lambda so_far: progress(so_far.done))
         if as_json:
-            print_json({verb: result.done, "not_found": result.not_found, "skipped": result.skipped})
+            print_json({past: result.done, "not_found": result.not_found, "skipped": result.skipped})
         else:
-            print(f"{verb} {result.done} jobs")
+            print(f"{past} {result.done} jobs")
         if ids and result.not_found:
             raise Failure(f"{result.not_found} of the jobs named do not exist", EXIT_NOT_FOUND)
         if ids and result.skipped:
             raise Failure(
-                f"{result.skipped} of the jobs named can't be {verb} in the state that they are in — see: leasemq jobs show"
+                f"{result.skipped} of the jobs named can't be {past} in the state that they are in — see: leasemq jobs show"
             )
 
     run(address, do)

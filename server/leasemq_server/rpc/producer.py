@@ -8,7 +8,6 @@ from leasemq.v1 import job_pb2, producer_pb2
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import JobNotFoundError, JobNotInStateError
-from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.specs import new_job
 from leasemq_server.rpc.encode import STATES, check_mask, job_message, masked, wants_spec
@@ -102,8 +101,7 @@ class ProducerServicer:
 
     async def CancelJob(self, request: producer_pb2.CancelJobRequest, _: Any) -> producer_pb2.CancelJobResponse:
         check = Check()
-        if len(request.reason) > limits.MAX_REASON:
-            check.wrong("reason", f"must have at most {limits.MAX_REASON} characters; got {len(request.reason)}")
+        check.reason(request.reason)
         _check_job(request, check)
         ((word, state),) = await self._broker.store.cancel(request.queue, [(request.job_id, request.reason)])
         if word == "JOB_NOT_FOUND":

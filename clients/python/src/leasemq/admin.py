@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
@@ -186,15 +186,19 @@ class Admin:
         name: str | None = None,
         limit: int | None = None,
         keep_attempts: bool = False,
+        on_progress: Callable[[BulkResult], Any] | None = None,
     ) -> BulkResult:
         """Redrive finished jobs: those named by `ids`, or all that match (default state FAILED).
 
         Their attempts start at 0 unless keep_attempts. older_than: only jobs that finished longer ago.
-        limit: at most this many. ValueError: ids together with any of the others.
+        limit: at most this many. on_progress: called with the counts so far.
+        ValueError: ids together with any of the others.
         """
         request = admin_pb2.RetryJobsRequest(queue=queue, keep_attempts=keep_attempts)
         pages = self._bulk(self._connection.stubs.admin.RetryJobs, request, ids, _filter(state, older_than, name, limit))
-        return _total([BulkResult(page.retried_count, page.not_found_count, page.skipped_count) async for page in pages])
+        return await _total(
+            (BulkResult(page.retried_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
+        )
 
     async def promote(
         self,
@@ -204,14 +208,18 @@ class Admin:
         older_than: Seconds | None = None,
         name: str | None = None,
         limit: int | None = None,
+        on_progress: Callable[[BulkResult], Any] | None = None,
     ) -> BulkResult:
         """Make delayed jobs wait for no time any more: those named by `ids`, or all that match.
 
-        older_than: only jobs added longer ago. limit: at most this many. ValueError: ids together with any of the others.
+        older_than: only jobs added longer ago. limit: at most this many. on_progress: called with the counts so far.
+        ValueError: ids together with any of the others.
         """
         request = admin_pb2.PromoteJobsRequest(queue=queue)
         pages = self._bulk(self._connection.stubs.admin.PromoteJobs, request, ids, _filter(None, older_than, name, limit))
-        return _total([BulkResult(page.promoted_count, page.not_found_count, page.skipped_count) async for page in pages])
+        return await _total(
+            (BulkResult(page.promoted_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
+        )
 
     async def delete(
         self,
@@ -222,15 +230,76 @@ class Admin:
         older_than: Seconds | None = None,
         name: str | None = None,
         limit: int | None = None,
+        on_progress: Callable[[BulkResult], Any] | None = None,
     ) -> BulkResult:
         """Remove jobs that are not leased: those named by `ids`, or all of `state` that match.
 
         older_than: only jobs that finished (finished ones) or were added (others) longer ago. limit: at most this many.
-        ValueError: ids together with any of the others. InvalidField: neither ids nor a state.
+        on_progress: called with the counts so far. ValueError: ids together with any of the others. InvalidField: neither ids nor
+        a state.
         """
         request = admin_pb2.DeleteJobsRequest(queue=queue)
         pages = self._bulk(self._connection.stubs.admin.DeleteJobs, request, ids, _filter(state, older_than, name, limit))
-        return _total([BulkResult(page.deleted_count, page.not_found_count, page.skipped_count) async for page in pages])
+        return await _total(
+            (BulkResult(page.deleted_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
+        )
+
+    async def cancel(
+        self,
+        queue: str,
+        *,
+        ids: Sequence[str] | None = None,
+        state: JobState | None = None,
+        older_than: Seconds | None = None,
+        name: str | None = None,
+        limit: int | None = None,
+        reason: str = "",
+        on_progress: Callable[[BulkResult], Any] | None = None,
+    ) -> BulkResult:
+        """Cancel jobs: those named by `ids`, or all of `state` (WAITING, DELAYED or ACTIVE) that match.
+
+        Those that run are counted too; their workers are told within a second. older_than: only jobs added longer ago.
+        limit: at most this many. reason: told to the workers and kept. on_progress: called with the counts so far.
+        ValueError: ids together with any of the others. InvalidField: neither ids nor a state.
+        """
+        request = admin_pb2.CancelJobsRequest(queue=queue, reason=reason)
+        pages = self._bulk(self._connection.stubs.admin.CancelJobs, request, ids, _filter(state, older_than, name, limit))
+        results = (BulkResult(page.cancelled_count, page.not_found_count, page.skipped_count) async for page in pages)
+        return await _total(results, on_progress)
+
+    async def search(
+        self,
+        queue: str,
+        *,
+        id_prefix: str = "",
+        name: str = "",
+        payload: str = "",
+        failure: str = "",
+        states: Sequence[JobState] = (),
+        with_payload: bool = True,
+        on_progress: Callable[[int], Any] | None = None,
+    ) -> AsyncIterator[JobInfo]:
+        """Iterate over the jobs that hold all that is given; upper and lower case are told apart.
+
+        id_prefix: how the id begins. name: the whole name. payload, failure: text somewhere in the payload, or in a failure's
+        type, message or stack trace. states: default all. It looks at every job of these states, some thousand a call.
+        on_progress: called with how many it has looked at so far. with_payload=False leaves payloads and results out of the answer.
+        """
+        query = admin_pb2.JobQuery(id_prefix=id_prefix, name=name, payload_text=payload, failure_text=failure)
+        request = admin_pb2.SearchJobsRequest(queue=queue, query=query, states=[convert.wire(state) for state in states])
+        if not with_payload:
+            request.read_mask.paths.extend(_WITHOUT_PAYLOAD)
+        examined = 0
+        while True:
+            page = await self._connection.call(self._connection.stubs.admin.SearchJobs, request)
+            examined += page.examined_count
+            if on_progress is not None:
+                on_progress(examined)
+            for job in page.jobs:
+                yield convert.job_info(job)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
 
     async def _bulk(
         self, method: Method[Any, Page], request: Any, ids: Sequence[str] | None, matching: admin_pb2.JobFilter
@@ -306,13 +375,13 @@ def _filter(state: JobState | None, older_than: Seconds | None, name: str | None
     return admin_pb2.JobFilter(state=convert.wire(state or 0), older_than=age, name=name or "", limit=limit or 0)
 
 
-def _total(results: Iterable[BulkResult]) -> BulkResult:
-    results = list(results)
-    return BulkResult(
-        sum(result.done for result in results),
-        sum(result.not_found for result in results),
-        sum(result.skipped for result in results),
-    )
+async def _total(results: AsyncIterator[BulkResult], on_progress: Callable[[BulkResult], Any] | None) -> BulkResult:
+    total = BulkResult(0, 0, 0)
+    async for result in results:
+        total = BulkResult(total.done + result.done, total.not_found + result.not_found, total.skipped + result.skipped)
+        if on_progress is not None:
+            on_progress(total)
+    return total
 
 
 def _queue_config(options: Mapping[str, Any]) -> tuple[admin_pb2.QueueConfig, list[str]]:

@@ -100,11 +100,13 @@ class Admin:
     retry = _blocking(AsyncAdmin.retry)
     promote = _blocking(AsyncAdmin.promote)
     delete = _blocking(AsyncAdmin.delete)
+    cancel = _blocking(AsyncAdmin.cancel)
     update_job = _blocking(AsyncAdmin.update_job)
     server_info = _blocking(AsyncAdmin.server_info)
     queues = _listing(AsyncAdmin.queues)
     jobs = _listing(AsyncAdmin.jobs)
     logs = _listing(AsyncAdmin.logs)
+    search = _listing(AsyncAdmin.search)
     workers = _listing(AsyncAdmin.workers)
 
 

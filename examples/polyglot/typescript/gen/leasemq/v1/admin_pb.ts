@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/admin.proto.
  */
 export const file_leasemq_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIvsBCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBQhgKFl9tYXhfbGVhc2VfZXhwaXJhdGlvbnMiZQoFUXVldWUSDAoEbmFtZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEiUKBXN0YXRzGAMgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIjoKEUxpc3RRdWV1ZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIlAKEkxpc3RRdWV1ZXNSZXNwb25zZRIhCgZxdWV1ZXMYASADKAsyES5sZWFzZW1xLnYxLlF1ZXVlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIgCg9HZXRRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiNAoQR2V0UXVldWVSZXNwb25zZRIgCgVxdWV1ZRgBIAEoCzIRLmxlYXNlbXEudjEuUXVldWUifQoSVXBkYXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEicKBmNvbmZpZxgCIAEoCzIXLmxlYXNlbXEudjEuUXVldWVDb25maWcSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjcKE1VwZGF0ZVF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIiIKEVBhdXNlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhQKElBhdXNlUXVldWVSZXNwb25zZSIjChJSZXN1bWVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiFQoTUmVzdW1lUXVldWVSZXNwb25zZSI7ChFEcmFpblF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIXCg9pbmNsdWRlX2RlbGF5ZWQYAiABKAgiOQoSRHJhaW5RdWV1ZVJlc3BvbnNlEhUKDXJlbW92ZWRfY291bnQYASABKA0SDAoEbW9yZRgCIAEoCCIyChJEZWxldGVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSDQoFZm9yY2UYAiABKAgiOgoTRGVsZXRlUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgivAEKD0xpc3RKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIkCgZzdGF0ZXMYAiADKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlEgwKBG5hbWUYAyABKAkSEAoIb3JkZXJfYnkYBCABKAkSEQoJcGFnZV9zaXplGAUgASgNEhIKCnBhZ2VfdG9rZW4YBiABKAkSLQoJcmVhZF9tYXNrGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJKChBMaXN0Sm9ic1Jlc3BvbnNlEh0KBGpvYnMYASADKAsyDy5sZWFzZW1xLnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiWgoSTGlzdEpvYkxvZ3NSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJRChNMaXN0Sm9iTG9nc1Jlc3BvbnNlEg0KBWxpbmVzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpsaW5lX2NvdW50GAMgASgNIhUKBkpvYklkcxILCgNpZHMYASADKAkifAoJSm9iRmlsdGVyEiMKBXN0YXRlGAEgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRItCgpvbGRlcl90aGFuGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEgwKBG5hbWUYAyABKAkSDQoFbGltaXQYBCABKA0iqQEKEFJldHJ5Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABIVCg1rZWVwX2F0dGVtcHRzGAQgASgIEhIKCnBhZ2VfdG9rZW4YBSABKAlCCwoJc2VsZWN0aW9uInMKEVJldHJ5Sm9ic1Jlc3BvbnNlEhUKDXJldHJpZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpQBChJQcm9tb3RlSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABISCgpwYWdlX3Rva2VuGAQgASgJQgsKCXNlbGVjdGlvbiJ2ChNQcm9tb3RlSm9ic1Jlc3BvbnNlEhYKDnByb21vdGVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKTAQoRRGVsZXRlSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABISCgpwYWdlX3Rva2VuGAQgASgJQgsKCXNlbGVjdGlvbiJ0ChJEZWxldGVKb2JzUmVzcG9uc2USFQoNZGVsZXRlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAki1gEKEFVwZGF0ZUpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEhQKB3BheWxvYWQYAyABKAxIAIgBARIVCghwcmlvcml0eRgEIAEoDUgBiAEBEiwKCHJ1bl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgt1cGRhdGVfbWFzaxgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCCgoIX3BheWxvYWRCCwoJX3ByaW9yaXR5IjEKEVVwZGF0ZUpvYlJlc3BvbnNlEhwKA2pvYhgBIAEoCzIPLmxlYXNlbXEudjEuSm9iIpEBCgZXb3JrZXISJAoEaW5mbxgBIAEoCzIWLmxlYXNlbXEudjEuV29ya2VySW5mbxIyCg5oZWFydGJlYXRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJcG9sbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKChJMaXN0V29ya2Vyc1JlcXVlc3QSDQoFcXVldWUYASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkiUwoTTGlzdFdvcmtlcnNSZXNwb25zZRIjCgd3b3JrZXJzGAEgAygLMhIubGVhc2VtcS52MS5Xb3JrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IucBCglTdG9yZUluZm8SDAoEa2luZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEhAKCGVtYmVkZGVkGAMgASgIEjIKEmRlZmF1bHRfZHVyYWJpbGl0eRgEIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIuCg5tYXhfZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIQCgh3YXJuaW5ncxgGIAMoCRIZChF1c2VkX21lbW9yeV9ieXRlcxgHIAEoBBIYChBtYXhfbWVtb3J5X2J5dGVzGAggASgEIscBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIkCgVzdG9yZRgCIAEoCzIVLmxlYXNlbXEudjEuU3RvcmVJbmZvEhQKDGNhcGFiaWxpdGllcxgDIAMoCRIZChFtYXhfcGF5bG9hZF9ieXRlcxgEIAEoBBIWCg5tYXhfYmF0Y2hfc2l6ZRgFIAEoDRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDLhCQoMQWRtaW5TZXJ2aWNlEkUKCEdldFN0YXRzEhsubGVhc2VtcS52MS5HZXRTdGF0c1JlcXVlc3QaHC5sZWFzZW1xLnYxLkdldFN0YXRzUmVzcG9uc2USSwoKTGlzdFF1ZXVlcxIdLmxlYXNlbXEudjEuTGlzdFF1ZXVlc1JlcXVlc3QaHi5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXNwb25zZRJFCghHZXRRdWV1ZRIbLmxlYXNlbXEudjEuR2V0UXVldWVSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRRdWV1ZVJlc3BvbnNlEk4KC1VwZGF0ZVF1ZXVlEh4ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLlVwZGF0ZVF1ZXVlUmVzcG9uc2USSwoKUGF1c2VRdWV1ZRIdLmxlYXNlbXEudjEuUGF1c2VRdWV1ZVJlcXVlc3QaHi5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXNwb25zZRJOCgtSZXN1bWVRdWV1ZRIeLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5SZXN1bWVRdWV1ZVJlc3BvbnNlEksKCkRyYWluUXVldWUSHS5sZWFzZW1xLnYxLkRyYWluUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVzcG9uc2USTgoLRGVsZXRlUXVldWUSHi5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuRGVsZXRlUXVldWVSZXNwb25zZRJFCghMaXN0Sm9icxIbLmxlYXNlbXEudjEuTGlzdEpvYnNSZXF1ZXN0GhwubGVhc2VtcS52MS5MaXN0Sm9ic1Jlc3BvbnNlEk4KC0xpc3RKb2JMb2dzEh4ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RKb2JMb2dzUmVzcG9uc2USSAoJUmV0cnlKb2JzEhwubGVhc2VtcS52MS5SZXRyeUpvYnNSZXF1ZXN0Gh0ubGVhc2VtcS52MS5SZXRyeUpvYnNSZXNwb25zZRJOCgtQcm9tb3RlSm9icxIeLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5Qcm9tb3RlSm9ic1Jlc3BvbnNlEksKCkRlbGV0ZUpvYnMSHS5sZWFzZW1xLnYxLkRlbGV0ZUpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVzcG9uc2USSAoJVXBkYXRlSm9iEhwubGVhc2VtcS52MS5VcGRhdGVKb2JSZXF1ZXN0Gh0ubGVhc2VtcS52MS5VcGRhdGVKb2JSZXNwb25zZRJOCgtMaXN0V29ya2VycxIeLmxlYXNlbXEudjEuTGlzdFdvcmtlcnNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlElQKDUdldFNlcnZlckluZm8SIC5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXF1ZXN0GiEubGVhc2VtcS52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2VCSgoOZGV2LmxlYXNlbXEudjFQAVo2Z2l0aHViLmNvbS9sZWFzZW1xL2xlYXNlbXEvZ2VuL2dvL2xlYXNlbXEvdjE7bGVhc2VtcXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_worker]);
+  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIvsBCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBQhgKFl9tYXhfbGVhc2VfZXhwaXJhdGlvbnMiZQoFUXVldWUSDAoEbmFtZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEiUKBXN0YXRzGAMgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIjoKEUxpc3RRdWV1ZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIlAKEkxpc3RRdWV1ZXNSZXNwb25zZRIhCgZxdWV1ZXMYASADKAsyES5sZWFzZW1xLnYxLlF1ZXVlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIgCg9HZXRRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiNAoQR2V0UXVldWVSZXNwb25zZRIgCgVxdWV1ZRgBIAEoCzIRLmxlYXNlbXEudjEuUXVldWUifQoSVXBkYXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEicKBmNvbmZpZxgCIAEoCzIXLmxlYXNlbXEudjEuUXVldWVDb25maWcSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjcKE1VwZGF0ZVF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIiIKEVBhdXNlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhQKElBhdXNlUXVldWVSZXNwb25zZSIjChJSZXN1bWVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiFQoTUmVzdW1lUXVldWVSZXNwb25zZSI7ChFEcmFpblF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIXCg9pbmNsdWRlX2RlbGF5ZWQYAiABKAgiOQoSRHJhaW5RdWV1ZVJlc3BvbnNlEhUKDXJlbW92ZWRfY291bnQYASABKA0SDAoEbW9yZRgCIAEoCCIyChJEZWxldGVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSDQoFZm9yY2UYAiABKAgiOgoTRGVsZXRlUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgivAEKD0xpc3RKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIkCgZzdGF0ZXMYAiADKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlEgwKBG5hbWUYAyABKAkSEAoIb3JkZXJfYnkYBCABKAkSEQoJcGFnZV9zaXplGAUgASgNEhIKCnBhZ2VfdG9rZW4YBiABKAkSLQoJcmVhZF9tYXNrGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJKChBMaXN0Sm9ic1Jlc3BvbnNlEh0KBGpvYnMYASADKAsyDy5sZWFzZW1xLnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiWgoSTGlzdEpvYkxvZ3NSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJRChNMaXN0Sm9iTG9nc1Jlc3BvbnNlEg0KBWxpbmVzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpsaW5lX2NvdW50GAMgASgNIhUKBkpvYklkcxILCgNpZHMYASADKAkifAoJSm9iRmlsdGVyEiMKBXN0YXRlGAEgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRItCgpvbGRlcl90aGFuGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEgwKBG5hbWUYAyABKAkSDQoFbGltaXQYBCABKA0iqQEKEFJldHJ5Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABIVCg1rZWVwX2F0dGVtcHRzGAQgASgIEhIKCnBhZ2VfdG9rZW4YBSABKAlCCwoJc2VsZWN0aW9uInMKEVJldHJ5Sm9ic1Jlc3BvbnNlEhUKDXJldHJpZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpQBChJQcm9tb3RlSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABISCgpwYWdlX3Rva2VuGAQgASgJQgsKCXNlbGVjdGlvbiJ2ChNQcm9tb3RlSm9ic1Jlc3BvbnNlEhYKDnByb21vdGVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKTAQoRRGVsZXRlSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABISCgpwYWdlX3Rva2VuGAQgASgJQgsKCXNlbGVjdGlvbiJ0ChJEZWxldGVKb2JzUmVzcG9uc2USFQoNZGVsZXRlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkiowEKEUNhbmNlbEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASDgoGcmVhc29uGAQgASgJEhIKCnBhZ2VfdG9rZW4YBSABKAlCCwoJc2VsZWN0aW9uInYKEkNhbmNlbEpvYnNSZXNwb25zZRIXCg9jYW5jZWxsZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJImQKCEpvYlF1ZXJ5EhEKCWlkX3ByZWZpeBgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDHBheWxvYWRfdGV4dBgEIAEoCRIUCgxmYWlsdXJlX3RleHQYBSABKAlKBAgDEARSBWdyb3VwIsMBChFTZWFyY2hKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIjCgVxdWVyeRgCIAEoCzIULmxlYXNlbXEudjEuSm9iUXVlcnkSJAoGc3RhdGVzGAMgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCRItCglyZWFkX21hc2sYBiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrImQKElNlYXJjaEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFgoOZXhhbWluZWRfY291bnQYAiABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJItYBChBVcGRhdGVKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIUCgdwYXlsb2FkGAMgASgMSACIAQESFQoIcHJpb3JpdHkYBCABKA1IAYgBARIsCghydW5fdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX21hc2sYBiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgoKCF9wYXlsb2FkQgsKCV9wcmlvcml0eSIxChFVcGRhdGVKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYiKRAQoGV29ya2VyEiQKBGluZm8YASABKAsyFi5sZWFzZW1xLnYxLldvcmtlckluZm8SMgoOaGVhcnRiZWF0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCXBvbGxfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSgoSTGlzdFdvcmtlcnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlMKE0xpc3RXb3JrZXJzUmVzcG9uc2USIwoHd29ya2VycxgBIAMoCzISLmxlYXNlbXEudjEuV29ya2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCLnAQoJU3RvcmVJbmZvEgwKBGtpbmQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIQCghlbWJlZGRlZBgDIAEoCBIyChJkZWZhdWx0X2R1cmFiaWxpdHkYBCABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSLgoObWF4X2R1cmFiaWxpdHkYBSABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSEAoId2FybmluZ3MYBiADKAkSGQoRdXNlZF9tZW1vcnlfYnl0ZXMYByABKAQSGAoQbWF4X21lbW9yeV9ieXRlcxgIIAEoBCLHAQoVR2V0U2VydmVySW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSJAoFc3RvcmUYAiABKAsyFS5sZWFzZW1xLnYxLlN0b3JlSW5mbxIUCgxjYXBhYmlsaXRpZXMYAyADKAkSGQoRbWF4X3BheWxvYWRfYnl0ZXMYBCABKAQSFgoObWF4X2JhdGNoX3NpemUYBSABKA0SLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy+woKDEFkbWluU2VydmljZRJFCghHZXRTdGF0cxIbLmxlYXNlbXEudjEuR2V0U3RhdHNSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRTdGF0c1Jlc3BvbnNlEksKCkxpc3RRdWV1ZXMSHS5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVzcG9uc2USRQoIR2V0UXVldWUSGy5sZWFzZW1xLnYxLkdldFF1ZXVlUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0UXVldWVSZXNwb25zZRJOCgtVcGRhdGVRdWV1ZRIeLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlc3BvbnNlEksKClBhdXNlUXVldWUSHS5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVzcG9uc2USTgoLUmVzdW1lUXVldWUSHi5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXNwb25zZRJLCgpEcmFpblF1ZXVlEh0ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlc3BvbnNlEk4KC0RlbGV0ZVF1ZXVlEh4ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVzcG9uc2USRQoITGlzdEpvYnMSGy5sZWFzZW1xLnYxLkxpc3RKb2JzUmVxdWVzdBocLmxlYXNlbXEudjEuTGlzdEpvYnNSZXNwb25zZRJOCgtMaXN0Sm9iTG9ncxIeLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1Jlc3BvbnNlEkgKCVJldHJ5Sm9icxIcLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVxdWVzdBodLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVzcG9uc2USTgoLUHJvbW90ZUpvYnMSHi5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVxdWVzdBofLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXNwb25zZRJLCgpEZWxldGVKb2JzEh0ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVxdWVzdBoeLmxlYXNlbXEudjEuRGVsZXRlSm9ic1Jlc3BvbnNlEksKCkNhbmNlbEpvYnMSHS5sZWFzZW1xLnYxLkNhbmNlbEpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5DYW5jZWxKb2JzUmVzcG9uc2USSwoKU2VhcmNoSm9icxIdLmxlYXNlbXEudjEuU2VhcmNoSm9ic1JlcXVlc3QaHi5sZWFzZW1xLnYxLlNlYXJjaEpvYnNSZXNwb25zZRJICglVcGRhdGVKb2ISHC5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlcXVlc3QaHS5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlc3BvbnNlEk4KC0xpc3RXb3JrZXJzEh4ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2USVAoNR2V0U2VydmVySW5mbxIgLmxlYXNlbXEudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIS5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_worker]);
 
 /**
  * Asks for counts.
@@ -680,7 +680,7 @@ export const JobIdsSchema: GenMessage<JobIds> = /*@__PURE__*/
  */
 export type JobFilter = Message<"leasemq.v1.JobFilter"> & {
   /**
-   * Optional for RetryJobs (default FAILED) and PromoteJobs (DELAYED); required for DeleteJobs. ACTIVE is refused.
+   * Optional for RetryJobs (default FAILED) and PromoteJobs (DELAYED); required for DeleteJobs and CancelJobs. ACTIVE is for CancelJobs only.
    *
    * @generated from field: leasemq.v1.JobState state = 1;
    */
@@ -1002,6 +1002,239 @@ export const DeleteJobsResponseSchema: GenMessage<DeleteJobsResponse> = /*@__PUR
   messageDesc(file_leasemq_v1_admin, 29);
 
 /**
+ * Asks to cancel jobs.
+ *
+ * @generated from message leasemq.v1.CancelJobsRequest
+ */
+export type CancelJobsRequest = Message<"leasemq.v1.CancelJobsRequest"> & {
+  /**
+   * Required.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Required.
+   *
+   * @generated from oneof leasemq.v1.CancelJobsRequest.selection
+   */
+  selection: {
+    /**
+     * These.
+     *
+     * @generated from field: leasemq.v1.JobIds job_ids = 2;
+     */
+    value: JobIds;
+    case: "jobIds";
+  } | {
+    /**
+     * All that match; of WAITING, DELAYED and ACTIVE ones.
+     *
+     * @generated from field: leasemq.v1.JobFilter filter = 3;
+     */
+    value: JobFilter;
+    case: "filter";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Optional. As in CancelJobRequest.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Optional. From the call before, to go on.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message leasemq.v1.CancelJobsRequest.
+ * Use `create(CancelJobsRequestSchema)` to create a new message.
+ */
+export const CancelJobsRequestSchema: GenMessage<CancelJobsRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 30);
+
+/**
+ * What became of them.
+ *
+ * @generated from message leasemq.v1.CancelJobsResponse
+ */
+export type CancelJobsResponse = Message<"leasemq.v1.CancelJobsResponse"> & {
+  /**
+   * Jobs cancelled, or whose workers are being told.
+   *
+   * @generated from field: uint32 cancelled_count = 1;
+   */
+  cancelledCount: number;
+
+  /**
+   * Jobs named that do not exist.
+   *
+   * @generated from field: uint32 not_found_count = 2;
+   */
+  notFoundCount: number;
+
+  /**
+   * Jobs named that had completed or failed.
+   *
+   * @generated from field: uint32 skipped_count = 3;
+   */
+  skippedCount: number;
+
+  /**
+   * Not empty: call again with it to go on.
+   *
+   * @generated from field: string next_page_token = 4;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message leasemq.v1.CancelJobsResponse.
+ * Use `create(CancelJobsResponseSchema)` to create a new message.
+ */
+export const CancelJobsResponseSchema: GenMessage<CancelJobsResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 31);
+
+/**
+ * What to look for: all that is set must hold, and something must be set. Upper and lower case are told apart.
+ *
+ * @generated from message leasemq.v1.JobQuery
+ */
+export type JobQuery = Message<"leasemq.v1.JobQuery"> & {
+  /**
+   * Optional. How the id begins; at most 128 characters.
+   *
+   * @generated from field: string id_prefix = 1;
+   */
+  idPrefix: string;
+
+  /**
+   * Optional. The job's name, whole.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Optional. Text somewhere in the payload, as UTF-8; at most 1,024 characters.
+   *
+   * @generated from field: string payload_text = 4;
+   */
+  payloadText: string;
+
+  /**
+   * Optional. Text somewhere in the type, message or stack trace of one of the failures kept; at most 1,024 characters.
+   *
+   * @generated from field: string failure_text = 5;
+   */
+  failureText: string;
+};
+
+/**
+ * Describes the message leasemq.v1.JobQuery.
+ * Use `create(JobQuerySchema)` to create a new message.
+ */
+export const JobQuerySchema: GenMessage<JobQuery> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 32);
+
+/**
+ * Asks for jobs by what they hold.
+ *
+ * @generated from message leasemq.v1.SearchJobsRequest
+ */
+export type SearchJobsRequest = Message<"leasemq.v1.SearchJobsRequest"> & {
+  /**
+   * Required.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Required.
+   *
+   * @generated from field: leasemq.v1.JobQuery query = 2;
+   */
+  query?: JobQuery | undefined;
+
+  /**
+   * Optional. Default all. Searched state by state, in the order given.
+   *
+   * @generated from field: repeated leasemq.v1.JobState states = 3;
+   */
+  states: JobState[];
+
+  /**
+   * Optional. 1 to 1,000; default 100. A page may be shorter, even empty: go on while there is a next_page_token.
+   *
+   * @generated from field: uint32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * Optional. From the page before; the other fields must be the same.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+
+  /**
+   * Optional. The fields of Job wanted; default all.
+   *
+   * @generated from field: google.protobuf.FieldMask read_mask = 6;
+   */
+  readMask?: FieldMask | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.SearchJobsRequest.
+ * Use `create(SearchJobsRequestSchema)` to create a new message.
+ */
+export const SearchJobsRequestSchema: GenMessage<SearchJobsRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 33);
+
+/**
+ * Jobs that were found.
+ *
+ * @generated from message leasemq.v1.SearchJobsResponse
+ */
+export type SearchJobsResponse = Message<"leasemq.v1.SearchJobsResponse"> & {
+  /**
+   * At most page_size.
+   *
+   * @generated from field: repeated leasemq.v1.Job jobs = 1;
+   */
+  jobs: Job[];
+
+  /**
+   * How many jobs this call has looked at.
+   *
+   * @generated from field: uint32 examined_count = 2;
+   */
+  examinedCount: number;
+
+  /**
+   * Empty when all were looked at.
+   *
+   * @generated from field: string next_page_token = 3;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message leasemq.v1.SearchJobsResponse.
+ * Use `create(SearchJobsResponseSchema)` to create a new message.
+ */
+export const SearchJobsResponseSchema: GenMessage<SearchJobsResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 34);
+
+/**
  * Asks to change a job.
  *
  * @generated from message leasemq.v1.UpdateJobRequest
@@ -1056,7 +1289,7 @@ export type UpdateJobRequest = Message<"leasemq.v1.UpdateJobRequest"> & {
  * Use `create(UpdateJobRequestSchema)` to create a new message.
  */
 export const UpdateJobRequestSchema: GenMessage<UpdateJobRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 30);
+  messageDesc(file_leasemq_v1_admin, 35);
 
 /**
  * The job as it is now.
@@ -1077,7 +1310,7 @@ export type UpdateJobResponse = Message<"leasemq.v1.UpdateJobResponse"> & {
  * Use `create(UpdateJobResponseSchema)` to create a new message.
  */
 export const UpdateJobResponseSchema: GenMessage<UpdateJobResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 31);
+  messageDesc(file_leasemq_v1_admin, 36);
 
 /**
  * A worker as the server knows it.
@@ -1112,7 +1345,7 @@ export type Worker = Message<"leasemq.v1.Worker"> & {
  * Use `create(WorkerSchema)` to create a new message.
  */
 export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 32);
+  messageDesc(file_leasemq_v1_admin, 37);
 
 /**
  * Asks for workers.
@@ -1147,7 +1380,7 @@ export type ListWorkersRequest = Message<"leasemq.v1.ListWorkersRequest"> & {
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 33);
+  messageDesc(file_leasemq_v1_admin, 38);
 
 /**
  * Workers, by id.
@@ -1175,7 +1408,7 @@ export type ListWorkersResponse = Message<"leasemq.v1.ListWorkersResponse"> & {
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 34);
+  messageDesc(file_leasemq_v1_admin, 39);
 
 /**
  * Asks what the server is.
@@ -1190,7 +1423,7 @@ export type GetServerInfoRequest = Message<"leasemq.v1.GetServerInfoRequest"> & 
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 35);
+  messageDesc(file_leasemq_v1_admin, 40);
 
 /**
  * What the store is.
@@ -1260,7 +1493,7 @@ export type StoreInfo = Message<"leasemq.v1.StoreInfo"> & {
  * Use `create(StoreInfoSchema)` to create a new message.
  */
 export const StoreInfoSchema: GenMessage<StoreInfo> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 36);
+  messageDesc(file_leasemq_v1_admin, 41);
 
 /**
  * What the server is.
@@ -1316,7 +1549,7 @@ export type GetServerInfoResponse = Message<"leasemq.v1.GetServerInfoResponse"> 
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 37);
+  messageDesc(file_leasemq_v1_admin, 42);
 
 /**
  * Reads and steers queues, jobs and workers. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
@@ -1453,6 +1686,26 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof DeleteJobsRequestSchema;
     output: typeof DeleteJobsResponseSchema;
+  },
+  /**
+   * Cancels jobs: at once those that are not leased; the workers of the others are told within a second. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.AdminService.CancelJobs
+   */
+  cancelJobs: {
+    methodKind: "unary";
+    input: typeof CancelJobsRequestSchema;
+    output: typeof CancelJobsResponseSchema;
+  },
+  /**
+   * Finds jobs by what they hold, looking at some thousand jobs a call: go on while there is a next_page_token. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.AdminService.SearchJobs
+   */
+  searchJobs: {
+    methodKind: "unary";
+    input: typeof SearchJobsRequestSchema;
+    output: typeof SearchJobsResponseSchema;
   },
   /**
    * Changes a job that is WAITING or DELAYED. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
