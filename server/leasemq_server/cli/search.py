@@ -55,7 +55,7 @@ def search(
                 payload=payload,
                 failure=failure,
                 states=states or (),
-                on_progress=looked_at,
+                on_progress=looked,
             )
             async for job in found:
                 if as_json:
