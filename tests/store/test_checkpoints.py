@@ -68,7 +68,7 @@ async def test_large_ones_do_not_make_a_reply_too_large(desk: Desk):
     await desk.add(*ids)
     jobs = await desk.lease(400)
     assert await desk.store.checkpoint(desk.queue, [(job.id, job.nonce, b"x" * 16_384) for job in jobs]) == [True] * 400
-    await desk.store.release(desk.queue, [(job.id, job.nonce, 0) for job in jobs])
+    await desk.store.release(desk.queue, [(job.id, job.nonce, 0, 0) for job in jobs])
     sizes = []
     while leased := await desk.lease(400):
         sizes.append(sum(len(job.checkpoint) for job in leased))

@@ -12,8 +12,8 @@ from tests.store.declared import DECLARED
 from tests.store.harness import HOUR, LEASE_MS, Desk, new_job
 
 BATCH = 1000
-READ_ONLY = {"read", "stats", "schedule_due", "schedule_read"}
-REFUSED_WHEN_FULL = {"add", "update", "schedule_put", "schedule_fire", "schedule_trigger"}
+READ_ONLY = {"read", "stats", "schedule_due", "schedule_read", "dependencies"}
+REFUSED_WHEN_FULL = {"add", "update", "schedule_put", "schedule_fire", "schedule_trigger", "register"}
 
 
 @pytest.mark.parametrize("name", all_names())
@@ -48,7 +48,7 @@ def test_a_real_store_gets_the_flags_and_the_digest_of_the_very_text() -> None:
 def test_the_call_is_in_the_order_of_the_header() -> None:
     script = load("configure")
     call = script.call_args("q", {"config": "{}", "expected": "", "now_ms": 7, "config_proto": b"c"}, [])
-    assert call == [1, "lmq:q:{q}:meta", 7, "", b"c", "{}"]
+    assert call == [3, "lmq:q:{q}:meta", "lmq:q:{q}:wait", "lmq:q:{q}:delayed", 7, "", b"c", "{}"]
     script = load("promote")
     call = script.call_args("q", {"now_ms": 7}, [("a",), ("b",)])
     assert call == [len(script.keys), *(queue_keys("q")[name] for name in script.keys), 7, "a", "b"]
@@ -158,7 +158,7 @@ async def test_a_thousand_leases_are_released_given_back_and_failed_at_once(thou
     jobs = await _lease_all(desk)
     assert await desk.store.give_back(desk.queue, [(request_id, False) for request_id in reversed(REQUESTS)]) == BATCH
     jobs = await _lease_all(desk)
-    await desk.store.release(desk.queue, [(job.id, job.nonce, 0) for job in jobs])
+    await desk.store.release(desk.queue, [(job.id, job.nonce, 0, 0) for job in jobs])
     jobs = [job for _ in REQUESTS for job in await desk.lease(BATCH)]
     assert [job.id for job in jobs] == _ids()
     outcomes, _ = await desk.store.fail(desk.queue, [(job.id, job.nonce, "", 0, "") for job in jobs])

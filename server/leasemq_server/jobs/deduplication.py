@@ -19,6 +19,8 @@ def deduplication_options(spec: job_pb2.JobSpec, check: Check) -> dict[str, Any]
     """The option dd of a job, if it has a deduplication key; notes what breaks a rule in `check`."""
     if not spec.HasField("deduplication"):
         return {}
+    if spec.dependencies:
+        check.wrong("deduplication", "must be unset for a job with dependencies")
     said = spec.deduplication
     mode = _MODES.get(said.mode)
     if mode is None:

@@ -28,11 +28,12 @@ _NAMES = (
     "failed",
     "cancelled",
     "purge",
+    "blocked",
     "outbox",
     "schedules",
     "schedule_times",
 )
-_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "dedup")
+_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "dedup", "deps", "dependents")
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,20 @@ from typing import Any, Final, Protocol, TypeVar
 from leasemq import convert
 from leasemq.codec import encode, to_duration, to_timestamp
 from leasemq.connection import Connection, Method
-from leasemq.model import Backoff, BulkResult, JobInfo, JobState, QueueInfo, Retention, Seconds, ServerInfo, Stats, WorkerStatus
+from leasemq.model import (
+    Backoff,
+    BulkResult,
+    Cascade,
+    JobInfo,
+    JobState,
+    QueueInfo,
+    RateLimit,
+    Retention,
+    Seconds,
+    ServerInfo,
+    Stats,
+    WorkerStatus,
+)
 from leasemq.v1 import admin_pb2, job_pb2
 
 PAGE_SIZE = 500
@@ -76,10 +89,16 @@ class Admin:
         failed_retention: Retention | Unset | None = UNSET,
         dead_letter_queue: str | Unset | None = UNSET,
         max_lease_expirations: int | Unset | None = UNSET,
+        max_active: int | Unset | None = UNSET,
+        rate_limit: RateLimit | Unset | None = UNSET,
+        max_waiting: int | Unset | None = UNSET,
     ) -> QueueInfo:
-        """Change what holds for jobs that say nothing themselves; makes the queue if need be.
+        """Change a queue's limits, and what holds for jobs that say nothing themselves; makes the queue if need be.
 
-        None puts an option back to the server's default.
+        None puts an option back to the server's default, a limit to none.
+
+        max_active: the most jobs that run at a time, over all workers. rate_limit: the most that start in a time.
+        max_waiting: the most jobs that are waiting and delayed; an add of more is QueueFull.
 
         `attempts` and `backoff` are one setting: giving one of them sets the other to its default.
         """
@@ -89,6 +108,9 @@ class Admin:
                 "failed_retention": failed_retention,
                 "dead_letter_queue": dead_letter_queue,
                 "max_lease_expirations": max_lease_expirations,
+                "max_active": max_active,
+                "rate_limit": rate_limit,
+                "max_waiting": max_waiting,
             }
         )
         if attempts is not UNSET or backoff is not UNSET:
@@ -230,15 +252,17 @@ class Admin:
         older_than: Seconds | None = None,
         name: str | None = None,
         limit: int | None = None,
+        cascade: Cascade = Cascade.NONE,
         on_progress: Callable[[BulkResult], Any] | None = None,
     ) -> BulkResult:
         """Remove jobs that are not leased: those named by `ids`, or all of `state` that match.
 
         older_than: only jobs that finished (finished ones) or were added (others) longer ago. limit: at most this many.
-        on_progress: called with the counts so far. ValueError: ids together with any of the others. InvalidField: neither ids nor
-        a state.
+        cascade, with ids alone: removes these too, leased ones excepted; they are not counted.
+        on_progress: called with the counts so far.
+        ValueError: ids together with any of the others. InvalidField: neither ids nor a state.
         """
-        request = admin_pb2.DeleteJobsRequest(queue=queue)
+        request = admin_pb2.DeleteJobsRequest(queue=queue, cascade=convert.wire(cascade))
         pages = self._bulk(self._connection.stubs.admin.DeleteJobs, request, ids, _filter(state, older_than, name, limit))
         return await _total(
             (BulkResult(page.deleted_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
@@ -283,7 +307,7 @@ class Admin:
 
         id_prefix: how the id begins. name: the whole name. payload, failure: text somewhere in the payload, or in a failure's
         type, message or stack trace. states: default all. It looks at every job of these states, some thousand a call.
-        on_progress: called with how many it has looked at so far. with_payload=False leaves payloads and results out of the answer.
+        on_progress: called with how many it has looked at so far. with_payload=False leaves payloads and results out.
         """
         query = admin_pb2.JobQuery(id_prefix=id_prefix, name=name, payload_text=payload, failure_text=failure)
         request = admin_pb2.SearchJobsRequest(queue=queue, query=query, states=[convert.wire(state) for state in states])
@@ -392,6 +416,8 @@ def _queue_config(options: Mapping[str, Any]) -> tuple[admin_pb2.QueueConfig, li
         paths.append(name)
         if isinstance(value, Retention):
             getattr(config, name).CopyFrom(convert.to_retention(value))
+        elif isinstance(value, RateLimit):
+            getattr(config, name).CopyFrom(convert.to_rate_limit(value))
         elif value is not None:
             setattr(config, name, value)
     return config, paths

@@ -1,8 +1,10 @@
--- add: nothing → WAITING or DELAYED. An id that exists already changes nothing. All of the batch or, when the store is full, none of it.
+-- add: nothing → WAITING or DELAYED, or BLOCKED until its dependencies are done.
+-- An id that exists already changes nothing. All of the batch or, when the store or the queue is full, none of it.
+-- With bounded 0 the queue's max_waiting does not count: for what the server moves here itself.
 -- KEYS: meta, wait, delayed, expiry, spec*, job*
--- ARGV: now_ms
+-- ARGV: now_ms, flows, bounded
 -- ITEMS: id, spec_bytes, options, delay_ms, run_ms
--- RETURNS: one a job: {created 0|1, state, run_ms, where its deduplication key was held: the id of the job that holds it now}; nothing when all are new and wait
+-- RETURNS: one a job: {created 0|1, state, run_ms, where its deduplication key was held: the id of the job that holds it now}; nothing when all are new and wait; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} (nothing was added)
 -- USES: job, wake, order
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
@@ -24,6 +26,11 @@ local function store_if_all_new()
   return redis.call('MSETNX', unpack(pairs_of)) == 1
 end
 
+local max_waiting = bounded == '1' and redis.call('HGET', meta, 'mw')
+if max_waiting then
+  -- INLINE: bound
+  if over_bound(tonumber(max_waiting)) then return { 'QUEUE_FULL', tonumber(max_waiting) } end
+end
 local all_new = store_if_all_new()
 
 local function store_if_new(id, spec_bytes, options)
@@ -39,6 +46,7 @@ local function decoded_options(options)
   return decoded[options]
 end
 
+local wrote_outbox = false
 local by_key -- what to answer for a job that is not to be added because of its key; else, whether it takes the place of another
 if keyed then
   -- INLINE: dedup
@@ -62,6 +70,7 @@ if keyed then
       holder, replaced, state = deduplicate(id, spec_bytes, options, own, delay_ms, run_ms, now)
     end
     taken[own.k] = true
+    wrote_outbox = told_dependents
     if holder and not replaced then return { 0, state or '', state == 'delayed' and redis.call('ZSCORE', delayed, holder) or '0', holder } end
     stored[id] = true
     return nil, replaced
@@ -70,6 +79,13 @@ end
 
 local results, to_wait, to_delay, twins = {}, {}, {}, {}
 local added, tail, plainly = 0, nil, true
+
+-- `flows` is '', or JSON by job id: a list of [dependency, policy], empty when only others depend on it.
+local join_flow, file_joined
+if flows ~= '' then
+  -- INLINE: join
+  join_flow, file_joined = join, file_all
+end
 
 for i, id, spec_bytes, options, delay_ms, run_ms in items() do
   local own = decoded_options(options)
@@ -94,7 +110,11 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       first_expiry = math.min(first_expiry or now + own.tl, now + own.tl)
     end
     local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
-    if ms > now then
+    local joined = join_flow and own and own.dp and join_flow(id, delay_ms, run_ms, now)
+    if joined then
+      results[i] = joined
+      plainly = false
+    elseif ms > now then
       -- the fraction keeps the order within a batch; due times are compared as whole milliseconds
       local score = string.format('%.4f', ms + (i - 1) / 1024)
       if own and own.dd then -- at once: the next job of the batch may take its place
@@ -136,4 +156,8 @@ if #to_delay > 0 then
   redis.call('ZADD', delayed, unpack(to_delay))
 end
 if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
+if join_flow and file_joined() or wrote_outbox then
+  results[#results + 1] = 'OUTBOX'
+  return results
+end
 return plainly and {} or results

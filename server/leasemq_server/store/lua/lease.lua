@@ -143,7 +143,12 @@ local function remember(request_id, answer, lease_ms)
   redis.call('PEXPIRE', request .. request_id, math.min(REPLAY_MS, lease_ms))
 end
 
-local open = redis.call('HGET', meta, 'paused') ~= '1'
+local limits = redis.call('HMGET', meta, 'paused', 'xa', 'rd', 'hold')
+local open, limited = limits[1] ~= '1', limits[2] or limits[3] or limits[4]
+local active_room, rate_room, hold_ms, window_start, window_count = math.huge, math.huge, 0, 0, 0
+if limited then
+  -- INLINE: limit
+end
 if open and wanted > 0 then pop_waiting() end
 for i, request_id, worker, max_jobs, lease_ms in items() do
   if not is_retry[i] then
@@ -165,4 +170,8 @@ while popped[next_pop] do
   next_pop = next_pop + 2
 end
 if #unserved > 0 then redis.call('ZADD', wait, unpack(unserved)) end
-return { next_in, open and redis.call('EXISTS', wait) or 0, outbox_entries, start, answers }
+local more = open and redis.call('EXISTS', wait) or 0
+if limited then
+  -- INLINE: limited
+end
+return { next_in, more, outbox_entries, start, answers }

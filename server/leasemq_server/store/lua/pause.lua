@@ -1,4 +1,4 @@
--- pause, resume: whether the queue gives out leases. Resuming wakes those who wait for one.
+-- pause, resume: whether the queue gives out leases. Resuming wakes those who wait for one, and ends a hold too.
 -- KEYS: meta, wait, delayed
 -- ARGV: now_ms, paused
 -- RETURNS: OK
@@ -7,7 +7,7 @@
 if paused == '1' then
   redis.call('HSET', meta, 'paused', 1)
 else
-  redis.call('HDEL', meta, 'paused')
+  redis.call('HDEL', meta, 'paused', 'hold')
   publish_wake(0)
 end
 return 'OK'

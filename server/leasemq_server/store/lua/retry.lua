@@ -1,5 +1,5 @@
--- retry (redrive): FAILED, COMPLETED, CANCELLED → WAITING, with attempts and lease expirations at 0 unless asked to keep them.
--- KEYS: meta, wait, completed, failed, cancelled, purge, spec*, job*
+-- retry (redrive): FAILED, COMPLETED, CANCELLED → WAITING, or BLOCKED where dependencies are pending, with attempts and lease expirations at 0 unless asked to keep them.
+-- KEYS: meta, wait, completed, failed, cancelled, purge, blocked, deps*, spec*, job*
 -- ARGV: now_ms, keep_attempts
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
@@ -21,6 +21,7 @@ for i, id in items() do
     redis.call('ZREM', purge, id)
     redis.call('HDEL', job .. id, 'c', 'r', 'rt', 'ft', 'so', 'ld', 'p')
     redis.call('HSET', job .. id, 's', 'waiting', 't', '')
+    redis.call('HDEL', deps .. id, 'failed')
     if keep_attempts ~= '1' then redis.call('HSET', job .. id, 'a', 0, 'n', 0) end
     local options = options_of(id)
     if options.dd then
@@ -30,7 +31,12 @@ for i, id in items() do
       end
       retake_key_of(id, options.dd, now)
     end
-    wait_at_tail(id, options)
+    if tonumber(redis.call('HGET', deps .. id, 'pending') or 0) > 0 then
+      redis.call('HSET', job .. id, 's', 'blocked')
+      redis.call('ZADD', blocked, clock(), id)
+    else
+      wait_at_tail(id, options)
+    end
     results[i] = 'OK'
   end
 end

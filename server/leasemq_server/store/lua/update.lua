@@ -1,4 +1,4 @@
--- update: WAITING or DELAYED → the same with another spec, or in another place; a run time in the past promotes, one to come delays.
+-- update: WAITING, DELAYED, or (but for its run time) BLOCKED → the same with another spec, or in another place; a run time in the past promotes, one to come delays.
 -- Compare-and-set on what is stored, so that two updates of different fields both stand.
 -- KEYS: meta, wait, delayed, spec*, job*
 -- ARGV: now_ms, id, expected, spec_bytes, options, to_tail, run_ms
@@ -6,7 +6,7 @@
 -- USES: job, wake, order
 local state = state_of(id)
 if not state then return { 'JOB_NOT_FOUND' } end
-if state ~= 'waiting' and state ~= 'delayed' then return { 'JOB_NOT_IN_STATE', state } end
+if state ~= 'waiting' and state ~= 'delayed' and (state ~= 'blocked' or run_ms ~= '') then return { 'JOB_NOT_IN_STATE', state } end
 if redis.call('GET', spec .. id) ~= expected then return { 'CONFLICT' } end
 local now = clock()
 local create_ms = string.match(expected, '^%d+')

@@ -1,6 +1,6 @@
 -- Deduplication by key. A record `dedup*` names the job that holds a key, but whether it holds is decided by that job's state and by time whenever the
 -- key is asked for: a record left behind by a crash, or by anything else, blocks nothing. Taking records away is housekeeping.
--- KEYS: meta, wait, delayed, expiry, spec*, job*, run*, logs*, dedup*
+-- KEYS: meta, wait, delayed, expiry, outbox, spec*, job*, run*, logs*, dedup*, dependents*
 -- USES: job, wake, order, enqueue
 local HELD_FIELDS = { 'j', 'm', 'u', 'ni' }
 local KEEP_MS = 1000 -- a record outlives its time by this: the store's own clock only tidies up
@@ -41,7 +41,14 @@ local function keep_aside(key, id, spec_bytes, options, delay_ms, run_ms)
   redis.call('PERSIST', record)
 end
 
+local told_dependents = false -- the outbox was written
+
 local function take_out_delayed(id)
+  config()
+  if has_flows and redis.call('EXISTS', dependents .. id) == 1 then
+    redis.call('XADD', outbox, '*', 'kind', 'ended', 'id', id, 'state', 'deleted', 'result', '', 'content_type', '')
+    told_dependents = true
+  end
   if redis.call('HGET', job .. id, 'aw') then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. id) end
   redis.call('ZREM', delayed, id)
   redis.call('ZREM', expiry, id)

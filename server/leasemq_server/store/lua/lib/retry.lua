@@ -2,7 +2,6 @@
 -- KEYS: meta, wait, delayed, leases, failed, cancelled, expiry, completed, purge, outbox, spec*, job*, logs*
 -- USES: job, wake, order, finish
 local MAX_FAILURES = 10
-local outbox_written = 0
 
 local seeded = false
 local function random()

@@ -287,6 +287,63 @@ func (DeduplicationMode) EnumDescriptor() ([]byte, []int) {
 	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
 }
 
+// What happens to a job when one that it depends on fails, is cancelled, or is deleted before it finished.
+type DependencyFailurePolicy int32
+
+const (
+	// FAIL.
+	DependencyFailurePolicy_DEPENDENCY_FAILURE_POLICY_UNSPECIFIED DependencyFailurePolicy = 0
+	// The dependent fails too, with kind DEPENDENCY, without having run.
+	DependencyFailurePolicy_DEPENDENCY_FAILURE_POLICY_FAIL DependencyFailurePolicy = 1
+	// It counts as done: the dependent runs when the others are done too, and sees in GetDependencies what became of this one.
+	DependencyFailurePolicy_DEPENDENCY_FAILURE_POLICY_RUN DependencyFailurePolicy = 2
+	// The dependency is dropped: as RUN, but GetDependencies no longer shows it.
+	DependencyFailurePolicy_DEPENDENCY_FAILURE_POLICY_IGNORE DependencyFailurePolicy = 3
+)
+
+// Enum value maps for DependencyFailurePolicy.
+var (
+	DependencyFailurePolicy_name = map[int32]string{
+		0: "DEPENDENCY_FAILURE_POLICY_UNSPECIFIED",
+		1: "DEPENDENCY_FAILURE_POLICY_FAIL",
+		2: "DEPENDENCY_FAILURE_POLICY_RUN",
+		3: "DEPENDENCY_FAILURE_POLICY_IGNORE",
+	}
+	DependencyFailurePolicy_value = map[string]int32{
+		"DEPENDENCY_FAILURE_POLICY_UNSPECIFIED": 0,
+		"DEPENDENCY_FAILURE_POLICY_FAIL":        1,
+		"DEPENDENCY_FAILURE_POLICY_RUN":         2,
+		"DEPENDENCY_FAILURE_POLICY_IGNORE":      3,
+	}
+)
+
+func (x DependencyFailurePolicy) Enum() *DependencyFailurePolicy {
+	p := new(DependencyFailurePolicy)
+	*p = x
+	return p
+}
+
+func (x DependencyFailurePolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DependencyFailurePolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_leasemq_v1_job_proto_enumTypes[4].Descriptor()
+}
+
+func (DependencyFailurePolicy) Type() protoreflect.EnumType {
+	return &file_leasemq_v1_job_proto_enumTypes[4]
+}
+
+func (x DependencyFailurePolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DependencyFailurePolicy.Descriptor instead.
+func (DependencyFailurePolicy) EnumDescriptor() ([]byte, []int) {
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{4}
+}
+
 // Which jobs count as the same, apart from their ids.
 type Deduplication struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -351,6 +408,125 @@ func (x *Deduplication) GetTtl() *durationpb.Duration {
 	return nil
 }
 
+// A job that must be done before another one may start.
+type Dependency struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Its queue; any queue.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Required. Its id. It must exist; one that has finished already counts as finished at once.
+	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Optional. What happens when it fails; default FAIL.
+	OnFailure     DependencyFailurePolicy `protobuf:"varint,3,opt,name=on_failure,json=onFailure,proto3,enum=leasemq.v1.DependencyFailurePolicy" json:"on_failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Dependency) Reset() {
+	*x = Dependency{}
+	mi := &file_leasemq_v1_job_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Dependency) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Dependency) ProtoMessage() {}
+
+func (x *Dependency) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_job_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
+func (*Dependency) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Dependency) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *Dependency) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *Dependency) GetOnFailure() DependencyFailurePolicy {
+	if x != nil {
+		return x.OnFailure
+	}
+	return DependencyFailurePolicy_DEPENDENCY_FAILURE_POLICY_UNSPECIFIED
+}
+
+// Names a job.
+type JobReference struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its queue.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Its id, unique within the queue.
+	JobId         string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobReference) Reset() {
+	*x = JobReference{}
+	mi := &file_leasemq_v1_job_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobReference) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobReference) ProtoMessage() {}
+
+func (x *JobReference) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_job_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobReference.ProtoReflect.Descriptor instead.
+func (*JobReference) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *JobReference) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *JobReference) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
 // What a producer says about a job. Immutable once added, but for UpdateJob.
 type JobSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -389,15 +565,18 @@ type JobSpec struct {
 	DeadLetterQueue string `protobuf:"bytes,15,opt,name=dead_letter_queue,json=deadLetterQueue,proto3" json:"dead_letter_queue,omitempty"`
 	// Optional. How many times its lease may run out before it fails; 0 = at the first; unset = the queue's (default 3).
 	MaxLeaseExpirations *uint32 `protobuf:"varint,16,opt,name=max_lease_expirations,json=maxLeaseExpirations,proto3,oneof" json:"max_lease_expirations,omitempty"`
-	// Optional. Unset = jobs are the same only by their id. Not for the job of a schedule.
+	// Optional. Unset = jobs are the same only by their id. Not for a job of a schedule or a flow, or one with dependencies.
 	Deduplication *Deduplication `protobuf:"bytes,17,opt,name=deduplication,proto3" json:"deduplication,omitempty"`
+	// Optional. The jobs that must be done before it may start; at most 1,000, each once. Until then it is BLOCKED. Its delay counts from then, its ttl from
+	// when it was added.
+	Dependencies  []*Dependency `protobuf:"bytes,19,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobSpec) Reset() {
 	*x = JobSpec{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[1]
+	mi := &file_leasemq_v1_job_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -409,7 +588,7 @@ func (x *JobSpec) String() string {
 func (*JobSpec) ProtoMessage() {}
 
 func (x *JobSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[1]
+	mi := &file_leasemq_v1_job_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -422,7 +601,7 @@ func (x *JobSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobSpec.ProtoReflect.Descriptor instead.
 func (*JobSpec) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{1}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *JobSpec) GetName() string {
@@ -555,6 +734,13 @@ func (x *JobSpec) GetDeduplication() *Deduplication {
 	return nil
 }
 
+func (x *JobSpec) GetDependencies() []*Dependency {
+	if x != nil {
+		return x.Dependencies
+	}
+	return nil
+}
+
 type isJobSpec_Start interface {
 	isJobSpec_Start()
 }
@@ -586,7 +772,7 @@ type RetryPolicy struct {
 
 func (x *RetryPolicy) Reset() {
 	*x = RetryPolicy{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[2]
+	mi := &file_leasemq_v1_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +784,7 @@ func (x *RetryPolicy) String() string {
 func (*RetryPolicy) ProtoMessage() {}
 
 func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[2]
+	mi := &file_leasemq_v1_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +797,7 @@ func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryPolicy.ProtoReflect.Descriptor instead.
 func (*RetryPolicy) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{2}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RetryPolicy) GetMaxAttempts() uint32 {
@@ -647,7 +833,7 @@ type Backoff struct {
 
 func (x *Backoff) Reset() {
 	*x = Backoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[3]
+	mi := &file_leasemq_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -659,7 +845,7 @@ func (x *Backoff) String() string {
 func (*Backoff) ProtoMessage() {}
 
 func (x *Backoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[3]
+	mi := &file_leasemq_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -672,7 +858,7 @@ func (x *Backoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backoff.ProtoReflect.Descriptor instead.
 func (*Backoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Backoff) GetKind() isBackoff_Kind {
@@ -752,7 +938,7 @@ type FixedBackoff struct {
 
 func (x *FixedBackoff) Reset() {
 	*x = FixedBackoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[4]
+	mi := &file_leasemq_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +950,7 @@ func (x *FixedBackoff) String() string {
 func (*FixedBackoff) ProtoMessage() {}
 
 func (x *FixedBackoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[4]
+	mi := &file_leasemq_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +963,7 @@ func (x *FixedBackoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FixedBackoff.ProtoReflect.Descriptor instead.
 func (*FixedBackoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{4}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FixedBackoff) GetDelay() *durationpb.Duration {
@@ -802,7 +988,7 @@ type ExponentialBackoff struct {
 
 func (x *ExponentialBackoff) Reset() {
 	*x = ExponentialBackoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[5]
+	mi := &file_leasemq_v1_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -814,7 +1000,7 @@ func (x *ExponentialBackoff) String() string {
 func (*ExponentialBackoff) ProtoMessage() {}
 
 func (x *ExponentialBackoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[5]
+	mi := &file_leasemq_v1_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -827,7 +1013,7 @@ func (x *ExponentialBackoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExponentialBackoff.ProtoReflect.Descriptor instead.
 func (*ExponentialBackoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExponentialBackoff) GetInitialDelay() *durationpb.Duration {
@@ -862,7 +1048,7 @@ type ListBackoff struct {
 
 func (x *ListBackoff) Reset() {
 	*x = ListBackoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[6]
+	mi := &file_leasemq_v1_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +1060,7 @@ func (x *ListBackoff) String() string {
 func (*ListBackoff) ProtoMessage() {}
 
 func (x *ListBackoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[6]
+	mi := &file_leasemq_v1_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +1073,7 @@ func (x *ListBackoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBackoff.ProtoReflect.Descriptor instead.
 func (*ListBackoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListBackoff) GetDelays() []*durationpb.Duration {
@@ -910,7 +1096,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[7]
+	mi := &file_leasemq_v1_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -922,7 +1108,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[7]
+	mi := &file_leasemq_v1_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -935,7 +1121,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{7}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Retention) GetMaxAge() *durationpb.Duration {
@@ -975,7 +1161,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[8]
+	mi := &file_leasemq_v1_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -987,7 +1173,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[8]
+	mi := &file_leasemq_v1_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1000,7 +1186,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{8}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Failure) GetKind() FailureKind {
@@ -1093,6 +1279,8 @@ type Job struct {
 	FailureCount uint32 `protobuf:"varint,18,opt,name=failure_count,json=failureCount,proto3" json:"failure_count,omitempty"`
 	// True once CancelJob was called while it ran.
 	CancelRequested bool `protobuf:"varint,19,opt,name=cancel_requested,json=cancelRequested,proto3" json:"cancel_requested,omitempty"`
+	// The jobs that depend on it, the first 1,000 of them; GetJob alone fills it.
+	Dependents []*JobReference `protobuf:"bytes,20,rep,name=dependents,proto3" json:"dependents,omitempty"`
 	// The schedule that added it; empty when it was added by hand.
 	ScheduleId    string `protobuf:"bytes,21,opt,name=schedule_id,json=scheduleId,proto3" json:"schedule_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1101,7 +1289,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[9]
+	mi := &file_leasemq_v1_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1301,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[9]
+	mi := &file_leasemq_v1_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,7 +1314,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{9}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Job) GetQueue() string {
@@ -1262,6 +1450,13 @@ func (x *Job) GetCancelRequested() bool {
 	return false
 }
 
+func (x *Job) GetDependents() []*JobReference {
+	if x != nil {
+		return x.Dependents
+	}
+	return nil
+}
+
 func (x *Job) GetScheduleId() string {
 	if x != nil {
 		return x.ScheduleId
@@ -1297,14 +1492,16 @@ type QueueStats struct {
 	// Jobs completed since the queue began.
 	CompletedTotal uint64 `protobuf:"varint,12,opt,name=completed_total,json=completedTotal,proto3" json:"completed_total,omitempty"`
 	// Jobs failed for good since the queue began.
-	FailedTotal   uint64 `protobuf:"varint,13,opt,name=failed_total,json=failedTotal,proto3" json:"failed_total,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	FailedTotal uint64 `protobuf:"varint,13,opt,name=failed_total,json=failedTotal,proto3" json:"failed_total,omitempty"`
+	// Until when the queue gives out no leases, since a worker asked for that (ReleaseJobRequest.hold_queue); unset when it is not held.
+	HoldExpireTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=hold_expire_time,json=holdExpireTime,proto3" json:"hold_expire_time,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *QueueStats) Reset() {
 	*x = QueueStats{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[10]
+	mi := &file_leasemq_v1_job_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +1513,7 @@ func (x *QueueStats) String() string {
 func (*QueueStats) ProtoMessage() {}
 
 func (x *QueueStats) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[10]
+	mi := &file_leasemq_v1_job_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1329,7 +1526,7 @@ func (x *QueueStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStats.ProtoReflect.Descriptor instead.
 func (*QueueStats) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{10}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *QueueStats) GetWaiting() uint32 {
@@ -1423,6 +1620,13 @@ func (x *QueueStats) GetFailedTotal() uint64 {
 	return 0
 }
 
+func (x *QueueStats) GetHoldExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HoldExpireTime
+	}
+	return nil
+}
+
 var File_leasemq_v1_job_proto protoreflect.FileDescriptor
 
 const file_leasemq_v1_job_proto_rawDesc = "" +
@@ -1432,7 +1636,16 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\rDeduplication\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x121\n" +
 	"\x04mode\x18\x02 \x01(\x0e2\x1d.leasemq.v1.DeduplicationModeR\x04mode\x12+\n" +
-	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"\xe2\x06\n" +
+	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"}\n" +
+	"\n" +
+	"Dependency\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12B\n" +
+	"\n" +
+	"on_failure\x18\x03 \x01(\x0e2#.leasemq.v1.DependencyFailurePolicyR\tonFailure\";\n" +
+	"\fJobReference\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\"\x9e\a\n" +
 	"\aJobSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\x12!\n" +
@@ -1451,7 +1664,8 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\x10failed_retention\x18\x0e \x01(\v2\x15.leasemq.v1.RetentionR\x0ffailedRetention\x12*\n" +
 	"\x11dead_letter_queue\x18\x0f \x01(\tR\x0fdeadLetterQueue\x127\n" +
 	"\x15max_lease_expirations\x18\x10 \x01(\rH\x01R\x13maxLeaseExpirations\x88\x01\x01\x12?\n" +
-	"\rdeduplication\x18\x11 \x01(\v2\x19.leasemq.v1.DeduplicationR\rdeduplication\x1a:\n" +
+	"\rdeduplication\x18\x11 \x01(\v2\x19.leasemq.v1.DeduplicationR\rdeduplication\x12:\n" +
+	"\fdependencies\x18\x13 \x03(\v2\x16.leasemq.v1.DependencyR\fdependencies\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
@@ -1490,7 +1704,7 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"stackTrace\x12\x18\n" +
 	"\aattempt\x18\x05 \x01(\rR\aattempt\x12.\n" +
 	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1b\n" +
-	"\tworker_id\x18\a \x01(\tR\bworkerId\"\xf3\x06\n" +
+	"\tworker_id\x18\a \x01(\tR\bworkerId\"\xad\a\n" +
 	"\x03Job\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12'\n" +
@@ -1515,9 +1729,12 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\x13result_content_type\x18\x10 \x01(\tR\x11resultContentType\x12/\n" +
 	"\bfailures\x18\x11 \x03(\v2\x13.leasemq.v1.FailureR\bfailures\x12#\n" +
 	"\rfailure_count\x18\x12 \x01(\rR\ffailureCount\x12)\n" +
-	"\x10cancel_requested\x18\x13 \x01(\bR\x0fcancelRequested\x12\x1f\n" +
+	"\x10cancel_requested\x18\x13 \x01(\bR\x0fcancelRequested\x128\n" +
+	"\n" +
+	"dependents\x18\x14 \x03(\v2\x18.leasemq.v1.JobReferenceR\n" +
+	"dependents\x12\x1f\n" +
 	"\vschedule_id\x18\x15 \x01(\tR\n" +
-	"scheduleId\"\xae\x03\n" +
+	"scheduleId\"\xf4\x03\n" +
 	"\n" +
 	"QueueStats\x12\x18\n" +
 	"\awaiting\x18\x01 \x01(\rR\awaiting\x12\x18\n" +
@@ -1534,7 +1751,8 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\vadded_total\x18\v \x01(\x04R\n" +
 	"addedTotal\x12'\n" +
 	"\x0fcompleted_total\x18\f \x01(\x04R\x0ecompletedTotal\x12!\n" +
-	"\ffailed_total\x18\r \x01(\x04R\vfailedTotal*\xc8\x01\n" +
+	"\ffailed_total\x18\r \x01(\x04R\vfailedTotal\x12D\n" +
+	"\x10hold_expire_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0eholdExpireTime*\xc8\x01\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11JOB_STATE_WAITING\x10\x01\x12\x15\n" +
@@ -1563,7 +1781,12 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"!DEDUPLICATION_MODE_UNTIL_FINISHED\x10\x01\x12\x1f\n" +
 	"\x1bDEDUPLICATION_MODE_THROTTLE\x10\x02\x12\x1f\n" +
 	"\x1bDEDUPLICATION_MODE_DEBOUNCE\x10\x03\x12\"\n" +
-	"\x1eDEDUPLICATION_MODE_KEEP_LATEST\x10\x04BJ\n" +
+	"\x1eDEDUPLICATION_MODE_KEEP_LATEST\x10\x04*\xb1\x01\n" +
+	"\x17DependencyFailurePolicy\x12)\n" +
+	"%DEPENDENCY_FAILURE_POLICY_UNSPECIFIED\x10\x00\x12\"\n" +
+	"\x1eDEPENDENCY_FAILURE_POLICY_FAIL\x10\x01\x12!\n" +
+	"\x1dDEPENDENCY_FAILURE_POLICY_RUN\x10\x02\x12$\n" +
+	" DEPENDENCY_FAILURE_POLICY_IGNORE\x10\x03BJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
 
 var (
@@ -1578,68 +1801,75 @@ func file_leasemq_v1_job_proto_rawDescGZIP() []byte {
 	return file_leasemq_v1_job_proto_rawDescData
 }
 
-var file_leasemq_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_leasemq_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_leasemq_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_leasemq_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_leasemq_v1_job_proto_goTypes = []any{
 	(JobState)(0),                 // 0: leasemq.v1.JobState
 	(Durability)(0),               // 1: leasemq.v1.Durability
 	(FailureKind)(0),              // 2: leasemq.v1.FailureKind
 	(DeduplicationMode)(0),        // 3: leasemq.v1.DeduplicationMode
-	(*Deduplication)(nil),         // 4: leasemq.v1.Deduplication
-	(*JobSpec)(nil),               // 5: leasemq.v1.JobSpec
-	(*RetryPolicy)(nil),           // 6: leasemq.v1.RetryPolicy
-	(*Backoff)(nil),               // 7: leasemq.v1.Backoff
-	(*FixedBackoff)(nil),          // 8: leasemq.v1.FixedBackoff
-	(*ExponentialBackoff)(nil),    // 9: leasemq.v1.ExponentialBackoff
-	(*ListBackoff)(nil),           // 10: leasemq.v1.ListBackoff
-	(*Retention)(nil),             // 11: leasemq.v1.Retention
-	(*Failure)(nil),               // 12: leasemq.v1.Failure
-	(*Job)(nil),                   // 13: leasemq.v1.Job
-	(*QueueStats)(nil),            // 14: leasemq.v1.QueueStats
-	nil,                           // 15: leasemq.v1.JobSpec.HeadersEntry
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 18: google.protobuf.Value
+	(DependencyFailurePolicy)(0),  // 4: leasemq.v1.DependencyFailurePolicy
+	(*Deduplication)(nil),         // 5: leasemq.v1.Deduplication
+	(*Dependency)(nil),            // 6: leasemq.v1.Dependency
+	(*JobReference)(nil),          // 7: leasemq.v1.JobReference
+	(*JobSpec)(nil),               // 8: leasemq.v1.JobSpec
+	(*RetryPolicy)(nil),           // 9: leasemq.v1.RetryPolicy
+	(*Backoff)(nil),               // 10: leasemq.v1.Backoff
+	(*FixedBackoff)(nil),          // 11: leasemq.v1.FixedBackoff
+	(*ExponentialBackoff)(nil),    // 12: leasemq.v1.ExponentialBackoff
+	(*ListBackoff)(nil),           // 13: leasemq.v1.ListBackoff
+	(*Retention)(nil),             // 14: leasemq.v1.Retention
+	(*Failure)(nil),               // 15: leasemq.v1.Failure
+	(*Job)(nil),                   // 16: leasemq.v1.Job
+	(*QueueStats)(nil),            // 17: leasemq.v1.QueueStats
+	nil,                           // 18: leasemq.v1.JobSpec.HeadersEntry
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 21: google.protobuf.Value
 }
 var file_leasemq_v1_job_proto_depIdxs = []int32{
 	3,  // 0: leasemq.v1.Deduplication.mode:type_name -> leasemq.v1.DeduplicationMode
-	16, // 1: leasemq.v1.Deduplication.ttl:type_name -> google.protobuf.Duration
-	15, // 2: leasemq.v1.JobSpec.headers:type_name -> leasemq.v1.JobSpec.HeadersEntry
-	16, // 3: leasemq.v1.JobSpec.delay:type_name -> google.protobuf.Duration
-	17, // 4: leasemq.v1.JobSpec.run_time:type_name -> google.protobuf.Timestamp
-	6,  // 5: leasemq.v1.JobSpec.retry:type_name -> leasemq.v1.RetryPolicy
-	16, // 6: leasemq.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
-	16, // 7: leasemq.v1.JobSpec.ttl:type_name -> google.protobuf.Duration
-	11, // 8: leasemq.v1.JobSpec.completed_retention:type_name -> leasemq.v1.Retention
-	11, // 9: leasemq.v1.JobSpec.failed_retention:type_name -> leasemq.v1.Retention
-	4,  // 10: leasemq.v1.JobSpec.deduplication:type_name -> leasemq.v1.Deduplication
-	7,  // 11: leasemq.v1.RetryPolicy.backoff:type_name -> leasemq.v1.Backoff
-	8,  // 12: leasemq.v1.Backoff.fixed:type_name -> leasemq.v1.FixedBackoff
-	9,  // 13: leasemq.v1.Backoff.exponential:type_name -> leasemq.v1.ExponentialBackoff
-	10, // 14: leasemq.v1.Backoff.list:type_name -> leasemq.v1.ListBackoff
-	16, // 15: leasemq.v1.FixedBackoff.delay:type_name -> google.protobuf.Duration
-	16, // 16: leasemq.v1.ExponentialBackoff.initial_delay:type_name -> google.protobuf.Duration
-	16, // 17: leasemq.v1.ExponentialBackoff.max_delay:type_name -> google.protobuf.Duration
-	16, // 18: leasemq.v1.ListBackoff.delays:type_name -> google.protobuf.Duration
-	16, // 19: leasemq.v1.Retention.max_age:type_name -> google.protobuf.Duration
-	2,  // 20: leasemq.v1.Failure.kind:type_name -> leasemq.v1.FailureKind
-	17, // 21: leasemq.v1.Failure.time:type_name -> google.protobuf.Timestamp
-	5,  // 22: leasemq.v1.Job.spec:type_name -> leasemq.v1.JobSpec
-	0,  // 23: leasemq.v1.Job.state:type_name -> leasemq.v1.JobState
-	17, // 24: leasemq.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	17, // 25: leasemq.v1.Job.run_time:type_name -> google.protobuf.Timestamp
-	17, // 26: leasemq.v1.Job.start_time:type_name -> google.protobuf.Timestamp
-	17, // 27: leasemq.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
-	17, // 28: leasemq.v1.Job.expire_time:type_name -> google.protobuf.Timestamp
-	17, // 29: leasemq.v1.Job.lease_expire_time:type_name -> google.protobuf.Timestamp
-	18, // 30: leasemq.v1.Job.progress:type_name -> google.protobuf.Value
-	12, // 31: leasemq.v1.Job.failures:type_name -> leasemq.v1.Failure
-	16, // 32: leasemq.v1.QueueStats.oldest_waiting_age:type_name -> google.protobuf.Duration
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	19, // 1: leasemq.v1.Deduplication.ttl:type_name -> google.protobuf.Duration
+	4,  // 2: leasemq.v1.Dependency.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
+	18, // 3: leasemq.v1.JobSpec.headers:type_name -> leasemq.v1.JobSpec.HeadersEntry
+	19, // 4: leasemq.v1.JobSpec.delay:type_name -> google.protobuf.Duration
+	20, // 5: leasemq.v1.JobSpec.run_time:type_name -> google.protobuf.Timestamp
+	9,  // 6: leasemq.v1.JobSpec.retry:type_name -> leasemq.v1.RetryPolicy
+	19, // 7: leasemq.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
+	19, // 8: leasemq.v1.JobSpec.ttl:type_name -> google.protobuf.Duration
+	14, // 9: leasemq.v1.JobSpec.completed_retention:type_name -> leasemq.v1.Retention
+	14, // 10: leasemq.v1.JobSpec.failed_retention:type_name -> leasemq.v1.Retention
+	5,  // 11: leasemq.v1.JobSpec.deduplication:type_name -> leasemq.v1.Deduplication
+	6,  // 12: leasemq.v1.JobSpec.dependencies:type_name -> leasemq.v1.Dependency
+	10, // 13: leasemq.v1.RetryPolicy.backoff:type_name -> leasemq.v1.Backoff
+	11, // 14: leasemq.v1.Backoff.fixed:type_name -> leasemq.v1.FixedBackoff
+	12, // 15: leasemq.v1.Backoff.exponential:type_name -> leasemq.v1.ExponentialBackoff
+	13, // 16: leasemq.v1.Backoff.list:type_name -> leasemq.v1.ListBackoff
+	19, // 17: leasemq.v1.FixedBackoff.delay:type_name -> google.protobuf.Duration
+	19, // 18: leasemq.v1.ExponentialBackoff.initial_delay:type_name -> google.protobuf.Duration
+	19, // 19: leasemq.v1.ExponentialBackoff.max_delay:type_name -> google.protobuf.Duration
+	19, // 20: leasemq.v1.ListBackoff.delays:type_name -> google.protobuf.Duration
+	19, // 21: leasemq.v1.Retention.max_age:type_name -> google.protobuf.Duration
+	2,  // 22: leasemq.v1.Failure.kind:type_name -> leasemq.v1.FailureKind
+	20, // 23: leasemq.v1.Failure.time:type_name -> google.protobuf.Timestamp
+	8,  // 24: leasemq.v1.Job.spec:type_name -> leasemq.v1.JobSpec
+	0,  // 25: leasemq.v1.Job.state:type_name -> leasemq.v1.JobState
+	20, // 26: leasemq.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	20, // 27: leasemq.v1.Job.run_time:type_name -> google.protobuf.Timestamp
+	20, // 28: leasemq.v1.Job.start_time:type_name -> google.protobuf.Timestamp
+	20, // 29: leasemq.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
+	20, // 30: leasemq.v1.Job.expire_time:type_name -> google.protobuf.Timestamp
+	20, // 31: leasemq.v1.Job.lease_expire_time:type_name -> google.protobuf.Timestamp
+	21, // 32: leasemq.v1.Job.progress:type_name -> google.protobuf.Value
+	15, // 33: leasemq.v1.Job.failures:type_name -> leasemq.v1.Failure
+	7,  // 34: leasemq.v1.Job.dependents:type_name -> leasemq.v1.JobReference
+	19, // 35: leasemq.v1.QueueStats.oldest_waiting_age:type_name -> google.protobuf.Duration
+	20, // 36: leasemq.v1.QueueStats.hold_expire_time:type_name -> google.protobuf.Timestamp
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_job_proto_init() }
@@ -1647,24 +1877,24 @@ func file_leasemq_v1_job_proto_init() {
 	if File_leasemq_v1_job_proto != nil {
 		return
 	}
-	file_leasemq_v1_job_proto_msgTypes[1].OneofWrappers = []any{
+	file_leasemq_v1_job_proto_msgTypes[3].OneofWrappers = []any{
 		(*JobSpec_Delay)(nil),
 		(*JobSpec_RunTime)(nil),
 	}
-	file_leasemq_v1_job_proto_msgTypes[3].OneofWrappers = []any{
+	file_leasemq_v1_job_proto_msgTypes[5].OneofWrappers = []any{
 		(*Backoff_Fixed)(nil),
 		(*Backoff_Exponential)(nil),
 		(*Backoff_List)(nil),
 	}
-	file_leasemq_v1_job_proto_msgTypes[5].OneofWrappers = []any{}
 	file_leasemq_v1_job_proto_msgTypes[7].OneofWrappers = []any{}
+	file_leasemq_v1_job_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_job_proto_rawDesc), len(file_leasemq_v1_job_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   12,
+			NumEnums:      5,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -23,10 +23,12 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	ProducerService_AddJob_FullMethodName                 = "/leasemq.v1.ProducerService/AddJob"
 	ProducerService_BatchAddJobs_FullMethodName           = "/leasemq.v1.ProducerService/BatchAddJobs"
+	ProducerService_AddFlow_FullMethodName                = "/leasemq.v1.ProducerService/AddFlow"
 	ProducerService_GetJob_FullMethodName                 = "/leasemq.v1.ProducerService/GetJob"
 	ProducerService_AwaitJob_FullMethodName               = "/leasemq.v1.ProducerService/AwaitJob"
 	ProducerService_CancelJob_FullMethodName              = "/leasemq.v1.ProducerService/CancelJob"
 	ProducerService_RemoveDeduplicationKey_FullMethodName = "/leasemq.v1.ProducerService/RemoveDeduplicationKey"
+	ProducerService_GetDependencies_FullMethodName        = "/leasemq.v1.ProducerService/GetDependencies"
 )
 
 // ProducerServiceClient is the client API for ProducerService service.
@@ -35,10 +37,15 @@ const (
 //
 // Adds jobs, follows them and cancels them. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
 type ProducerServiceClient interface {
-	// Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id.
+	// Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+	// job has an id.
 	AddJob(ctx context.Context, in *AddJobRequest, opts ...grpc.CallOption) (*AddJobResponse, error)
 	// Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id.
 	BatchAddJobs(ctx context.Context, in *BatchAddJobsRequest, opts ...grpc.CallOption) (*BatchAddJobsResponse, error)
+	// Adds jobs of any queues that depend on each other. What is wrong with any of them is found before anything is added. Errors: as AddJob,
+	// BATCH_TOO_LARGE, DEPENDENCY_CYCLE. Not atomic over queues: jobs that wait for others are added first, so nothing runs before what waits for it is
+	// there, and when each job has an id, a retry completes what a crash has left.
+	AddFlow(ctx context.Context, in *AddFlowRequest, opts ...grpc.CallOption) (*AddFlowResponse, error)
 	// Reads a job. Errors: JOB_NOT_FOUND. A retry is safe.
 	GetJob(ctx context.Context, in *GetJobRequest, opts ...grpc.CallOption) (*GetJobResponse, error)
 	// Waits until a job has finished, or until wait_duration is over. It looks at the state, so it can't miss. Errors: JOB_NOT_FOUND. A retry is safe.
@@ -48,6 +55,8 @@ type ProducerServiceClient interface {
 	CancelJob(ctx context.Context, in *CancelJobRequest, opts ...grpc.CallOption) (*CancelJobResponse, error)
 	// Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe.
 	RemoveDeduplicationKey(ctx context.Context, in *RemoveDeduplicationKeyRequest, opts ...grpc.CallOption) (*RemoveDeduplicationKeyResponse, error)
+	// The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe.
+	GetDependencies(ctx context.Context, in *GetDependenciesRequest, opts ...grpc.CallOption) (*GetDependenciesResponse, error)
 }
 
 type producerServiceClient struct {
@@ -72,6 +81,16 @@ func (c *producerServiceClient) BatchAddJobs(ctx context.Context, in *BatchAddJo
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(BatchAddJobsResponse)
 	err := c.cc.Invoke(ctx, ProducerService_BatchAddJobs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *producerServiceClient) AddFlow(ctx context.Context, in *AddFlowRequest, opts ...grpc.CallOption) (*AddFlowResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AddFlowResponse)
+	err := c.cc.Invoke(ctx, ProducerService_AddFlow_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -118,16 +137,31 @@ func (c *producerServiceClient) RemoveDeduplicationKey(ctx context.Context, in *
 	return out, nil
 }
 
+func (c *producerServiceClient) GetDependencies(ctx context.Context, in *GetDependenciesRequest, opts ...grpc.CallOption) (*GetDependenciesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetDependenciesResponse)
+	err := c.cc.Invoke(ctx, ProducerService_GetDependencies_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ProducerServiceServer is the server API for ProducerService service.
 // All implementations must embed UnimplementedProducerServiceServer
 // for forward compatibility.
 //
 // Adds jobs, follows them and cancels them. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
 type ProducerServiceServer interface {
-	// Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id.
+	// Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+	// job has an id.
 	AddJob(context.Context, *AddJobRequest) (*AddJobResponse, error)
 	// Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id.
 	BatchAddJobs(context.Context, *BatchAddJobsRequest) (*BatchAddJobsResponse, error)
+	// Adds jobs of any queues that depend on each other. What is wrong with any of them is found before anything is added. Errors: as AddJob,
+	// BATCH_TOO_LARGE, DEPENDENCY_CYCLE. Not atomic over queues: jobs that wait for others are added first, so nothing runs before what waits for it is
+	// there, and when each job has an id, a retry completes what a crash has left.
+	AddFlow(context.Context, *AddFlowRequest) (*AddFlowResponse, error)
 	// Reads a job. Errors: JOB_NOT_FOUND. A retry is safe.
 	GetJob(context.Context, *GetJobRequest) (*GetJobResponse, error)
 	// Waits until a job has finished, or until wait_duration is over. It looks at the state, so it can't miss. Errors: JOB_NOT_FOUND. A retry is safe.
@@ -137,6 +171,8 @@ type ProducerServiceServer interface {
 	CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error)
 	// Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe.
 	RemoveDeduplicationKey(context.Context, *RemoveDeduplicationKeyRequest) (*RemoveDeduplicationKeyResponse, error)
+	// The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe.
+	GetDependencies(context.Context, *GetDependenciesRequest) (*GetDependenciesResponse, error)
 	mustEmbedUnimplementedProducerServiceServer()
 }
 
@@ -153,6 +189,9 @@ func (UnimplementedProducerServiceServer) AddJob(context.Context, *AddJobRequest
 func (UnimplementedProducerServiceServer) BatchAddJobs(context.Context, *BatchAddJobsRequest) (*BatchAddJobsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BatchAddJobs not implemented")
 }
+func (UnimplementedProducerServiceServer) AddFlow(context.Context, *AddFlowRequest) (*AddFlowResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AddFlow not implemented")
+}
 func (UnimplementedProducerServiceServer) GetJob(context.Context, *GetJobRequest) (*GetJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetJob not implemented")
 }
@@ -164,6 +203,9 @@ func (UnimplementedProducerServiceServer) CancelJob(context.Context, *CancelJobR
 }
 func (UnimplementedProducerServiceServer) RemoveDeduplicationKey(context.Context, *RemoveDeduplicationKeyRequest) (*RemoveDeduplicationKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RemoveDeduplicationKey not implemented")
+}
+func (UnimplementedProducerServiceServer) GetDependencies(context.Context, *GetDependenciesRequest) (*GetDependenciesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetDependencies not implemented")
 }
 func (UnimplementedProducerServiceServer) mustEmbedUnimplementedProducerServiceServer() {}
 func (UnimplementedProducerServiceServer) testEmbeddedByValue()                         {}
@@ -218,6 +260,24 @@ func _ProducerService_BatchAddJobs_Handler(srv interface{}, ctx context.Context,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ProducerServiceServer).BatchAddJobs(ctx, req.(*BatchAddJobsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ProducerService_AddFlow_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AddFlowRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProducerServiceServer).AddFlow(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProducerService_AddFlow_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProducerServiceServer).AddFlow(ctx, req.(*AddFlowRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -294,6 +354,24 @@ func _ProducerService_RemoveDeduplicationKey_Handler(srv interface{}, ctx contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProducerService_GetDependencies_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetDependenciesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProducerServiceServer).GetDependencies(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProducerService_GetDependencies_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProducerServiceServer).GetDependencies(ctx, req.(*GetDependenciesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ProducerService_ServiceDesc is the grpc.ServiceDesc for ProducerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -310,6 +388,10 @@ var ProducerService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _ProducerService_BatchAddJobs_Handler,
 		},
 		{
+			MethodName: "AddFlow",
+			Handler:    _ProducerService_AddFlow_Handler,
+		},
+		{
 			MethodName: "GetJob",
 			Handler:    _ProducerService_GetJob_Handler,
 		},
@@ -324,6 +406,10 @@ var ProducerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RemoveDeduplicationKey",
 			Handler:    _ProducerService_RemoveDeduplicationKey_Handler,
+		},
+		{
+			MethodName: "GetDependencies",
+			Handler:    _ProducerService_GetDependencies_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

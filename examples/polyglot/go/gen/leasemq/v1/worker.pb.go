@@ -769,7 +769,9 @@ type ReleaseJobRequest struct {
 	// Required. From the lease.
 	LeaseToken string `protobuf:"bytes,1,opt,name=lease_token,json=leaseToken,proto3" json:"lease_token,omitempty"`
 	// Optional. When it may start again; 0 to 10 years; default 0: at once, at the head of the queue.
-	Delay         *durationpb.Duration `protobuf:"bytes,2,opt,name=delay,proto3" json:"delay,omitempty"`
+	Delay *durationpb.Duration `protobuf:"bytes,2,opt,name=delay,proto3" json:"delay,omitempty"`
+	// Optional. "Rate limited for so long": the whole queue gives out no leases for this time, up to 24 h; a longer hold that is there stays. Default 0: no hold.
+	HoldQueue     *durationpb.Duration `protobuf:"bytes,3,opt,name=hold_queue,json=holdQueue,proto3" json:"hold_queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -814,6 +816,13 @@ func (x *ReleaseJobRequest) GetLeaseToken() string {
 func (x *ReleaseJobRequest) GetDelay() *durationpb.Duration {
 	if x != nil {
 		return x.Delay
+	}
+	return nil
+}
+
+func (x *ReleaseJobRequest) GetHoldQueue() *durationpb.Duration {
+	if x != nil {
+		return x.HoldQueue
 	}
 	return nil
 }
@@ -987,7 +996,9 @@ func (x *FailOutcome) GetRetryDelay() *durationpb.Duration {
 type ReleaseOutcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optional. As in ReleaseJobRequest.
-	Delay         *durationpb.Duration `protobuf:"bytes,1,opt,name=delay,proto3" json:"delay,omitempty"`
+	Delay *durationpb.Duration `protobuf:"bytes,1,opt,name=delay,proto3" json:"delay,omitempty"`
+	// Optional. As in ReleaseJobRequest.
+	HoldQueue     *durationpb.Duration `protobuf:"bytes,2,opt,name=hold_queue,json=holdQueue,proto3" json:"hold_queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1029,6 +1040,59 @@ func (x *ReleaseOutcome) GetDelay() *durationpb.Duration {
 	return nil
 }
 
+func (x *ReleaseOutcome) GetHoldQueue() *durationpb.Duration {
+	if x != nil {
+		return x.HoldQueue
+	}
+	return nil
+}
+
+// The job waits for others, then runs again.
+type BlockOnOutcome struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. 1 to 1,000. They must exist; one that is done already counts as done.
+	Dependencies  []*Dependency `protobuf:"bytes,1,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlockOnOutcome) Reset() {
+	*x = BlockOnOutcome{}
+	mi := &file_leasemq_v1_worker_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlockOnOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlockOnOutcome) ProtoMessage() {}
+
+func (x *BlockOnOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_worker_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlockOnOutcome.ProtoReflect.Descriptor instead.
+func (*BlockOnOutcome) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *BlockOnOutcome) GetDependencies() []*Dependency {
+	if x != nil {
+		return x.Dependencies
+	}
+	return nil
+}
+
 // How one attempt ended.
 type Settlement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1041,6 +1105,7 @@ type Settlement struct {
 	//	*Settlement_Complete
 	//	*Settlement_Fail
 	//	*Settlement_Release
+	//	*Settlement_BlockOn
 	Outcome       isSettlement_Outcome `protobuf_oneof:"outcome"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1048,7 +1113,7 @@ type Settlement struct {
 
 func (x *Settlement) Reset() {
 	*x = Settlement{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[14]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1060,7 +1125,7 @@ func (x *Settlement) String() string {
 func (*Settlement) ProtoMessage() {}
 
 func (x *Settlement) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[14]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1073,7 +1138,7 @@ func (x *Settlement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settlement.ProtoReflect.Descriptor instead.
 func (*Settlement) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{14}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Settlement) GetLeaseToken() string {
@@ -1117,6 +1182,15 @@ func (x *Settlement) GetRelease() *ReleaseOutcome {
 	return nil
 }
 
+func (x *Settlement) GetBlockOn() *BlockOnOutcome {
+	if x != nil {
+		if x, ok := x.Outcome.(*Settlement_BlockOn); ok {
+			return x.BlockOn
+		}
+	}
+	return nil
+}
+
 type isSettlement_Outcome interface {
 	isSettlement_Outcome()
 }
@@ -1136,11 +1210,18 @@ type Settlement_Release struct {
 	Release *ReleaseOutcome `protobuf:"bytes,4,opt,name=release,proto3,oneof"`
 }
 
+type Settlement_BlockOn struct {
+	// It waits for other jobs; the attempt is given back. Done at once when all of them are done.
+	BlockOn *BlockOnOutcome `protobuf:"bytes,5,opt,name=block_on,json=blockOn,proto3,oneof"`
+}
+
 func (*Settlement_Complete) isSettlement_Outcome() {}
 
 func (*Settlement_Fail) isSettlement_Outcome() {}
 
 func (*Settlement_Release) isSettlement_Outcome() {}
+
+func (*Settlement_BlockOn) isSettlement_Outcome() {}
 
 // Asks to settle many jobs.
 type SettleJobsRequest struct {
@@ -1153,7 +1234,7 @@ type SettleJobsRequest struct {
 
 func (x *SettleJobsRequest) Reset() {
 	*x = SettleJobsRequest{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[15]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1165,7 +1246,7 @@ func (x *SettleJobsRequest) String() string {
 func (*SettleJobsRequest) ProtoMessage() {}
 
 func (x *SettleJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[15]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1178,7 +1259,7 @@ func (x *SettleJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleJobsRequest.ProtoReflect.Descriptor instead.
 func (*SettleJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{15}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SettleJobsRequest) GetSettlements() []*Settlement {
@@ -1203,7 +1284,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[16]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1215,7 +1296,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[16]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1228,7 +1309,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{16}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Settled) GetState() JobState {
@@ -1268,7 +1349,7 @@ type SettleResult struct {
 
 func (x *SettleResult) Reset() {
 	*x = SettleResult{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[17]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1280,7 +1361,7 @@ func (x *SettleResult) String() string {
 func (*SettleResult) ProtoMessage() {}
 
 func (x *SettleResult) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[17]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1293,7 +1374,7 @@ func (x *SettleResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleResult.ProtoReflect.Descriptor instead.
 func (*SettleResult) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{17}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SettleResult) GetResult() isSettleResult_Result {
@@ -1350,7 +1431,7 @@ type SettleJobsResponse struct {
 
 func (x *SettleJobsResponse) Reset() {
 	*x = SettleJobsResponse{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[18]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1443,7 @@ func (x *SettleJobsResponse) String() string {
 func (*SettleJobsResponse) ProtoMessage() {}
 
 func (x *SettleJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[18]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1456,7 @@ func (x *SettleJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleJobsResponse.ProtoReflect.Descriptor instead.
 func (*SettleJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{18}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SettleJobsResponse) GetResults() []*SettleResult {
@@ -1410,7 +1491,7 @@ type WorkerInfo struct {
 
 func (x *WorkerInfo) Reset() {
 	*x = WorkerInfo{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[19]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1422,7 +1503,7 @@ func (x *WorkerInfo) String() string {
 func (*WorkerInfo) ProtoMessage() {}
 
 func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[19]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1435,7 +1516,7 @@ func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerInfo.ProtoReflect.Descriptor instead.
 func (*WorkerInfo) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{19}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WorkerInfo) GetWorkerId() string {
@@ -1512,7 +1593,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[20]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1524,7 +1605,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[20]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1537,7 +1618,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{20}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HeartbeatRequest) GetWorker() *WorkerInfo {
@@ -1583,7 +1664,7 @@ type LeaseHeartbeat struct {
 
 func (x *LeaseHeartbeat) Reset() {
 	*x = LeaseHeartbeat{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[21]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1595,7 +1676,7 @@ func (x *LeaseHeartbeat) String() string {
 func (*LeaseHeartbeat) ProtoMessage() {}
 
 func (x *LeaseHeartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[21]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1608,7 +1689,7 @@ func (x *LeaseHeartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseHeartbeat.ProtoReflect.Descriptor instead.
 func (*LeaseHeartbeat) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{21}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LeaseHeartbeat) GetLeaseToken() string {
@@ -1645,7 +1726,7 @@ type HeartbeatResponse struct {
 
 func (x *HeartbeatResponse) Reset() {
 	*x = HeartbeatResponse{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[22]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1657,7 +1738,7 @@ func (x *HeartbeatResponse) String() string {
 func (*HeartbeatResponse) ProtoMessage() {}
 
 func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[22]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1670,7 +1751,7 @@ func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatResponse.ProtoReflect.Descriptor instead.
 func (*HeartbeatResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{22}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *HeartbeatResponse) GetLeases() []*LeaseHeartbeat {
@@ -1698,7 +1779,7 @@ type WatchWorkerRequest struct {
 
 func (x *WatchWorkerRequest) Reset() {
 	*x = WatchWorkerRequest{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[23]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1710,7 +1791,7 @@ func (x *WatchWorkerRequest) String() string {
 func (*WatchWorkerRequest) ProtoMessage() {}
 
 func (x *WatchWorkerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[23]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1723,7 +1804,7 @@ func (x *WatchWorkerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchWorkerRequest.ProtoReflect.Descriptor instead.
 func (*WatchWorkerRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{23}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *WatchWorkerRequest) GetWorkerId() string {
@@ -1748,7 +1829,7 @@ type LeaseCancelled struct {
 
 func (x *LeaseCancelled) Reset() {
 	*x = LeaseCancelled{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[24]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1760,7 +1841,7 @@ func (x *LeaseCancelled) String() string {
 func (*LeaseCancelled) ProtoMessage() {}
 
 func (x *LeaseCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[24]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1773,7 +1854,7 @@ func (x *LeaseCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseCancelled.ProtoReflect.Descriptor instead.
 func (*LeaseCancelled) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{24}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LeaseCancelled) GetLeaseToken() string {
@@ -1806,7 +1887,7 @@ type KeepAlive struct {
 
 func (x *KeepAlive) Reset() {
 	*x = KeepAlive{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[25]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +1899,7 @@ func (x *KeepAlive) String() string {
 func (*KeepAlive) ProtoMessage() {}
 
 func (x *KeepAlive) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[25]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +1912,7 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{25}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{26}
 }
 
 // One control message.
@@ -1851,7 +1932,7 @@ type WatchWorkerResponse struct {
 
 func (x *WatchWorkerResponse) Reset() {
 	*x = WatchWorkerResponse{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[26]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1863,7 +1944,7 @@ func (x *WatchWorkerResponse) String() string {
 func (*WatchWorkerResponse) ProtoMessage() {}
 
 func (x *WatchWorkerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[26]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1876,7 +1957,7 @@ func (x *WatchWorkerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchWorkerResponse.ProtoReflect.Descriptor instead.
 func (*WatchWorkerResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{26}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchWorkerResponse) GetMessage() isWatchWorkerResponse_Message {
@@ -1951,7 +2032,7 @@ type ReportProgressRequest struct {
 
 func (x *ReportProgressRequest) Reset() {
 	*x = ReportProgressRequest{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[27]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1963,7 +2044,7 @@ func (x *ReportProgressRequest) String() string {
 func (*ReportProgressRequest) ProtoMessage() {}
 
 func (x *ReportProgressRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[27]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1976,7 +2057,7 @@ func (x *ReportProgressRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportProgressRequest.ProtoReflect.Descriptor instead.
 func (*ReportProgressRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{27}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReportProgressRequest) GetLeaseToken() string {
@@ -2002,7 +2083,7 @@ type ReportProgressResponse struct {
 
 func (x *ReportProgressResponse) Reset() {
 	*x = ReportProgressResponse{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[28]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +2095,7 @@ func (x *ReportProgressResponse) String() string {
 func (*ReportProgressResponse) ProtoMessage() {}
 
 func (x *ReportProgressResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[28]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +2108,7 @@ func (x *ReportProgressResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportProgressResponse.ProtoReflect.Descriptor instead.
 func (*ReportProgressResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{28}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{29}
 }
 
 // Adds lines to a job's log.
@@ -2043,7 +2124,7 @@ type AppendLogsRequest struct {
 
 func (x *AppendLogsRequest) Reset() {
 	*x = AppendLogsRequest{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[29]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2055,7 +2136,7 @@ func (x *AppendLogsRequest) String() string {
 func (*AppendLogsRequest) ProtoMessage() {}
 
 func (x *AppendLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[29]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2068,7 +2149,7 @@ func (x *AppendLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendLogsRequest.ProtoReflect.Descriptor instead.
 func (*AppendLogsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{29}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AppendLogsRequest) GetLeaseToken() string {
@@ -2096,7 +2177,7 @@ type AppendLogsResponse struct {
 
 func (x *AppendLogsResponse) Reset() {
 	*x = AppendLogsResponse{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[30]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2108,7 +2189,7 @@ func (x *AppendLogsResponse) String() string {
 func (*AppendLogsResponse) ProtoMessage() {}
 
 func (x *AppendLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[30]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2121,7 +2202,7 @@ func (x *AppendLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendLogsResponse.ProtoReflect.Descriptor instead.
 func (*AppendLogsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{30}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AppendLogsResponse) GetLineCount() uint32 {
@@ -2142,7 +2223,7 @@ type DrainWorkerRequest struct {
 
 func (x *DrainWorkerRequest) Reset() {
 	*x = DrainWorkerRequest{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[31]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2154,7 +2235,7 @@ func (x *DrainWorkerRequest) String() string {
 func (*DrainWorkerRequest) ProtoMessage() {}
 
 func (x *DrainWorkerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[31]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2167,7 +2248,7 @@ func (x *DrainWorkerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainWorkerRequest.ProtoReflect.Descriptor instead.
 func (*DrainWorkerRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{31}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DrainWorkerRequest) GetWorkerId() string {
@@ -2186,7 +2267,7 @@ type DrainWorkerResponse struct {
 
 func (x *DrainWorkerResponse) Reset() {
 	*x = DrainWorkerResponse{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[32]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2198,7 +2279,7 @@ func (x *DrainWorkerResponse) String() string {
 func (*DrainWorkerResponse) ProtoMessage() {}
 
 func (x *DrainWorkerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[32]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2211,7 +2292,7 @@ func (x *DrainWorkerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainWorkerResponse.ProtoReflect.Descriptor instead.
 func (*DrainWorkerResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{32}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{33}
 }
 
 var File_leasemq_v1_worker_proto protoreflect.FileDescriptor
@@ -2269,11 +2350,13 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"next_state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\tnextState\x12>\n" +
 	"\rnext_run_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vnextRunTime\x12-\n" +
-	"\x12attempts_remaining\x18\x03 \x01(\rR\x11attemptsRemaining\"e\n" +
+	"\x12attempts_remaining\x18\x03 \x01(\rR\x11attemptsRemaining\"\x9f\x01\n" +
 	"\x11ReleaseJobRequest\x12\x1f\n" +
 	"\vlease_token\x18\x01 \x01(\tR\n" +
 	"leaseToken\x12/\n" +
-	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\"I\n" +
+	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x128\n" +
+	"\n" +
+	"hold_queue\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tholdQueue\"I\n" +
 	"\x12ReleaseJobResponse\x123\n" +
 	"\n" +
 	"next_state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\tnextState\"Y\n" +
@@ -2284,16 +2367,21 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\afailure\x18\x01 \x01(\v2\x13.leasemq.v1.FailureR\afailure\x12#\n" +
 	"\rnon_retryable\x18\x02 \x01(\bR\fnonRetryable\x12:\n" +
 	"\vretry_delay\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryDelay\"A\n" +
+	"retryDelay\"{\n" +
 	"\x0eReleaseOutcome\x12/\n" +
-	"\x05delay\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05delay\"\xda\x01\n" +
+	"\x05delay\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x128\n" +
+	"\n" +
+	"hold_queue\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\tholdQueue\"L\n" +
+	"\x0eBlockOnOutcome\x12:\n" +
+	"\fdependencies\x18\x01 \x03(\v2\x16.leasemq.v1.DependencyR\fdependencies\"\x93\x02\n" +
 	"\n" +
 	"Settlement\x12\x1f\n" +
 	"\vlease_token\x18\x01 \x01(\tR\n" +
 	"leaseToken\x129\n" +
 	"\bcomplete\x18\x02 \x01(\v2\x1b.leasemq.v1.CompleteOutcomeH\x00R\bcomplete\x12-\n" +
 	"\x04fail\x18\x03 \x01(\v2\x17.leasemq.v1.FailOutcomeH\x00R\x04fail\x126\n" +
-	"\arelease\x18\x04 \x01(\v2\x1a.leasemq.v1.ReleaseOutcomeH\x00R\areleaseB\t\n" +
+	"\arelease\x18\x04 \x01(\v2\x1a.leasemq.v1.ReleaseOutcomeH\x00R\arelease\x127\n" +
+	"\bblock_on\x18\x05 \x01(\v2\x1a.leasemq.v1.BlockOnOutcomeH\x00R\ablockOnB\t\n" +
 	"\aoutcome\"M\n" +
 	"\x11SettleJobsRequest\x128\n" +
 	"\vsettlements\x18\x01 \x03(\v2\x16.leasemq.v1.SettlementR\vsettlements\"\xa4\x01\n" +
@@ -2403,7 +2491,7 @@ func file_leasemq_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemq_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leasemq_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_leasemq_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_leasemq_v1_worker_proto_goTypes = []any{
 	(LeaseStatus)(0),               // 0: leasemq.v1.LeaseStatus
 	(WorkerDirective)(0),           // 1: leasemq.v1.WorkerDirective
@@ -2421,103 +2509,109 @@ var file_leasemq_v1_worker_proto_goTypes = []any{
 	(*CompleteOutcome)(nil),        // 13: leasemq.v1.CompleteOutcome
 	(*FailOutcome)(nil),            // 14: leasemq.v1.FailOutcome
 	(*ReleaseOutcome)(nil),         // 15: leasemq.v1.ReleaseOutcome
-	(*Settlement)(nil),             // 16: leasemq.v1.Settlement
-	(*SettleJobsRequest)(nil),      // 17: leasemq.v1.SettleJobsRequest
-	(*Settled)(nil),                // 18: leasemq.v1.Settled
-	(*SettleResult)(nil),           // 19: leasemq.v1.SettleResult
-	(*SettleJobsResponse)(nil),     // 20: leasemq.v1.SettleJobsResponse
-	(*WorkerInfo)(nil),             // 21: leasemq.v1.WorkerInfo
-	(*HeartbeatRequest)(nil),       // 22: leasemq.v1.HeartbeatRequest
-	(*LeaseHeartbeat)(nil),         // 23: leasemq.v1.LeaseHeartbeat
-	(*HeartbeatResponse)(nil),      // 24: leasemq.v1.HeartbeatResponse
-	(*WatchWorkerRequest)(nil),     // 25: leasemq.v1.WatchWorkerRequest
-	(*LeaseCancelled)(nil),         // 26: leasemq.v1.LeaseCancelled
-	(*KeepAlive)(nil),              // 27: leasemq.v1.KeepAlive
-	(*WatchWorkerResponse)(nil),    // 28: leasemq.v1.WatchWorkerResponse
-	(*ReportProgressRequest)(nil),  // 29: leasemq.v1.ReportProgressRequest
-	(*ReportProgressResponse)(nil), // 30: leasemq.v1.ReportProgressResponse
-	(*AppendLogsRequest)(nil),      // 31: leasemq.v1.AppendLogsRequest
-	(*AppendLogsResponse)(nil),     // 32: leasemq.v1.AppendLogsResponse
-	(*DrainWorkerRequest)(nil),     // 33: leasemq.v1.DrainWorkerRequest
-	(*DrainWorkerResponse)(nil),    // 34: leasemq.v1.DrainWorkerResponse
-	nil,                            // 35: leasemq.v1.HeartbeatRequest.CheckpointsEntry
-	(*Job)(nil),                    // 36: leasemq.v1.Job
-	(*timestamppb.Timestamp)(nil),  // 37: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 38: google.protobuf.Duration
-	(JobState)(0),                  // 39: leasemq.v1.JobState
-	(*Failure)(nil),                // 40: leasemq.v1.Failure
-	(*status.Status)(nil),          // 41: google.rpc.Status
-	(*structpb.Value)(nil),         // 42: google.protobuf.Value
+	(*BlockOnOutcome)(nil),         // 16: leasemq.v1.BlockOnOutcome
+	(*Settlement)(nil),             // 17: leasemq.v1.Settlement
+	(*SettleJobsRequest)(nil),      // 18: leasemq.v1.SettleJobsRequest
+	(*Settled)(nil),                // 19: leasemq.v1.Settled
+	(*SettleResult)(nil),           // 20: leasemq.v1.SettleResult
+	(*SettleJobsResponse)(nil),     // 21: leasemq.v1.SettleJobsResponse
+	(*WorkerInfo)(nil),             // 22: leasemq.v1.WorkerInfo
+	(*HeartbeatRequest)(nil),       // 23: leasemq.v1.HeartbeatRequest
+	(*LeaseHeartbeat)(nil),         // 24: leasemq.v1.LeaseHeartbeat
+	(*HeartbeatResponse)(nil),      // 25: leasemq.v1.HeartbeatResponse
+	(*WatchWorkerRequest)(nil),     // 26: leasemq.v1.WatchWorkerRequest
+	(*LeaseCancelled)(nil),         // 27: leasemq.v1.LeaseCancelled
+	(*KeepAlive)(nil),              // 28: leasemq.v1.KeepAlive
+	(*WatchWorkerResponse)(nil),    // 29: leasemq.v1.WatchWorkerResponse
+	(*ReportProgressRequest)(nil),  // 30: leasemq.v1.ReportProgressRequest
+	(*ReportProgressResponse)(nil), // 31: leasemq.v1.ReportProgressResponse
+	(*AppendLogsRequest)(nil),      // 32: leasemq.v1.AppendLogsRequest
+	(*AppendLogsResponse)(nil),     // 33: leasemq.v1.AppendLogsResponse
+	(*DrainWorkerRequest)(nil),     // 34: leasemq.v1.DrainWorkerRequest
+	(*DrainWorkerResponse)(nil),    // 35: leasemq.v1.DrainWorkerResponse
+	nil,                            // 36: leasemq.v1.HeartbeatRequest.CheckpointsEntry
+	(*Job)(nil),                    // 37: leasemq.v1.Job
+	(*timestamppb.Timestamp)(nil),  // 38: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 39: google.protobuf.Duration
+	(JobState)(0),                  // 40: leasemq.v1.JobState
+	(*Failure)(nil),                // 41: leasemq.v1.Failure
+	(*Dependency)(nil),             // 42: leasemq.v1.Dependency
+	(*status.Status)(nil),          // 43: google.rpc.Status
+	(*structpb.Value)(nil),         // 44: google.protobuf.Value
 }
 var file_leasemq_v1_worker_proto_depIdxs = []int32{
-	36, // 0: leasemq.v1.Lease.job:type_name -> leasemq.v1.Job
-	37, // 1: leasemq.v1.Lease.lease_expire_time:type_name -> google.protobuf.Timestamp
-	38, // 2: leasemq.v1.Lease.lease_duration:type_name -> google.protobuf.Duration
-	38, // 3: leasemq.v1.LeaseJobRequest.lease_duration:type_name -> google.protobuf.Duration
-	38, // 4: leasemq.v1.LeaseJobRequest.wait_duration:type_name -> google.protobuf.Duration
+	37, // 0: leasemq.v1.Lease.job:type_name -> leasemq.v1.Job
+	38, // 1: leasemq.v1.Lease.lease_expire_time:type_name -> google.protobuf.Timestamp
+	39, // 2: leasemq.v1.Lease.lease_duration:type_name -> google.protobuf.Duration
+	39, // 3: leasemq.v1.LeaseJobRequest.lease_duration:type_name -> google.protobuf.Duration
+	39, // 4: leasemq.v1.LeaseJobRequest.wait_duration:type_name -> google.protobuf.Duration
 	2,  // 5: leasemq.v1.LeaseJobResponse.lease:type_name -> leasemq.v1.Lease
-	38, // 6: leasemq.v1.BatchLeaseJobsRequest.lease_duration:type_name -> google.protobuf.Duration
-	38, // 7: leasemq.v1.BatchLeaseJobsRequest.wait_duration:type_name -> google.protobuf.Duration
-	38, // 8: leasemq.v1.BatchLeaseJobsRequest.linger:type_name -> google.protobuf.Duration
+	39, // 6: leasemq.v1.BatchLeaseJobsRequest.lease_duration:type_name -> google.protobuf.Duration
+	39, // 7: leasemq.v1.BatchLeaseJobsRequest.wait_duration:type_name -> google.protobuf.Duration
+	39, // 8: leasemq.v1.BatchLeaseJobsRequest.linger:type_name -> google.protobuf.Duration
 	2,  // 9: leasemq.v1.BatchLeaseJobsResponse.leases:type_name -> leasemq.v1.Lease
-	39, // 10: leasemq.v1.CompleteJobResponse.state:type_name -> leasemq.v1.JobState
-	40, // 11: leasemq.v1.FailJobRequest.failure:type_name -> leasemq.v1.Failure
-	38, // 12: leasemq.v1.FailJobRequest.retry_delay:type_name -> google.protobuf.Duration
-	39, // 13: leasemq.v1.FailJobResponse.next_state:type_name -> leasemq.v1.JobState
-	37, // 14: leasemq.v1.FailJobResponse.next_run_time:type_name -> google.protobuf.Timestamp
-	38, // 15: leasemq.v1.ReleaseJobRequest.delay:type_name -> google.protobuf.Duration
-	39, // 16: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
-	40, // 17: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
-	38, // 18: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
-	38, // 19: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
-	13, // 20: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
-	14, // 21: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
-	15, // 22: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
-	16, // 23: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
-	39, // 24: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
-	37, // 25: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
-	18, // 26: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
-	41, // 27: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
-	19, // 28: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
-	21, // 29: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
-	38, // 30: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
-	35, // 31: leasemq.v1.HeartbeatRequest.checkpoints:type_name -> leasemq.v1.HeartbeatRequest.CheckpointsEntry
-	0,  // 32: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
-	37, // 33: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
-	23, // 34: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
-	1,  // 35: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
-	0,  // 36: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
-	26, // 37: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
-	1,  // 38: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
-	27, // 39: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
-	42, // 40: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
-	3,  // 41: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
-	5,  // 42: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
-	7,  // 43: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
-	9,  // 44: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
-	11, // 45: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
-	17, // 46: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
-	22, // 47: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
-	25, // 48: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
-	29, // 49: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
-	31, // 50: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
-	33, // 51: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
-	4,  // 52: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
-	6,  // 53: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
-	8,  // 54: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
-	10, // 55: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
-	12, // 56: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
-	20, // 57: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
-	24, // 58: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
-	28, // 59: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
-	30, // 60: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
-	32, // 61: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
-	34, // 62: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
-	52, // [52:63] is the sub-list for method output_type
-	41, // [41:52] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	40, // 10: leasemq.v1.CompleteJobResponse.state:type_name -> leasemq.v1.JobState
+	41, // 11: leasemq.v1.FailJobRequest.failure:type_name -> leasemq.v1.Failure
+	39, // 12: leasemq.v1.FailJobRequest.retry_delay:type_name -> google.protobuf.Duration
+	40, // 13: leasemq.v1.FailJobResponse.next_state:type_name -> leasemq.v1.JobState
+	38, // 14: leasemq.v1.FailJobResponse.next_run_time:type_name -> google.protobuf.Timestamp
+	39, // 15: leasemq.v1.ReleaseJobRequest.delay:type_name -> google.protobuf.Duration
+	39, // 16: leasemq.v1.ReleaseJobRequest.hold_queue:type_name -> google.protobuf.Duration
+	40, // 17: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
+	41, // 18: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
+	39, // 19: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
+	39, // 20: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
+	39, // 21: leasemq.v1.ReleaseOutcome.hold_queue:type_name -> google.protobuf.Duration
+	42, // 22: leasemq.v1.BlockOnOutcome.dependencies:type_name -> leasemq.v1.Dependency
+	13, // 23: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
+	14, // 24: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
+	15, // 25: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
+	16, // 26: leasemq.v1.Settlement.block_on:type_name -> leasemq.v1.BlockOnOutcome
+	17, // 27: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
+	40, // 28: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
+	38, // 29: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
+	19, // 30: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
+	43, // 31: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
+	20, // 32: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
+	22, // 33: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
+	39, // 34: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
+	36, // 35: leasemq.v1.HeartbeatRequest.checkpoints:type_name -> leasemq.v1.HeartbeatRequest.CheckpointsEntry
+	0,  // 36: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
+	38, // 37: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
+	24, // 38: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
+	1,  // 39: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
+	0,  // 40: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
+	27, // 41: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
+	1,  // 42: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
+	28, // 43: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
+	44, // 44: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
+	3,  // 45: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
+	5,  // 46: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
+	7,  // 47: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
+	9,  // 48: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
+	11, // 49: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
+	18, // 50: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
+	23, // 51: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
+	26, // 52: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
+	30, // 53: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
+	32, // 54: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
+	34, // 55: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
+	4,  // 56: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
+	6,  // 57: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
+	8,  // 58: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
+	10, // 59: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
+	12, // 60: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
+	21, // 61: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
+	25, // 62: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
+	29, // 63: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
+	31, // 64: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
+	33, // 65: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
+	35, // 66: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
+	56, // [56:67] is the sub-list for method output_type
+	45, // [45:56] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_worker_proto_init() }
@@ -2526,16 +2620,17 @@ func file_leasemq_v1_worker_proto_init() {
 		return
 	}
 	file_leasemq_v1_job_proto_init()
-	file_leasemq_v1_worker_proto_msgTypes[14].OneofWrappers = []any{
+	file_leasemq_v1_worker_proto_msgTypes[15].OneofWrappers = []any{
 		(*Settlement_Complete)(nil),
 		(*Settlement_Fail)(nil),
 		(*Settlement_Release)(nil),
+		(*Settlement_BlockOn)(nil),
 	}
-	file_leasemq_v1_worker_proto_msgTypes[17].OneofWrappers = []any{
+	file_leasemq_v1_worker_proto_msgTypes[18].OneofWrappers = []any{
 		(*SettleResult_Settled)(nil),
 		(*SettleResult_Error)(nil),
 	}
-	file_leasemq_v1_worker_proto_msgTypes[26].OneofWrappers = []any{
+	file_leasemq_v1_worker_proto_msgTypes[27].OneofWrappers = []any{
 		(*WatchWorkerResponse_Cancel)(nil),
 		(*WatchWorkerResponse_Directive)(nil),
 		(*WatchWorkerResponse_KeepAlive)(nil),
@@ -2546,7 +2641,7 @@ func file_leasemq_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_worker_proto_rawDesc), len(file_leasemq_v1_worker_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -10,6 +10,8 @@ import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Durability, Job, JobState, QueueStats, Retention, RetryPolicy } from "./job_pb.js";
 import { file_leasemq_v1_job } from "./job_pb.js";
+import type { Cascade } from "./producer_pb.js";
+import { file_leasemq_v1_producer } from "./producer_pb.js";
 import type { WorkerInfo } from "./worker_pb.js";
 import { file_leasemq_v1_worker } from "./worker_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -18,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/admin.proto.
  */
 export const file_leasemq_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIvsBCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBQhgKFl9tYXhfbGVhc2VfZXhwaXJhdGlvbnMiZQoFUXVldWUSDAoEbmFtZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEiUKBXN0YXRzGAMgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIjoKEUxpc3RRdWV1ZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIlAKEkxpc3RRdWV1ZXNSZXNwb25zZRIhCgZxdWV1ZXMYASADKAsyES5sZWFzZW1xLnYxLlF1ZXVlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIgCg9HZXRRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiNAoQR2V0UXVldWVSZXNwb25zZRIgCgVxdWV1ZRgBIAEoCzIRLmxlYXNlbXEudjEuUXVldWUifQoSVXBkYXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEicKBmNvbmZpZxgCIAEoCzIXLmxlYXNlbXEudjEuUXVldWVDb25maWcSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjcKE1VwZGF0ZVF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIiIKEVBhdXNlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhQKElBhdXNlUXVldWVSZXNwb25zZSIjChJSZXN1bWVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiFQoTUmVzdW1lUXVldWVSZXNwb25zZSI7ChFEcmFpblF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIXCg9pbmNsdWRlX2RlbGF5ZWQYAiABKAgiOQoSRHJhaW5RdWV1ZVJlc3BvbnNlEhUKDXJlbW92ZWRfY291bnQYASABKA0SDAoEbW9yZRgCIAEoCCIyChJEZWxldGVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSDQoFZm9yY2UYAiABKAgiOgoTRGVsZXRlUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgivAEKD0xpc3RKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIkCgZzdGF0ZXMYAiADKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlEgwKBG5hbWUYAyABKAkSEAoIb3JkZXJfYnkYBCABKAkSEQoJcGFnZV9zaXplGAUgASgNEhIKCnBhZ2VfdG9rZW4YBiABKAkSLQoJcmVhZF9tYXNrGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJKChBMaXN0Sm9ic1Jlc3BvbnNlEh0KBGpvYnMYASADKAsyDy5sZWFzZW1xLnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiWgoSTGlzdEpvYkxvZ3NSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJRChNMaXN0Sm9iTG9nc1Jlc3BvbnNlEg0KBWxpbmVzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpsaW5lX2NvdW50GAMgASgNIhUKBkpvYklkcxILCgNpZHMYASADKAkifAoJSm9iRmlsdGVyEiMKBXN0YXRlGAEgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRItCgpvbGRlcl90aGFuGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEgwKBG5hbWUYAyABKAkSDQoFbGltaXQYBCABKA0iqQEKEFJldHJ5Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABIVCg1rZWVwX2F0dGVtcHRzGAQgASgIEhIKCnBhZ2VfdG9rZW4YBSABKAlCCwoJc2VsZWN0aW9uInMKEVJldHJ5Sm9ic1Jlc3BvbnNlEhUKDXJldHJpZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpQBChJQcm9tb3RlSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABISCgpwYWdlX3Rva2VuGAQgASgJQgsKCXNlbGVjdGlvbiJ2ChNQcm9tb3RlSm9ic1Jlc3BvbnNlEhYKDnByb21vdGVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKTAQoRRGVsZXRlSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABISCgpwYWdlX3Rva2VuGAQgASgJQgsKCXNlbGVjdGlvbiJ0ChJEZWxldGVKb2JzUmVzcG9uc2USFQoNZGVsZXRlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkiowEKEUNhbmNlbEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASDgoGcmVhc29uGAQgASgJEhIKCnBhZ2VfdG9rZW4YBSABKAlCCwoJc2VsZWN0aW9uInYKEkNhbmNlbEpvYnNSZXNwb25zZRIXCg9jYW5jZWxsZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJImQKCEpvYlF1ZXJ5EhEKCWlkX3ByZWZpeBgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDHBheWxvYWRfdGV4dBgEIAEoCRIUCgxmYWlsdXJlX3RleHQYBSABKAlKBAgDEARSBWdyb3VwIsMBChFTZWFyY2hKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIjCgVxdWVyeRgCIAEoCzIULmxlYXNlbXEudjEuSm9iUXVlcnkSJAoGc3RhdGVzGAMgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCRItCglyZWFkX21hc2sYBiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrImQKElNlYXJjaEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFgoOZXhhbWluZWRfY291bnQYAiABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJItYBChBVcGRhdGVKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIUCgdwYXlsb2FkGAMgASgMSACIAQESFQoIcHJpb3JpdHkYBCABKA1IAYgBARIsCghydW5fdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX21hc2sYBiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgoKCF9wYXlsb2FkQgsKCV9wcmlvcml0eSIxChFVcGRhdGVKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYiKRAQoGV29ya2VyEiQKBGluZm8YASABKAsyFi5sZWFzZW1xLnYxLldvcmtlckluZm8SMgoOaGVhcnRiZWF0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCXBvbGxfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSgoSTGlzdFdvcmtlcnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlMKE0xpc3RXb3JrZXJzUmVzcG9uc2USIwoHd29ya2VycxgBIAMoCzISLmxlYXNlbXEudjEuV29ya2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCLnAQoJU3RvcmVJbmZvEgwKBGtpbmQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIQCghlbWJlZGRlZBgDIAEoCBIyChJkZWZhdWx0X2R1cmFiaWxpdHkYBCABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSLgoObWF4X2R1cmFiaWxpdHkYBSABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSEAoId2FybmluZ3MYBiADKAkSGQoRdXNlZF9tZW1vcnlfYnl0ZXMYByABKAQSGAoQbWF4X21lbW9yeV9ieXRlcxgIIAEoBCLHAQoVR2V0U2VydmVySW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSJAoFc3RvcmUYAiABKAsyFS5sZWFzZW1xLnYxLlN0b3JlSW5mbxIUCgxjYXBhYmlsaXRpZXMYAyADKAkSGQoRbWF4X3BheWxvYWRfYnl0ZXMYBCABKAQSFgoObWF4X2JhdGNoX3NpemUYBSABKA0SLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy+woKDEFkbWluU2VydmljZRJFCghHZXRTdGF0cxIbLmxlYXNlbXEudjEuR2V0U3RhdHNSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRTdGF0c1Jlc3BvbnNlEksKCkxpc3RRdWV1ZXMSHS5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVzcG9uc2USRQoIR2V0UXVldWUSGy5sZWFzZW1xLnYxLkdldFF1ZXVlUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0UXVldWVSZXNwb25zZRJOCgtVcGRhdGVRdWV1ZRIeLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlc3BvbnNlEksKClBhdXNlUXVldWUSHS5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVzcG9uc2USTgoLUmVzdW1lUXVldWUSHi5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXNwb25zZRJLCgpEcmFpblF1ZXVlEh0ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlc3BvbnNlEk4KC0RlbGV0ZVF1ZXVlEh4ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVzcG9uc2USRQoITGlzdEpvYnMSGy5sZWFzZW1xLnYxLkxpc3RKb2JzUmVxdWVzdBocLmxlYXNlbXEudjEuTGlzdEpvYnNSZXNwb25zZRJOCgtMaXN0Sm9iTG9ncxIeLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1Jlc3BvbnNlEkgKCVJldHJ5Sm9icxIcLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVxdWVzdBodLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVzcG9uc2USTgoLUHJvbW90ZUpvYnMSHi5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVxdWVzdBofLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXNwb25zZRJLCgpEZWxldGVKb2JzEh0ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVxdWVzdBoeLmxlYXNlbXEudjEuRGVsZXRlSm9ic1Jlc3BvbnNlEksKCkNhbmNlbEpvYnMSHS5sZWFzZW1xLnYxLkNhbmNlbEpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5DYW5jZWxKb2JzUmVzcG9uc2USSwoKU2VhcmNoSm9icxIdLmxlYXNlbXEudjEuU2VhcmNoSm9ic1JlcXVlc3QaHi5sZWFzZW1xLnYxLlNlYXJjaEpvYnNSZXNwb25zZRJICglVcGRhdGVKb2ISHC5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlcXVlc3QaHS5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlc3BvbnNlEk4KC0xpc3RXb3JrZXJzEh4ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2USVAoNR2V0U2VydmVySW5mbxIgLmxlYXNlbXEudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIS5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_worker]);
+  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIs8CCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhIKCm1heF9hY3RpdmUYBiABKA0SKQoKcmF0ZV9saW1pdBgHIAEoCzIVLmxlYXNlbXEudjEuUmF0ZUxpbWl0EhMKC21heF93YWl0aW5nGAggASgNQhgKFl9tYXhfbGVhc2VfZXhwaXJhdGlvbnMiSgoJUmF0ZUxpbWl0EhAKCG1heF9qb2JzGAEgASgNEisKCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uImUKBVF1ZXVlEgwKBG5hbWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIlCgVzdGF0cxgDIAEoCzIWLmxlYXNlbXEudjEuUXVldWVTdGF0cyI6ChFMaXN0UXVldWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJQChJMaXN0UXVldWVzUmVzcG9uc2USIQoGcXVldWVzGAEgAygLMhEubGVhc2VtcS52MS5RdWV1ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0UXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIjQKEEdldFF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIn0KElVwZGF0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI3ChNVcGRhdGVRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSIiChFQYXVzZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIUChJQYXVzZVF1ZXVlUmVzcG9uc2UiIwoSUmVzdW1lUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhUKE1Jlc3VtZVF1ZXVlUmVzcG9uc2UiOwoRRHJhaW5RdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSFwoPaW5jbHVkZV9kZWxheWVkGAIgASgIIjkKEkRyYWluUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgiMgoSRGVsZXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg0KBWZvcmNlGAIgASgIIjoKE0RlbGV0ZVF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIrwBCg9MaXN0Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJAoGc3RhdGVzGAIgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIMCgRuYW1lGAMgASgJEhAKCG9yZGVyX2J5GAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoDRISCgpwYWdlX3Rva2VuGAYgASgJEi0KCXJlYWRfbWFzaxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siSgoQTGlzdEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIloKEkxpc3RKb2JMb2dzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiUQoTTGlzdEpvYkxvZ3NSZXNwb25zZRINCgVsaW5lcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKbGluZV9jb3VudBgDIAEoDSIVCgZKb2JJZHMSCwoDaWRzGAEgAygJInwKCUpvYkZpbHRlchIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSLQoKb2xkZXJfdGhhbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIMCgRuYW1lGAMgASgJEg0KBWxpbWl0GAQgASgNIqkBChBSZXRyeUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASFQoNa2VlcF9hdHRlbXB0cxgEIAEoCBISCgpwYWdlX3Rva2VuGAUgASgJQgsKCXNlbGVjdGlvbiJzChFSZXRyeUpvYnNSZXNwb25zZRIVCg1yZXRyaWVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKUAQoSUHJvbW90ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idgoTUHJvbW90ZUpvYnNSZXNwb25zZRIWCg5wcm9tb3RlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkiuQEKEURlbGV0ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCRIkCgdjYXNjYWRlGAUgASgOMhMubGVhc2VtcS52MS5DYXNjYWRlQgsKCXNlbGVjdGlvbiJ0ChJEZWxldGVKb2JzUmVzcG9uc2USFQoNZGVsZXRlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkiowEKEUNhbmNlbEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASDgoGcmVhc29uGAQgASgJEhIKCnBhZ2VfdG9rZW4YBSABKAlCCwoJc2VsZWN0aW9uInYKEkNhbmNlbEpvYnNSZXNwb25zZRIXCg9jYW5jZWxsZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJImQKCEpvYlF1ZXJ5EhEKCWlkX3ByZWZpeBgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDHBheWxvYWRfdGV4dBgEIAEoCRIUCgxmYWlsdXJlX3RleHQYBSABKAlKBAgDEARSBWdyb3VwIsMBChFTZWFyY2hKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIjCgVxdWVyeRgCIAEoCzIULmxlYXNlbXEudjEuSm9iUXVlcnkSJAoGc3RhdGVzGAMgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCRItCglyZWFkX21hc2sYBiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrImQKElNlYXJjaEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFgoOZXhhbWluZWRfY291bnQYAiABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJItYBChBVcGRhdGVKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIUCgdwYXlsb2FkGAMgASgMSACIAQESFQoIcHJpb3JpdHkYBCABKA1IAYgBARIsCghydW5fdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX21hc2sYBiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgoKCF9wYXlsb2FkQgsKCV9wcmlvcml0eSIxChFVcGRhdGVKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYiKRAQoGV29ya2VyEiQKBGluZm8YASABKAsyFi5sZWFzZW1xLnYxLldvcmtlckluZm8SMgoOaGVhcnRiZWF0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCXBvbGxfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSgoSTGlzdFdvcmtlcnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlMKE0xpc3RXb3JrZXJzUmVzcG9uc2USIwoHd29ya2VycxgBIAMoCzISLmxlYXNlbXEudjEuV29ya2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCLnAQoJU3RvcmVJbmZvEgwKBGtpbmQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIQCghlbWJlZGRlZBgDIAEoCBIyChJkZWZhdWx0X2R1cmFiaWxpdHkYBCABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSLgoObWF4X2R1cmFiaWxpdHkYBSABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSEAoId2FybmluZ3MYBiADKAkSGQoRdXNlZF9tZW1vcnlfYnl0ZXMYByABKAQSGAoQbWF4X21lbW9yeV9ieXRlcxgIIAEoBCLHAQoVR2V0U2VydmVySW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSJAoFc3RvcmUYAiABKAsyFS5sZWFzZW1xLnYxLlN0b3JlSW5mbxIUCgxjYXBhYmlsaXRpZXMYAyADKAkSGQoRbWF4X3BheWxvYWRfYnl0ZXMYBCABKAQSFgoObWF4X2JhdGNoX3NpemUYBSABKA0SLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy+woKDEFkbWluU2VydmljZRJFCghHZXRTdGF0cxIbLmxlYXNlbXEudjEuR2V0U3RhdHNSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRTdGF0c1Jlc3BvbnNlEksKCkxpc3RRdWV1ZXMSHS5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVzcG9uc2USRQoIR2V0UXVldWUSGy5sZWFzZW1xLnYxLkdldFF1ZXVlUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0UXVldWVSZXNwb25zZRJOCgtVcGRhdGVRdWV1ZRIeLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlc3BvbnNlEksKClBhdXNlUXVldWUSHS5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVzcG9uc2USTgoLUmVzdW1lUXVldWUSHi5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXNwb25zZRJLCgpEcmFpblF1ZXVlEh0ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlc3BvbnNlEk4KC0RlbGV0ZVF1ZXVlEh4ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVzcG9uc2USRQoITGlzdEpvYnMSGy5sZWFzZW1xLnYxLkxpc3RKb2JzUmVxdWVzdBocLmxlYXNlbXEudjEuTGlzdEpvYnNSZXNwb25zZRJOCgtMaXN0Sm9iTG9ncxIeLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1Jlc3BvbnNlEkgKCVJldHJ5Sm9icxIcLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVxdWVzdBodLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVzcG9uc2USTgoLUHJvbW90ZUpvYnMSHi5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVxdWVzdBofLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXNwb25zZRJLCgpEZWxldGVKb2JzEh0ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVxdWVzdBoeLmxlYXNlbXEudjEuRGVsZXRlSm9ic1Jlc3BvbnNlEksKCkNhbmNlbEpvYnMSHS5sZWFzZW1xLnYxLkNhbmNlbEpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5DYW5jZWxKb2JzUmVzcG9uc2USSwoKU2VhcmNoSm9icxIdLmxlYXNlbXEudjEuU2VhcmNoSm9ic1JlcXVlc3QaHi5sZWFzZW1xLnYxLlNlYXJjaEpvYnNSZXNwb25zZRJICglVcGRhdGVKb2ISHC5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlcXVlc3QaHS5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlc3BvbnNlEk4KC0xpc3RXb3JrZXJzEh4ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2USVAoNR2V0U2VydmVySW5mbxIgLmxlYXNlbXEudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIS5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_producer, file_leasemq_v1_worker]);
 
 /**
  * Asks for counts.
@@ -102,6 +104,27 @@ export type QueueConfig = Message<"leasemq.v1.QueueConfig"> & {
    * @generated from field: optional uint32 max_lease_expirations = 5;
    */
   maxLeaseExpirations?: number | undefined;
+
+  /**
+   * Optional. The most jobs that are leased at a time, over all workers; 1 to 1,000,000; default 0: no limit.
+   *
+   * @generated from field: uint32 max_active = 6;
+   */
+  maxActive: number;
+
+  /**
+   * Optional. How many leases are given out in a time; default: no limit.
+   *
+   * @generated from field: leasemq.v1.RateLimit rate_limit = 7;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
+   * Optional. The most jobs that are WAITING and DELAYED, 1 to 1,000,000,000: an add that would make more is QUEUE_FULL. Default 0: no limit.
+   *
+   * @generated from field: uint32 max_waiting = 8;
+   */
+  maxWaiting: number;
 };
 
 /**
@@ -110,6 +133,34 @@ export type QueueConfig = Message<"leasemq.v1.QueueConfig"> & {
  */
 export const QueueConfigSchema: GenMessage<QueueConfig> = /*@__PURE__*/
   messageDesc(file_leasemq_v1_admin, 2);
+
+/**
+ * So many leases in a time: a fixed window, opened by the first lease after the window before.
+ *
+ * @generated from message leasemq.v1.RateLimit
+ */
+export type RateLimit = Message<"leasemq.v1.RateLimit"> & {
+  /**
+   * Required. 1 to 1,000,000.
+   *
+   * @generated from field: uint32 max_jobs = 1;
+   */
+  maxJobs: number;
+
+  /**
+   * Required. 10 ms to 31 days.
+   *
+   * @generated from field: google.protobuf.Duration duration = 2;
+   */
+  duration?: Duration | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.RateLimit.
+ * Use `create(RateLimitSchema)` to create a new message.
+ */
+export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 3);
 
 /**
  * A queue.
@@ -144,7 +195,7 @@ export type Queue = Message<"leasemq.v1.Queue"> & {
  * Use `create(QueueSchema)` to create a new message.
  */
 export const QueueSchema: GenMessage<Queue> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 3);
+  messageDesc(file_leasemq_v1_admin, 4);
 
 /**
  * Asks for queues.
@@ -172,7 +223,7 @@ export type ListQueuesRequest = Message<"leasemq.v1.ListQueuesRequest"> & {
  * Use `create(ListQueuesRequestSchema)` to create a new message.
  */
 export const ListQueuesRequestSchema: GenMessage<ListQueuesRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 4);
+  messageDesc(file_leasemq_v1_admin, 5);
 
 /**
  * Queues, by name.
@@ -200,7 +251,7 @@ export type ListQueuesResponse = Message<"leasemq.v1.ListQueuesResponse"> & {
  * Use `create(ListQueuesResponseSchema)` to create a new message.
  */
 export const ListQueuesResponseSchema: GenMessage<ListQueuesResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 5);
+  messageDesc(file_leasemq_v1_admin, 6);
 
 /**
  * Asks for a queue.
@@ -221,7 +272,7 @@ export type GetQueueRequest = Message<"leasemq.v1.GetQueueRequest"> & {
  * Use `create(GetQueueRequestSchema)` to create a new message.
  */
 export const GetQueueRequestSchema: GenMessage<GetQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 6);
+  messageDesc(file_leasemq_v1_admin, 7);
 
 /**
  * The queue.
@@ -242,7 +293,7 @@ export type GetQueueResponse = Message<"leasemq.v1.GetQueueResponse"> & {
  * Use `create(GetQueueResponseSchema)` to create a new message.
  */
 export const GetQueueResponseSchema: GenMessage<GetQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 7);
+  messageDesc(file_leasemq_v1_admin, 8);
 
 /**
  * Asks to change a queue's configuration.
@@ -277,7 +328,7 @@ export type UpdateQueueRequest = Message<"leasemq.v1.UpdateQueueRequest"> & {
  * Use `create(UpdateQueueRequestSchema)` to create a new message.
  */
 export const UpdateQueueRequestSchema: GenMessage<UpdateQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 8);
+  messageDesc(file_leasemq_v1_admin, 9);
 
 /**
  * The queue as it is now.
@@ -298,7 +349,7 @@ export type UpdateQueueResponse = Message<"leasemq.v1.UpdateQueueResponse"> & {
  * Use `create(UpdateQueueResponseSchema)` to create a new message.
  */
 export const UpdateQueueResponseSchema: GenMessage<UpdateQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 9);
+  messageDesc(file_leasemq_v1_admin, 10);
 
 /**
  * Asks to pause a queue.
@@ -319,7 +370,7 @@ export type PauseQueueRequest = Message<"leasemq.v1.PauseQueueRequest"> & {
  * Use `create(PauseQueueRequestSchema)` to create a new message.
  */
 export const PauseQueueRequestSchema: GenMessage<PauseQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 10);
+  messageDesc(file_leasemq_v1_admin, 11);
 
 /**
  * Nothing to say.
@@ -334,7 +385,7 @@ export type PauseQueueResponse = Message<"leasemq.v1.PauseQueueResponse"> & {
  * Use `create(PauseQueueResponseSchema)` to create a new message.
  */
 export const PauseQueueResponseSchema: GenMessage<PauseQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 11);
+  messageDesc(file_leasemq_v1_admin, 12);
 
 /**
  * Asks to resume a queue.
@@ -355,7 +406,7 @@ export type ResumeQueueRequest = Message<"leasemq.v1.ResumeQueueRequest"> & {
  * Use `create(ResumeQueueRequestSchema)` to create a new message.
  */
 export const ResumeQueueRequestSchema: GenMessage<ResumeQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 12);
+  messageDesc(file_leasemq_v1_admin, 13);
 
 /**
  * Nothing to say.
@@ -370,7 +421,7 @@ export type ResumeQueueResponse = Message<"leasemq.v1.ResumeQueueResponse"> & {
  * Use `create(ResumeQueueResponseSchema)` to create a new message.
  */
 export const ResumeQueueResponseSchema: GenMessage<ResumeQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 13);
+  messageDesc(file_leasemq_v1_admin, 14);
 
 /**
  * Asks to remove what waits.
@@ -398,7 +449,7 @@ export type DrainQueueRequest = Message<"leasemq.v1.DrainQueueRequest"> & {
  * Use `create(DrainQueueRequestSchema)` to create a new message.
  */
 export const DrainQueueRequestSchema: GenMessage<DrainQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 14);
+  messageDesc(file_leasemq_v1_admin, 15);
 
 /**
  * What was removed.
@@ -426,7 +477,7 @@ export type DrainQueueResponse = Message<"leasemq.v1.DrainQueueResponse"> & {
  * Use `create(DrainQueueResponseSchema)` to create a new message.
  */
 export const DrainQueueResponseSchema: GenMessage<DrainQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 15);
+  messageDesc(file_leasemq_v1_admin, 16);
 
 /**
  * Asks to remove a queue.
@@ -454,7 +505,7 @@ export type DeleteQueueRequest = Message<"leasemq.v1.DeleteQueueRequest"> & {
  * Use `create(DeleteQueueRequestSchema)` to create a new message.
  */
 export const DeleteQueueRequestSchema: GenMessage<DeleteQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 16);
+  messageDesc(file_leasemq_v1_admin, 17);
 
 /**
  * What was removed.
@@ -482,7 +533,7 @@ export type DeleteQueueResponse = Message<"leasemq.v1.DeleteQueueResponse"> & {
  * Use `create(DeleteQueueResponseSchema)` to create a new message.
  */
 export const DeleteQueueResponseSchema: GenMessage<DeleteQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 17);
+  messageDesc(file_leasemq_v1_admin, 18);
 
 /**
  * Asks for jobs.
@@ -545,7 +596,7 @@ export type ListJobsRequest = Message<"leasemq.v1.ListJobsRequest"> & {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 18);
+  messageDesc(file_leasemq_v1_admin, 19);
 
 /**
  * Jobs.
@@ -573,7 +624,7 @@ export type ListJobsResponse = Message<"leasemq.v1.ListJobsResponse"> & {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 19);
+  messageDesc(file_leasemq_v1_admin, 20);
 
 /**
  * Asks for a job's log.
@@ -615,7 +666,7 @@ export type ListJobLogsRequest = Message<"leasemq.v1.ListJobLogsRequest"> & {
  * Use `create(ListJobLogsRequestSchema)` to create a new message.
  */
 export const ListJobLogsRequestSchema: GenMessage<ListJobLogsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 20);
+  messageDesc(file_leasemq_v1_admin, 21);
 
 /**
  * Log lines, oldest first.
@@ -650,7 +701,7 @@ export type ListJobLogsResponse = Message<"leasemq.v1.ListJobLogsResponse"> & {
  * Use `create(ListJobLogsResponseSchema)` to create a new message.
  */
 export const ListJobLogsResponseSchema: GenMessage<ListJobLogsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 21);
+  messageDesc(file_leasemq_v1_admin, 22);
 
 /**
  * Jobs by id.
@@ -671,7 +722,7 @@ export type JobIds = Message<"leasemq.v1.JobIds"> & {
  * Use `create(JobIdsSchema)` to create a new message.
  */
 export const JobIdsSchema: GenMessage<JobIds> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 22);
+  messageDesc(file_leasemq_v1_admin, 23);
 
 /**
  * Jobs by what they are.
@@ -713,7 +764,7 @@ export type JobFilter = Message<"leasemq.v1.JobFilter"> & {
  * Use `create(JobFilterSchema)` to create a new message.
  */
 export const JobFilterSchema: GenMessage<JobFilter> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 23);
+  messageDesc(file_leasemq_v1_admin, 24);
 
 /**
  * Asks to redrive jobs.
@@ -771,7 +822,7 @@ export type RetryJobsRequest = Message<"leasemq.v1.RetryJobsRequest"> & {
  * Use `create(RetryJobsRequestSchema)` to create a new message.
  */
 export const RetryJobsRequestSchema: GenMessage<RetryJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 24);
+  messageDesc(file_leasemq_v1_admin, 25);
 
 /**
  * What became of them.
@@ -813,7 +864,7 @@ export type RetryJobsResponse = Message<"leasemq.v1.RetryJobsResponse"> & {
  * Use `create(RetryJobsResponseSchema)` to create a new message.
  */
 export const RetryJobsResponseSchema: GenMessage<RetryJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 25);
+  messageDesc(file_leasemq_v1_admin, 26);
 
 /**
  * Asks to promote jobs.
@@ -864,7 +915,7 @@ export type PromoteJobsRequest = Message<"leasemq.v1.PromoteJobsRequest"> & {
  * Use `create(PromoteJobsRequestSchema)` to create a new message.
  */
 export const PromoteJobsRequestSchema: GenMessage<PromoteJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 26);
+  messageDesc(file_leasemq_v1_admin, 27);
 
 /**
  * What became of them.
@@ -906,7 +957,7 @@ export type PromoteJobsResponse = Message<"leasemq.v1.PromoteJobsResponse"> & {
  * Use `create(PromoteJobsResponseSchema)` to create a new message.
  */
 export const PromoteJobsResponseSchema: GenMessage<PromoteJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 27);
+  messageDesc(file_leasemq_v1_admin, 28);
 
 /**
  * Asks to remove jobs.
@@ -950,6 +1001,13 @@ export type DeleteJobsRequest = Message<"leasemq.v1.DeleteJobsRequest"> & {
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
+
+  /**
+   * Optional, with job_ids alone. Removes these too, at most 10,000, before the jobs named; leased ones are skipped. Default none.
+   *
+   * @generated from field: leasemq.v1.Cascade cascade = 5;
+   */
+  cascade: Cascade;
 };
 
 /**
@@ -957,7 +1015,7 @@ export type DeleteJobsRequest = Message<"leasemq.v1.DeleteJobsRequest"> & {
  * Use `create(DeleteJobsRequestSchema)` to create a new message.
  */
 export const DeleteJobsRequestSchema: GenMessage<DeleteJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 28);
+  messageDesc(file_leasemq_v1_admin, 29);
 
 /**
  * What became of them.
@@ -999,7 +1057,7 @@ export type DeleteJobsResponse = Message<"leasemq.v1.DeleteJobsResponse"> & {
  * Use `create(DeleteJobsResponseSchema)` to create a new message.
  */
 export const DeleteJobsResponseSchema: GenMessage<DeleteJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 29);
+  messageDesc(file_leasemq_v1_admin, 30);
 
 /**
  * Asks to cancel jobs.
@@ -1057,7 +1115,7 @@ export type CancelJobsRequest = Message<"leasemq.v1.CancelJobsRequest"> & {
  * Use `create(CancelJobsRequestSchema)` to create a new message.
  */
 export const CancelJobsRequestSchema: GenMessage<CancelJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 30);
+  messageDesc(file_leasemq_v1_admin, 31);
 
 /**
  * What became of them.
@@ -1099,7 +1157,7 @@ export type CancelJobsResponse = Message<"leasemq.v1.CancelJobsResponse"> & {
  * Use `create(CancelJobsResponseSchema)` to create a new message.
  */
 export const CancelJobsResponseSchema: GenMessage<CancelJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 31);
+  messageDesc(file_leasemq_v1_admin, 32);
 
 /**
  * What to look for: all that is set must hold, and something must be set. Upper and lower case are told apart.
@@ -1141,7 +1199,7 @@ export type JobQuery = Message<"leasemq.v1.JobQuery"> & {
  * Use `create(JobQuerySchema)` to create a new message.
  */
 export const JobQuerySchema: GenMessage<JobQuery> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 32);
+  messageDesc(file_leasemq_v1_admin, 33);
 
 /**
  * Asks for jobs by what they hold.
@@ -1197,7 +1255,7 @@ export type SearchJobsRequest = Message<"leasemq.v1.SearchJobsRequest"> & {
  * Use `create(SearchJobsRequestSchema)` to create a new message.
  */
 export const SearchJobsRequestSchema: GenMessage<SearchJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 33);
+  messageDesc(file_leasemq_v1_admin, 34);
 
 /**
  * Jobs that were found.
@@ -1232,7 +1290,7 @@ export type SearchJobsResponse = Message<"leasemq.v1.SearchJobsResponse"> & {
  * Use `create(SearchJobsResponseSchema)` to create a new message.
  */
 export const SearchJobsResponseSchema: GenMessage<SearchJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 34);
+  messageDesc(file_leasemq_v1_admin, 35);
 
 /**
  * Asks to change a job.
@@ -1289,7 +1347,7 @@ export type UpdateJobRequest = Message<"leasemq.v1.UpdateJobRequest"> & {
  * Use `create(UpdateJobRequestSchema)` to create a new message.
  */
 export const UpdateJobRequestSchema: GenMessage<UpdateJobRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 35);
+  messageDesc(file_leasemq_v1_admin, 36);
 
 /**
  * The job as it is now.
@@ -1310,7 +1368,7 @@ export type UpdateJobResponse = Message<"leasemq.v1.UpdateJobResponse"> & {
  * Use `create(UpdateJobResponseSchema)` to create a new message.
  */
 export const UpdateJobResponseSchema: GenMessage<UpdateJobResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 36);
+  messageDesc(file_leasemq_v1_admin, 37);
 
 /**
  * A worker as the server knows it.
@@ -1345,7 +1403,7 @@ export type Worker = Message<"leasemq.v1.Worker"> & {
  * Use `create(WorkerSchema)` to create a new message.
  */
 export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 37);
+  messageDesc(file_leasemq_v1_admin, 38);
 
 /**
  * Asks for workers.
@@ -1380,7 +1438,7 @@ export type ListWorkersRequest = Message<"leasemq.v1.ListWorkersRequest"> & {
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 38);
+  messageDesc(file_leasemq_v1_admin, 39);
 
 /**
  * Workers, by id.
@@ -1408,7 +1466,7 @@ export type ListWorkersResponse = Message<"leasemq.v1.ListWorkersResponse"> & {
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 39);
+  messageDesc(file_leasemq_v1_admin, 40);
 
 /**
  * Asks what the server is.
@@ -1423,7 +1481,7 @@ export type GetServerInfoRequest = Message<"leasemq.v1.GetServerInfoRequest"> & 
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 40);
+  messageDesc(file_leasemq_v1_admin, 41);
 
 /**
  * What the store is.
@@ -1493,7 +1551,7 @@ export type StoreInfo = Message<"leasemq.v1.StoreInfo"> & {
  * Use `create(StoreInfoSchema)` to create a new message.
  */
 export const StoreInfoSchema: GenMessage<StoreInfo> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 41);
+  messageDesc(file_leasemq_v1_admin, 42);
 
 /**
  * What the server is.
@@ -1549,7 +1607,7 @@ export type GetServerInfoResponse = Message<"leasemq.v1.GetServerInfoResponse"> 
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 42);
+  messageDesc(file_leasemq_v1_admin, 43);
 
 /**
  * Reads and steers queues, jobs and workers. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
