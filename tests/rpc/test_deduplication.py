@@ -6,7 +6,7 @@ import time
 import pytest
 from leasemq.v1 import job_pb2, producer_pb2
 
-from tests.support import Stubs, seconds
+from tests.support import Stubs, eventually, seconds
 
 WAITING, DELAYED, ACTIVE = job_pb2.JOB_STATE_WAITING, job_pb2.JOB_STATE_DELAYED, job_pb2.JOB_STATE_ACTIVE
 
@@ -80,3 +80,16 @@ async def test_a_key_can_be_removed(stubs: Stubs, queue: str, held: bool):
     reply = await stubs.producer.RemoveDeduplicationKey(request)
     assert (reply.removed, reply.job_id) == ((True, "a") if held else (False, ""))
     assert (await stubs.add(queue, id="b", deduplication=keyed())).created
+
+
+async def test_a_job_that_depends_on_one_whose_place_was_taken_is_not_stranded(stubs: Stubs, queue: str):
+    first = await stubs.add(queue, deduplication=keyed("DEBOUNCE"), delay=seconds(3600))
+    on_first = [job_pb2.Dependency(queue=queue, job_id=first.job_id)]
+    dependent = await stubs.add(f"{queue}-next", dependencies=on_first)
+    assert dependent.state == job_pb2.JOB_STATE_BLOCKED
+    assert (await stubs.add(queue, deduplication=keyed("DEBOUNCE"), delay=seconds(3600))).deduplicated
+
+    async def has_failed() -> bool:
+        return (await stubs.job(f"{queue}-next", dependent.job_id)).state == job_pb2.JOB_STATE_FAILED
+
+    await eventually(has_failed)

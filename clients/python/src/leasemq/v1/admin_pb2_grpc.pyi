@@ -64,7 +64,7 @@ class AdminServiceStub:
     SearchJobs: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SearchJobsRequest, _admin_pb2.SearchJobsResponse]
     """Finds jobs by what they hold, looking at some thousand jobs a call: go on while there is a next_page_token. A retry is safe."""
     UpdateJob: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateJobRequest, _admin_pb2.UpdateJobResponse]
-    """Changes a job that is WAITING or DELAYED. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
+    """Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListWorkersRequest, _admin_pb2.ListWorkersResponse]
     """Lists the workers that were heard of in the last minute. A retry is safe."""
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetServerInfoRequest, _admin_pb2.GetServerInfoResponse]
@@ -106,7 +106,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     SearchJobs: _aio.UnaryUnaryMultiCallable[_admin_pb2.SearchJobsRequest, _admin_pb2.SearchJobsResponse]  # type: ignore[assignment]
     """Finds jobs by what they hold, looking at some thousand jobs a call: go on while there is a next_page_token. A retry is safe."""
     UpdateJob: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateJobRequest, _admin_pb2.UpdateJobResponse]  # type: ignore[assignment]
-    """Changes a job that is WAITING or DELAYED. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
+    """Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
     ListWorkers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListWorkersRequest, _admin_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """Lists the workers that were heard of in the last minute. A retry is safe."""
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetServerInfoRequest, _admin_pb2.GetServerInfoResponse]  # type: ignore[assignment]
@@ -241,7 +241,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.UpdateJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.UpdateJobResponse, _abc.Awaitable[_admin_pb2.UpdateJobResponse]]:
-        """Changes a job that is WAITING or DELAYED. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
+        """Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
 
     @_abc_1.abstractmethod
     def ListWorkers(

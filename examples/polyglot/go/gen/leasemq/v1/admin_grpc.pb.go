@@ -77,7 +77,7 @@ type AdminServiceClient interface {
 	CancelJobs(ctx context.Context, in *CancelJobsRequest, opts ...grpc.CallOption) (*CancelJobsResponse, error)
 	// Finds jobs by what they hold, looking at some thousand jobs a call: go on while there is a next_page_token. A retry is safe.
 	SearchJobs(ctx context.Context, in *SearchJobsRequest, opts ...grpc.CallOption) (*SearchJobsResponse, error)
-	// Changes a job that is WAITING or DELAYED. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
+	// Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
 	UpdateJob(ctx context.Context, in *UpdateJobRequest, opts ...grpc.CallOption) (*UpdateJobResponse, error)
 	// Lists the workers that were heard of in the last minute. A retry is safe.
 	ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error)
@@ -309,7 +309,7 @@ type AdminServiceServer interface {
 	CancelJobs(context.Context, *CancelJobsRequest) (*CancelJobsResponse, error)
 	// Finds jobs by what they hold, looking at some thousand jobs a call: go on while there is a next_page_token. A retry is safe.
 	SearchJobs(context.Context, *SearchJobsRequest) (*SearchJobsResponse, error)
-	// Changes a job that is WAITING or DELAYED. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
+	// Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
 	UpdateJob(context.Context, *UpdateJobRequest) (*UpdateJobResponse, error)
 	// Lists the workers that were heard of in the last minute. A retry is safe.
 	ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error)

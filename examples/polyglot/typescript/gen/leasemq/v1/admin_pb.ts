@@ -1766,7 +1766,7 @@ export const AdminService: GenService<{
     output: typeof SearchJobsResponseSchema;
   },
   /**
-   * Changes a job that is WAITING or DELAYED. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
+   * Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
    *
    * @generated from rpc leasemq.v1.AdminService.UpdateJob
    */
