@@ -101,17 +101,12 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
     plainly = false
   else
     added = added + 1
-<<<<<<< HEAD
+    local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
+    local joined = join_flow and own and own.dp and join_flow(id, delay_ms, run_ms, now)
     if own and own.tl and own.dd then -- at once, as its place in `delayed` below
       wake_at(expiry, now + own.tl)
       redis.call('ZADD', expiry, now + own.tl, id)
-    elseif own and own.tl then
-=======
-    local own = decoded_options(options)
-    local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
-    local joined = join_flow and own and own.dp and join_flow(id, delay_ms, run_ms, now)
-    if own and own.tl and not (joined and joined[2] == 'failed') then
->>>>>>> 6186af824a49ff10aa1f2c3f41f508f1909c8672
+    elseif own and own.tl and not (joined and joined[2] == 'failed') then
       expiring[#expiring + 1] = now + own.tl
       expiring[#expiring + 1] = id
       first_expiry = math.min(first_expiry or now + own.tl, now + own.tl)
