@@ -31,6 +31,7 @@ LARGEST = 1_000
 BOUND_US = {LARGEST: 10_000, 1: 200}
 ROUNDS = {LARGEST: 7, 1: 60}
 LEASE_MS = 600_000
+FAR_MS = 4_000_000_000_000
 FAILURE = json.dumps({"type": "Error", "message": "no"})
 
 Step = tuple[str, Callable[[], Awaitable[Any]]]
@@ -59,8 +60,16 @@ class Queue:
         self._payload = json.dumps(payload_of(150), separators=(",", ":")).encode()
         self._calls = 0
 
-    async def add(self, ids: list[str], options: str = "", delay_ms: int | str = "") -> None:
-        await self.store.add(QUEUE, [NewJob(job_id, self._payload, options, delay_ms) for job_id in ids], Durability.MEMORY)
+    async def add(self, ids: list[str], options: str = "", delay_ms: int | str = "", *, keys: bool = False) -> None:
+        jobs = [NewJob(job_id, self._payload, keyed_by(job_id) if keys else options, delay_ms) for job_id in ids]
+        await self.store.add(QUEUE, jobs, Durability.MEMORY)
+
+    async def update(self, ids: list[str], run_ms: int | None) -> None:
+        """One call a job: there is no verb for more."""
+        for job_id in ids:
+            blob = await self.store.stored_spec(QUEUE, job_id)
+            assert blob is not None
+            await self.store.update_if(QUEUE, job_id, blob, self._payload, '{"p":1}', to_tail=True, run_ms=run_ms)
 
     async def fill(self, jobs: int, on_progress: Callable[[int], None]) -> None:
         for _ in range(jobs // LARGEST):
@@ -79,7 +88,7 @@ class Queue:
 
     async def round(self, count: int) -> list[Step]:
         """The verbs of a round, in an order in which each finds what it needs."""
-        store, fresh, late = self.store, new_ids(count), new_ids(count)
+        store, fresh, late, keyed = self.store, new_ids(count), new_ids(count), new_ids(count)
         held: list[LeasedJob] = []
         deep = await self.waiting(count)
 
@@ -93,11 +102,17 @@ class Queue:
             ("add", lambda: self.add(fresh)),
             ("add, delayed, with options", lambda: self.add(late, '{"rp":1,"ma":3,"tl":86400000}', 3_600_000)),
             ("promote", lambda: store.promote(QUEUE, late)),
+            ("add, with keys", lambda: self.add(keyed, keys=True)),
+            ("cancel, with keys", lambda: store.cancel(QUEUE, [(job_id, "bench") for job_id in keyed])),
+            ("delete, with keys", lambda: store.delete(QUEUE, keyed)),
+            ("update, priority", lambda: self.update(late, None)),
+            ("update, run time", lambda: self.update(late, FAR_MS)),
             ("lease", lease),
             ("extend", lambda: store.extend(QUEUE, tokens(), LEASE_MS)),
             ("complete", lambda: store.complete(QUEUE, [(*token, b"{}", "application/json") for token in tokens()])),
             ("lease", lease),
             ("progress", lambda: store.progress(QUEUE, [(*token, "50") for token in tokens()])),
+            ("checkpoint", lambda: store.checkpoint(QUEUE, [(*token, b"50") for token in tokens()])),
             ("release", lambda: store.release(QUEUE, [(*token, 0, 0) for token in tokens()])),
             ("lease, not the first", lease),
             ("fail, tried again", lambda: store.fail(QUEUE, [(*token, FAILURE, 0, 3_600_000) for token in tokens()])),
@@ -110,6 +125,11 @@ class Queue:
             ("stats", lambda: store.stats(QUEUE)),
             ("tick", lambda: store.tick(QUEUE)),
         ]
+
+
+def keyed_by(job_id: str) -> str:
+    """Options with a deduplication key of its own."""
+    return json.dumps({"dd": {"k": job_id, "m": "u", "t": LEASE_MS}})
 
 
 def new_ids(count: int) -> list[str]:

@@ -81,3 +81,38 @@ def test_a_verb_that_does_not_apply_is_exit_1(cli, queue, delayed):
 )
 def test_an_unclear_selection_is_exit_2(cli, arguments):
     cli.refuses("jobs", *arguments)
+
+
+def test_update_changes_what_is_given(cli, client, queue, delayed):
+    assert (
+        cli.ok("jobs", "update", queue, delayed[0], '{"a": 1}', "--priority", "4").out == f"changed job-0 of {queue}: delayed\n"
+    )
+    job = client.get(queue, "job-0")
+    assert (job.payload, job.priority) == ({"a": 1}, 4)
+    assert cli.ok("jobs", "update", queue, "job-0", "--run-time", "2020-01-01T00:00:00Z", "--json").json["state"] == "WAITING"
+    assert cli.ok("jobs", "update", queue, "job-0", "--delay", "1h", "--json").json["state"] == "DELAYED"
+
+
+def test_update_says_what_is_wrong(cli, queue, delayed):
+    assert "--priority" in cli.fails(2, "jobs", "update", queue, "job-0")
+    assert "not both" in cli.fails(2, "jobs", "update", queue, "job-0", "--delay", "1h", "--run-time", "2020-01-01T00:00:00Z")
+    cli.fails(4, "jobs", "update", queue, NOWHERE, "1")
+
+
+def test_all_that_match_are_cancelled(cli, client, queue, delayed):
+    assert cli.ok("jobs", "cancel", queue, "--all", "--state", "delayed", "--name", "even", "--yes").out == "cancelled 3 jobs\n"
+    assert client.admin.stats(queue).cancelled == 3
+    assert "--state" in cli.fails(2, "jobs", "cancel", queue, "--all")
+    assert "by id" in cli.fails(2, "jobs", "cancel", queue)
+
+
+def test_search_finds_by_what_jobs_hold_and_says_at_how_many_it_looked(cli, client, queue, delayed):
+    client.add(queue, {"to": "ada"}, id="mail")
+    found = cli.ok("search", queue, "ada").out
+    assert "mail" in found
+    assert "looked at 6 jobs" in found
+    assert [job["id"] for job in cli.ok("search", queue, "--name", "even", "--json").json_lines] == ["job-0", "job-2", "job-4"]
+    assert [job["id"] for job in cli.ok("search", queue, "--id", "job-", "-n", "2", "--json").json_lines] == ["job-0", "job-1"]
+    assert cli.ok("search", queue, "--failure", "x").out.startswith(f"no such jobs in {queue}")
+    assert cli.ok("search", queue, "ada", "--state", "delayed", "--json").json_lines == []
+    assert "--failure" in cli.fails(2, "search", queue)

@@ -100,6 +100,29 @@ def bad_spans_of_jobs() -> Iterator[Bad]:
     yield _add("no time to live at all", "ttl", ttl=Duration())
 
 
+def bad_deduplications() -> Iterator[Bad]:
+    def said(what: str, field: str, **deduplication: Any) -> Bad:
+        key = {"key": "k", **deduplication}
+        return _add(f"deduplication: {what}", f"deduplication.{field}", deduplication=job.Deduplication(**key))
+
+    yield said("no key", "key", key="")
+    yield said("long key", "key", key=LONG)
+    yield said("key with a newline", "key", key="a\nb")
+    yield said("mode 99", "mode", mode=99)
+    yield said("throttle without a ttl", "ttl", mode=job.DEDUPLICATION_MODE_THROTTLE)
+    yield said("keep latest with a ttl", "ttl", mode=job.DEDUPLICATION_MODE_KEEP_LATEST, ttl=seconds(1))
+    both = {"deduplication": job.Deduplication(key="k"), "dependencies": [_on("waiting")]}
+    yield _add("a key and dependencies", "deduplication", **both)
+    yield _flow("a key", ["nodes[0].job.deduplication"], _node("a", deduplication=job.Deduplication(key="k")))
+    yield said("debounce without a delay", "mode", mode=job.DEDUPLICATION_MODE_DEBOUNCE)
+    for span in (Duration(), NEGATIVE, TEN_YEARS, MIXED):
+        yield said(f"ttl {span}", "ttl", ttl=span)
+    remove = producer.RemoveDeduplicationKeyRequest
+    yield Bad("no key", "producer.RemoveDeduplicationKey", remove(queue="q"), ["key"])
+    yield Bad("long key", "producer.RemoveDeduplicationKey", remove(queue="q", key=LONG), ["key"])
+    yield Bad("queue", "producer.RemoveDeduplicationKey", remove(queue="a b", key="k"), ["queue"])
+
+
 def _backoff(name: str, field: str, **said: Any) -> Bad:
     retry = job.RetryPolicy(max_attempts=2, backoff=job.Backoff(**said))
     return _add(f"backoff: {name}", f"retry.backoff{'.' * bool(field)}{field}", retry=retry)
@@ -174,6 +197,15 @@ def bad_leases() -> Iterator[Bad]:
     many = worker.BatchLeaseJobsRequest(queues=["q"], worker_id="w", max_jobs=1001)
     yield Bad("1,001 jobs", "worker.BatchLeaseJobs", many, ["max_jobs"])
 
+    def batch(name: str, fields: list[str], **said: Any) -> Bad:
+        request = worker.BatchLeaseJobsRequest(**{"queues": ["q"], "worker_id": "w", "max_jobs": 5, **said})
+        return Bad(f"batch lease: {name}", "worker.BatchLeaseJobs", request, fields)
+
+    yield batch("more than the most", ["min_jobs"], min_jobs=6, linger=seconds(1))
+    for span in (NEGATIVE, HUGE, MIXED, seconds(10.001)):
+        yield batch(f"linger of {span.seconds} s", ["linger"], linger=span, lease_duration=seconds(60))
+    yield batch("linger of most of the lease", ["linger"], linger=seconds(0.501), lease_duration=seconds(1))
+
 
 def bad_tokens(scene: Scene) -> Iterator[Bad]:
     nonce, queue, _ = scene.token.split("/")
@@ -247,6 +279,9 @@ def bad_worker_calls(scene: Scene) -> Iterator[Bad]:
     yield beat("empty token", ["lease_tokens[1]"], {}, lease_tokens=[scene.token, ""])
     for span in (seconds(0.5), seconds(43_201), NEGATIVE):
         yield beat(f"lease of {span.seconds} s", ["lease_duration"], {}, lease_tokens=[scene.token], lease_duration=span)
+    yield beat("checkpoint of no lease named", ["checkpoints"], {}, checkpoints={scene.token: b"x"})
+    large = {scene.token: b"x" * 16_385}
+    yield beat("large checkpoint", ["checkpoints"], {}, lease_tokens=[scene.token], checkpoints=large)
     for rpc, request in (("worker.WatchWorker", worker.WatchWorkerRequest), ("worker.DrainWorker", worker.DrainWorkerRequest)):
         yield Bad("nobody", rpc, request(), ["worker_id"])
         yield Bad("long worker", rpc, request(worker_id=LONG), ["worker_id"])
@@ -349,15 +384,27 @@ def bad_listings() -> Iterator[Bad]:
 
 
 def bad_bulks() -> Iterator[Bad]:
-    kinds = {"Retry": admin.RetryJobsRequest, "Promote": admin.PromoteJobsRequest, "Delete": admin.DeleteJobsRequest}
-    usual = {"Retry": job.JOB_STATE_FAILED, "Promote": job.JOB_STATE_DELAYED, "Delete": job.JOB_STATE_FAILED}
+    kinds = {
+        "Retry": admin.RetryJobsRequest,
+        "Promote": admin.PromoteJobsRequest,
+        "Delete": admin.DeleteJobsRequest,
+        "Cancel": admin.CancelJobsRequest,
+    }
+    usual = {
+        "Retry": job.JOB_STATE_FAILED,
+        "Promote": job.JOB_STATE_DELAYED,
+        "Delete": job.JOB_STATE_FAILED,
+        "Cancel": job.JOB_STATE_WAITING,
+    }
     for verb, kind in kinds.items():
         rpc = f"admin.{verb}Jobs"
         yield Bad("queue", rpc, kind(queue="a b", job_ids=admin.JobIds(ids=["x"])), ["queue"])
         yield Bad("no ids", rpc, kind(queue="q", job_ids=admin.JobIds()), ["job_ids.ids"])
         yield Bad("1,001 ids", rpc, kind(queue="q", job_ids=admin.JobIds(ids=["x"] * 1001)), ["job_ids.ids"], "BATCH_TOO_LARGE")
         yield Bad("an empty id", rpc, kind(queue="q", job_ids=admin.JobIds(ids=["x", ""])), ["job_ids.ids[1]"])
-        refused = [job.JOB_STATE_ACTIVE, 99] + [job.JOB_STATE_BLOCKED] * (verb != "Delete")
+        refused = [job.JOB_STATE_FAILED if verb == "Cancel" else job.JOB_STATE_ACTIVE, 99] + [job.JOB_STATE_BLOCKED] * (
+            verb != "Delete"
+        )
         for state in refused:
             yield Bad(f"state {state}", rpc, kind(queue="q", filter=admin.JobFilter(state=state)), ["filter.state"])
         for name, span in (("negative", NEGATIVE), ("huge", HUGE)):
@@ -365,12 +412,51 @@ def bad_bulks() -> Iterator[Bad]:
             yield Bad(f"{name} age", rpc, kind(queue="q", filter=old), ["filter.older_than"])
         named = admin.JobFilter(state=usual[verb], name=LONG)
         yield Bad("long name", rpc, kind(queue="q", filter=named), ["filter.name"])
-        nothing = ["selection"] if verb != "Delete" else ["filter.state", "selection"]
+        nothing = ["filter.state", "selection"] if verb in ("Delete", "Cancel") else ["selection"]
         yield Bad("no selection", rpc, kind(queue="q"), nothing)
     waiting = admin.JobFilter(state=job.JOB_STATE_WAITING)
     yield Bad("state of no finished job", "admin.RetryJobs", kinds["Retry"](queue="q", filter=waiting), ["filter.state"])
     yield Bad("state of no delayed job", "admin.PromoteJobs", kinds["Promote"](queue="q", filter=waiting), ["filter.state"])
+    long = kinds["Cancel"](queue="q", job_ids=admin.JobIds(ids=["x"]), reason="x" * 1025)
+    yield Bad("long reason", "admin.CancelJobs", long, ["reason"])
+    yield Bad("no state", "admin.CancelJobs", kinds["Cancel"](queue="q", filter=admin.JobFilter(name="n")), ["filter.state"])
     yield Bad("no state", "admin.DeleteJobs", kinds["Delete"](queue="q", filter=admin.JobFilter(name="n")), ["filter.state"])
+
+
+def bad_searches(scene: Scene) -> Iterator[Bad]:
+    def search(name: str, fields: list[str], **said: Any) -> Bad:
+        whole = {"queue": "q", "query": admin.JobQuery(name="n"), **said}
+        return Bad(f"search: {name}", "admin.SearchJobs", admin.SearchJobsRequest(**whole), fields)
+
+    yield search("queue", ["queue"], queue="a b")
+    yield search("nothing", ["query"], query=None)
+    yield search("nothing in it", ["query"], query=admin.JobQuery())
+    yield search("long id", ["query.id_prefix"], query=admin.JobQuery(id_prefix=LONG))
+    yield search("long name", ["query.name"], query=admin.JobQuery(name=LONG))
+    yield search("long payload text", ["query.payload_text"], query=admin.JobQuery(payload_text="x" * 1025))
+    yield search("long failure text", ["query.failure_text"], query=admin.JobQuery(failure_text="x" * 1025))
+    yield search("state", ["states"], states=[99])
+    yield search("page of 1,001", ["page_size"], page_size=1001)
+    yield search("mask", ["read_mask"], read_mask=FieldMask(paths=["nothing"]))
+    for number, token in enumerate([*GARBAGE_PAGES, scene.queues_page, scene.jobs_page]):
+        if token:
+            yield search(f"page {number}", ["page_token"], page_token=token)
+
+
+def bad_updates() -> Iterator[Bad]:
+    def update(name: str, fields: list[str], reason: str = "INVALID_FIELD", **said: Any) -> Bad:
+        whole = {"queue": "q", "job_id": "waiting", **said}
+        return Bad(name, "admin.UpdateJob", admin.UpdateJobRequest(**whole), fields, reason)
+
+    yield update("queue", ["queue"], queue="a b", priority=1)
+    yield update("no id", ["job_id"], job_id="", priority=1)
+    yield update("nothing to change", ["update_mask"])
+    yield update("what can't be changed", ["update_mask"], priority=1, update_mask=FieldMask(paths=["priority", "name"]))
+    yield update("priority", ["priority"], priority=2_097_152)
+    yield update("large payload", ["payload"], "PAYLOAD_TOO_LARGE", payload=b"x" * (MIB + 1))
+    yield update("year 0", ["run_time"], run_time=Timestamp(seconds=-(2**40)))
+    yield update("unknown job", [], "JOB_NOT_FOUND", job_id="unknown", priority=1)
+    yield update("an active job", [], "JOB_NOT_IN_STATE", job_id="active", priority=1)
 
 
 def _on(job_id: str, queue: str = "q", policy: int = 0) -> job.Dependency:
@@ -499,6 +585,8 @@ def bad_schedules() -> Iterator[Bad]:
     yield _schedule("job with a negative delay", ["job.delay"], job=_spec(delay=NEGATIVE))
     yield _schedule("job with a payload", ["job.payload"], "PAYLOAD_TOO_LARGE", job=_spec(payload=b"x" * (MIB + 1)))
     yield _schedule("no job", ["job", "job.name"], job=None)
+    keyed = job.JobSpec(name="n", deduplication=job.Deduplication(key="k"))
+    yield _schedule("job with a deduplication key", ["job.deduplication"], job=keyed)
     nothing = ["", "queue", "id", "timetable", "job", "job.name"]
     fields = [f"schedule.{field}".rstrip(".") for field in nothing]
     yield Bad("no schedule", "schedule.UpsertSchedule", schedule.UpsertScheduleRequest(), fields)
@@ -526,7 +614,7 @@ def bad_schedule_calls(scene: Scene) -> Iterator[Bad]:
 def all_bad(scene: Scene) -> dict[str, list[Bad]]:
     """All bad requests, by their group."""
     return {
-        "adds": [*bad_adds(), *bad_spans_of_jobs(), *bad_retries(), *bad_batches()],
+        "adds": [*bad_adds(), *bad_spans_of_jobs(), *bad_retries(), *bad_batches(), *bad_deduplications()],
         "reads": [*bad_reads()],
         "leases": [*bad_leases()],
         "tokens": [*bad_tokens(scene)],
@@ -535,6 +623,7 @@ def all_bad(scene: Scene) -> dict[str, list[Bad]]:
         "queue calls": [*bad_queue_calls()],
         "pages": [*bad_pages(scene), *bad_listings()],
         "bulk verbs": [*bad_bulks()],
+        "updates": [*bad_updates(), *bad_searches(scene)],
         "flows": [*bad_dependencies(), *bad_flows(), *bad_blocks(scene)],
         "schedules": [*bad_schedules(), *bad_schedule_calls(scene)],
     }

@@ -202,3 +202,32 @@ async def test_an_idle_broker_leaves_the_store_almost_alone_however_many_polls_w
         assert commands / 3.0 < 10, f"{commands} commands in 3 s"
         for poll in polls:
             poll.cancel()
+
+
+async def test_a_batch_call_waits_for_as_many_as_are_worth_it(stubs: Stubs, queue: str):
+    request = worker_pb2.BatchLeaseJobsRequest(
+        queues=[queue], worker_id="w", max_jobs=10, min_jobs=3, linger=seconds(10), wait_duration=seconds(20)
+    )
+    call = asyncio.ensure_future(stubs.worker.BatchLeaseJobs(request))
+    for number in range(3):
+        await stubs.add(queue, id=str(number))
+    assert [lease.job.id for lease in (await call).leases] == ["0", "1", "2"]
+    await stubs.add(queue, id="late")
+    request.linger.CopyFrom(seconds(0.05))
+    request.ClearField("min_jobs")
+    assert [lease.job.id for lease in (await stubs.worker.BatchLeaseJobs(request)).leases] == ["late"]
+
+
+async def test_a_batch_call_that_is_gone_while_it_waits_for_more_gives_its_jobs_back(stubs: Stubs, queue: str):
+    waits = {"linger": seconds(10), "wait_duration": seconds(20)}
+    request = worker_pb2.BatchLeaseJobsRequest(queues=[queue], worker_id="w", max_jobs=10, **waits)
+    call = stubs.worker.BatchLeaseJobs(request)
+    await stubs.add(queue, id="a")
+
+    async def is_active() -> bool:
+        return (await stubs.stats(queue)).active == 1
+
+    await eventually(is_active)
+    call.cancel()
+    lease = await stubs.must_lease(queue, wait=20)
+    assert (lease.job.id, lease.attempt, lease.job.lease_expirations) == ("a", 1, 0)

@@ -18,6 +18,8 @@ NAMES = [
     "Cascade",
     "Client",
     "DeadlineExceeded",
+    "Deduplication",
+    "DeduplicationMode",
     "Dependency",
     "DependencyInfo",
     "Durability",

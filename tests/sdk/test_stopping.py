@@ -64,7 +64,7 @@ async def test_a_cancel_that_overtakes_the_lease_on_its_way_is_not_forgotten(cli
         lease = (await client.connection.stubs.worker.LeaseJob(request)).lease  # on its way for a while
         await client.cancel(queue, added.id, "not wanted")
         await until(lambda: lease.lease_token in it._unseen)
-        it._take(lease, time.monotonic())
+        it._take([lease], time.monotonic())
         job = await client.wait(queue, added.id, 30)
     assert (job.state, ran) == (JobState.CANCELLED, [])
 

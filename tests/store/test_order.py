@@ -80,9 +80,9 @@ async def test_a_delayed_job_waits_until_its_millisecond_and_not_longer(desk: De
 
 async def test_a_run_time_in_the_past_means_now(desk: Desk) -> None:
     (added,) = await desk.add("a", run_ms=desk.clock.ms - 5000)
-    assert added == (True, "waiting", 0)
+    assert added[:3] == (True, "waiting", 0)
     (added,) = await desk.add("b", run_ms=desk.clock.ms + 5000)
-    assert added == (True, "delayed", desk.clock.ms + 5000)
+    assert added[:3] == (True, "delayed", desk.clock.ms + 5000)
 
 
 async def test_a_lease_that_runs_out_puts_its_job_back_to_the_head(desk: Desk) -> None:

@@ -13,7 +13,7 @@ from tests.store.harness import HOUR, LEASE_MS, Desk, new_job
 
 BATCH = 1000
 READ_ONLY = {"read", "stats", "schedule_due", "schedule_read", "dependencies"}
-REFUSED_WHEN_FULL = {"add", "schedule_put", "schedule_fire", "schedule_trigger", "register"}
+REFUSED_WHEN_FULL = {"add", "update", "schedule_put", "schedule_fire", "schedule_trigger", "register"}
 
 
 @pytest.mark.parametrize("name", all_names())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 from leasemq.v1 import job_pb2
@@ -74,9 +75,9 @@ class Desk:
         self.wakes.message(queue, 0)
 
     async def lease(
-        self, worker: str = "w1", *, wait_ms: int = 60_000, queues: Sequence[str] = QUEUES, max_jobs: int = 1
+        self, worker: str = "w1", *, wait_ms: int = 60_000, queues: Sequence[str] = QUEUES, max_jobs: int = 1, **more: Any
     ) -> list[str]:
-        poll = Poll(queues, worker, "", max_jobs, 30_000, wait_ms)
+        poll = Poll(queues, worker, more.pop("request_id", ""), max_jobs, 30_000, wait_ms, **more)
         leased = await self.dispatcher.lease(poll, self.dispatcher.request_id(poll))
         return [job.id for lot in leased for job in lot.jobs]
 
@@ -328,6 +329,80 @@ def test_a_dead_letter_carries_the_payload_and_says_where_it_comes_from() -> Non
 
 def test_a_dead_letter_without_a_failure_is_still_one() -> None:
     assert dead_letter("email", _entry("")).id == dead_letter("email", _entry("")).id
+
+
+# -- waiting for more --------------------------------------------------------------------------------------------
+
+BATCH = {"max_jobs": 10, "min_jobs": 3, "linger_ms": 60_000}
+
+
+async def active(desk: Desk) -> int:
+    return (await desk.store.stats("email")).active
+
+
+async def test_a_call_that_waits_for_more_is_answered_when_there_are_enough(desk: Desk) -> None:
+    call = asyncio.create_task(desk.lease(**BATCH))
+    for job_id in ("a", "b"):
+        await desk.parked()
+        await desk.add(job_id)
+    await desk.parked()
+    await desk.add("c", "d", queue="urgent")
+    assert await soon(call) == ["a", "b", "c", "d"]
+
+
+async def test_what_is_there_at_once_is_not_waited_for_again(desk: Desk) -> None:
+    await desk.add("a", "b", "c")
+    assert await soon(desk.lease(**BATCH)) == ["a", "b", "c"]
+    assert await soon(desk.lease(wait_ms=0, **BATCH)) == []
+
+
+async def test_it_is_answered_when_the_linger_is_over_even_after_its_wait(desk: Desk) -> None:
+    await desk.add("a")
+    began = asyncio.get_running_loop().time()
+    assert await soon(desk.lease(wait_ms=0, **{**BATCH, "linger_ms": 100})) == ["a"]
+    assert asyncio.get_running_loop().time() - began >= 0.1
+
+
+async def test_it_never_gets_more_than_it_asked_for(desk: Desk) -> None:
+    call = asyncio.create_task(desk.lease(max_jobs=3, min_jobs=3, linger_ms=60_000))
+    await desk.parked()
+    await desk.add("a")
+    await desk.parked()
+    await desk.add("b", "c", "d")
+    assert await soon(call) == ["a", "b", "c"]
+
+
+async def test_a_call_that_goes_while_it_waits_for_more_loses_no_lease(desk: Desk) -> None:
+    call = asyncio.create_task(desk.lease(**BATCH))
+    for job_id in ("a", "b"):
+        await desk.parked()
+        await desk.add(job_id)
+    await desk.parked()
+    assert await active(desk) == 2
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    await desk.tasks.finish()
+    assert await active(desk) == 0
+    assert sorted(await soon(desk.lease(max_jobs=10))) == ["a", "b"]
+
+
+async def test_a_worker_that_drains_gets_what_there_is(desk: Desk) -> None:
+    await desk.add("a")
+    call = asyncio.create_task(desk.lease(**BATCH))
+    await desk.parked()
+    desk.workers.drain("w1")
+    assert await soon(call) == ["a"]
+
+
+async def test_a_retry_gets_all_of_the_leases_again(desk: Desk) -> None:
+    call = asyncio.create_task(desk.lease(request_id="r", **BATCH))
+    for job_id in ("a", "b", "c"):
+        await desk.parked()
+        await desk.add(job_id)
+    assert await soon(call) == ["a", "b", "c"]
+    await desk.add("d")
+    assert await soon(desk.lease(request_id="r", **BATCH)) == ["a", "b", "c"]
+    assert await active(desk) == 3
 
 
 async def test_calls_that_one_script_call_left_out_are_served_by_the_next(desk: Desk) -> None:

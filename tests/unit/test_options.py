@@ -54,6 +54,13 @@ def test_a_job_that_is_all_default_has_no_options() -> None:
         ('dead_letter_queue: "dead"', {"dl": "dead"}),
         ("retry {}", {"rp": 1}),
         ("retry { max_attempts: 5 }", {"rp": 1, "ma": 5}),
+        ('deduplication { key: "k" }', {"dd": {"k": "k", "m": "u"}}),
+        (
+            'deduplication { key: "ü ✓" mode: DEDUPLICATION_MODE_THROTTLE ttl { seconds: 2 } }',
+            {"dd": {"k": "ü ✓", "m": "t", "t": 2000}},
+        ),
+        ('deduplication { key: "k" mode: DEDUPLICATION_MODE_DEBOUNCE } delay {}', {"dd": {"k": "k", "m": "d"}}),
+        ('deduplication { key: "k" mode: DEDUPLICATION_MODE_KEEP_LATEST }', {"dd": {"k": "k", "m": "l"}}),
         ("completed_retention {}", {}),
         ("completed_retention { max_count: 0 }", {"cr": {"c": 0}}),
         ("completed_retention { max_age {} }", {"cr": {"a": 0}}),
@@ -230,6 +237,7 @@ def test_headers_are_bounded_in_number_and_size() -> None:
 SMALLEST = [
     'headers { key: "a" }', "priority: 1", "lifo: true", "delay {}", "run_time {}", "retry {}", "timeout {}", "ttl {}",
     "completed_retention {}", "failed_retention {}", 'dead_letter_queue: "d"', "max_lease_expirations: 0", "dependencies {}",
+    "deduplication {}",
 ]  # fmt: skip
 
 

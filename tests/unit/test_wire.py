@@ -40,6 +40,11 @@ def expected(job: LeasedJob, spec: job_pb2.JobSpec = SPEC, queue: str = "email")
     return lease
 
 
+def test_a_lease_carries_its_checkpoint() -> None:
+    (lease,) = written(Lot(Source("email", "call"), [leased()._replace(checkpoint=b"x" * 300)]))
+    assert lease.checkpoint == b"x" * 300
+
+
 def test_a_lease_of_a_scheduled_job_names_its_schedule() -> None:
     job = leased(options=' {"sc":"nightly"}')
     (lease,) = written(Lot(Source("email", "call"), [job]))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from leasemq_server.broker.awaiting import Awaiting
 from leasemq_server.broker.coalesce import Coalescer
@@ -69,16 +69,21 @@ class Broker:
     async def extend(self, tokens: Sequence[str], lease_ms: int) -> list[Extension]:
         """Extends leases of any queues."""
         extensions = [LOST] * len(tokens)
-        by_queue: dict[str, list[tuple[int, str, str]]] = {}
-        for index, text in enumerate(tokens):
-            token = parse_token(text)
-            if token is not None:
-                by_queue.setdefault(token.queue, []).append((index, token.job_id, token.nonce))
-        for queue, leases in by_queue.items():
+        for queue, leases in _by_queue(tokens).items():
             results = await self.store.extend(queue, [(job_id, nonce) for _, job_id, nonce in leases], lease_ms)
             for (index, _, _), extension in zip(leases, results, strict=True):
                 extensions[index] = extension
         return extensions
+
+    async def checkpoint(self, checkpoints: Mapping[str, bytes]) -> set[str]:
+        """Stores checkpoints by lease token; returns the tokens whose leases are lost."""
+        tokens = list(checkpoints)
+        lost = set(tokens)
+        for queue, leases in _by_queue(tokens).items():
+            items = [(job_id, nonce, checkpoints[tokens[index]]) for index, job_id, nonce in leases]
+            kept = await self.store.checkpoint(queue, items)
+            lost -= {tokens[index] for (index, _, _), is_kept in zip(leases, kept, strict=True) if is_kept}
+        return lost
 
     async def heard_of(self, worker_id: str, info: bytes) -> None:
         """Notes a worker's heartbeat."""
@@ -89,3 +94,13 @@ class Broker:
         await asyncio.gather(self._adds.idle(), self.dispatcher.idle(), self.settler.idle())
         await self.dispatcher.settle_unreceived()
         await self.tasks.finish()
+
+
+def _by_queue(tokens: Sequence[str]) -> dict[str, list[tuple[int, str, str]]]:
+    """The tokens that can be leases, by queue: (index, job id, nonce) each."""
+    found: dict[str, list[tuple[int, str, str]]] = {}
+    for index, text in enumerate(tokens):
+        token = parse_token(text)
+        if token is not None:
+            found.setdefault(token.queue, []).append((index, token.job_id, token.nonce))
+    return found

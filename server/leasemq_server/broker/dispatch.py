@@ -34,6 +34,8 @@ class Poll(NamedTuple):
     max_jobs: int
     lease_ms: int
     wait_ms: int
+    min_jobs: int = 1
+    linger_ms: int = 0
 
 
 class Dispatcher:
@@ -62,7 +64,33 @@ class Dispatcher:
         """
         self._workers.polled(poll.worker_id)
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + poll.wait_ms / 1000
+        leased = await self._first(poll, request_id, loop.time() + poll.wait_ms / 1000)
+        if leased and poll.linger_ms and _count(leased) < poll.min_jobs:
+            await self._linger(poll, request_id, leased, loop.time() + poll.linger_ms / 1000)
+        return leased
+
+    async def _linger(self, poll: Poll, request_id: str, leased: list[Lot], deadline: float) -> None:
+        """Leases more until there are min_jobs or time is up; nothing of what is leased is lost if the call or the store goes.
+
+        Each round is a request of its own to the store, named after the call's, so that a retry of the call gets all of them.
+        """
+        try:
+            for part in itertools.count(1):
+                wanted = poll.max_jobs - _count(leased)
+                part_id = f"{request_id}\n{part}"
+                lots = await self._first(poll._replace(max_jobs=wanted), part_id, deadline)
+                leased += [lot._replace(source=lot.source._replace(request_id=part_id)) for lot in lots]
+                if not lots or _count(leased) >= poll.min_jobs:
+                    return
+        except StoreUnavailableError:
+            return  # what is leased is better worked than given back
+        except BaseException:
+            self.give_back([lot.source for lot in leased], request_id)
+            raise
+
+    async def _first(self, poll: Poll, request_id: str, deadline: float) -> list[Lot]:
+        """Leases up to max_jobs jobs, waiting for the first until the deadline."""
+        loop = asyncio.get_running_loop()
         queues = await self._preferred(poll, request_id)
         while True:
             wakes = [self._wakes.of(queue) for queue in queues]
@@ -169,7 +197,7 @@ class Dispatcher:
     def give_back(self, came_from: Sequence[Source], request_id: str, *, perhaps_received: bool = False) -> None:
         """Gives back what a call leased that nobody received; in the background, the store's outages included."""
         for source in came_from:
-            self._unreceived.setdefault(source, {})[request_id] = perhaps_received
+            self._unreceived.setdefault(source, {})[source.request_id or request_id] = perhaps_received
         self._settle_soon()
 
     def _settle_soon(self) -> None:
@@ -198,6 +226,10 @@ class Dispatcher:
     async def idle(self) -> None:
         """Waits until no lease call is in flight to the store."""
         await self._coalescer.idle()
+
+
+def _count(lots: Sequence[Lot]) -> int:
+    return sum(len(lot.jobs) for lot in lots)
 
 
 def _time_is_up(sleeper: Sleeper) -> None:

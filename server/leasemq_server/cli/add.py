@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from leasemq import AddedJob, Client, JobInfo, JobState, NewJob
+from leasemq import AddedJob, Client, Deduplication, DeduplicationMode, JobInfo, JobState, NewJob
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from leasemq_server.cli.connect import run
 from leasemq_server.cli.console import err, print_json
 from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.job_view import as_json_job
-from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, BackoffOption, Json, Queue, duration, headers, moment
+from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, BackoffOption, DedupMode, Json, Queue, duration, headers, moment
 from leasemq_server.cli.payloads import JsonLines, print_result, read_payload
 
 app = typer.Typer(add_completion=False)
 
-WAIT, MANY, JOB = "Waiting", "Many jobs", "The job"
+WAIT, MANY, SAME = "Waiting", "Many jobs", "Jobs that are the same"
 
 
 @app.command()
@@ -62,6 +62,17 @@ def add(
     dead_letter_queue: Annotated[
         str | None, typer.Option(metavar="QUEUE", help="Receives a copy if the job fails for good.")
     ] = None,
+    dedup_key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Only one job of the queue at a time may have it.", rich_help_panel=SAME),
+    ] = None,
+    dedup_mode: DedupMode = DeduplicationMode.UNTIL_FINISHED,
+    dedup_ttl: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=duration, metavar="DURATION", help="How long the key is held at most; throttle needs it.", rich_help_panel=SAME
+        ),
+    ] = None,
     jsonl: Annotated[
         str | None,
         typer.Option("--jsonl", metavar="FILE", help="Add a job a line; - reads standard input.", rich_help_panel=MANY),
@@ -88,6 +99,7 @@ def add(
     [cyan]leasemq add email '{"to": "a@example.com"}' --delay 5m --attempts 5 --backoff exponential:1s[/]
     [cyan]leasemq add images --file photo.png --raw[/]
     [cyan]leasemq add email --jsonl mails.jsonl[/]
+    [cyan]leasemq add index '{"page": 7}' --dedup-key page-7 --dedup-mode debounce --delay 5s[/]
     [cyan]leasemq add sum '[1, 2]' --wait[/]
     """
     template = NewJob(
@@ -104,7 +116,10 @@ def add(
         headers=headers(header or ()),
         content_type=content_type,
         dead_letter_queue=dead_letter_queue,
+        deduplication=Deduplication(dedup_key, dedup_mode, dedup_ttl) if dedup_key is not None else None,
     )
+    if dedup_key is None and (dedup_ttl is not None or dedup_mode is not DeduplicationMode.UNTIL_FINISHED):
+        raise typer.BadParameter("goes with --dedup-key", param_hint="--dedup-mode, --dedup-ttl")
     if delay is not None and run_time is not None:
         raise typer.BadParameter("give --delay or --run-time, not both", param_hint="--run-time")
     if jsonl is not None:
@@ -153,10 +168,14 @@ def _print_added(queue: str, added: AddedJob, *, as_json: bool) -> None:
                 "state": added.state,
                 "run_time": added.run_time,
                 "durability": added.durability,
+                "deduplicated": added.deduplicated,
             }
         )
     elif added.created:
-        print(f"added {added.id} to {queue}: {added.state.name.lower()}")
+        instead = ", in the place of another one with its key" if added.deduplicated else ""
+        print(f"added {added.id} to {queue}: {added.state.name.lower()}{instead}")
+    elif added.deduplicated:
+        print(f"{added.id} has the key in {queue}: not added")
     else:
         print(f"{added.id} is in {queue} already: nothing changed")
 

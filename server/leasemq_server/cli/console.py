@@ -4,7 +4,8 @@ import base64
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from types import NoneType
@@ -12,6 +13,7 @@ from typing import Any
 
 import typer
 from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -144,3 +146,16 @@ def confirm(question: str, *, yes: bool) -> None:
     """Asks on a terminal before something is lost; a script is taken at its word."""
     if not yes and sys.stdin.isatty():
         typer.confirm(question, abort=True, err=True)
+
+
+@contextmanager
+def counting(what: str, of: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, when that is a terminal, for something that says how far it has come."""
+    columns = (
+        TextColumn(f"{what} {{task.completed:,}}" + ("" if of is None else " of {task.total:,}")),
+        BarColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(what, total=of)
+        yield lambda done: progress.update(task, completed=done)

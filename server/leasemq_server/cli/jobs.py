@@ -1,20 +1,21 @@
-"""leasemq jobs list|show|retry|cancel|promote|delete|logs"""
+"""leasemq jobs list|show|update|retry|cancel|promote|delete|logs"""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 from leasemq import BulkResult, Cascade, Client, JobState
 
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import confirm, print_json, print_table, show
+from leasemq_server.cli.console import confirm, counting, print_json, print_table, show
 from leasemq_server.cli.failure import EXIT_NOT_FOUND, Failure
 from leasemq_server.cli.flow_view import print_dependencies, print_forest
 from leasemq_server.cli.job_view import COLUMNS, as_json_job, print_job, row
-from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue, Yes, duration, job_state
+from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue, Yes, duration, job_state, moment
+from leasemq_server.cli.payloads import read_payload
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show, retry, cancel, promote and delete jobs.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show, change, retry, cancel, promote and delete jobs.")
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 JobIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Jobs by id; or --all.")]
@@ -130,6 +131,51 @@ def show_(queue: Queue, job_id: JobId, address: Address = DEFAULT_ADDRESS, as_js
 
 
 @app.command()
+def update(
+    queue: Queue,
+    job_id: JobId,
+    payload: Annotated[str | None, typer.Argument(metavar="PAYLOAD", help="The new one: JSON; - reads standard input.")] = None,
+    *,
+    priority: Annotated[int | None, typer.Option(min=0, metavar="N", help="To the tail of this priority.")] = None,
+    run_time: Annotated[
+        datetime | None, typer.Option(parser=moment, metavar="TIME", help="Start no earlier than this; in the past: at once.")
+    ] = None,
+    delay: Annotated[
+        timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="Start no earlier than this from now.")
+    ] = None,
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Change a job that is waiting or delayed.
+
+    Examples:
+    [cyan]leasemq jobs update email ID '{"to": "b@example.com"}'[/]
+    [cyan]leasemq jobs update email ID --priority 1[/]
+    [cyan]leasemq jobs update email ID --delay 2h[/]
+    """
+    if delay is not None and run_time is not None:
+        raise typer.BadParameter("give --delay or --run-time, not both", param_hint="--run-time")
+    changes: dict[str, Any] = {}
+    if payload is not None:
+        changes["payload"] = read_payload(payload, None, raw=False, content_type=None)[0]
+    if priority is not None:
+        changes["priority"] = priority
+    if delay is not None or run_time is not None:
+        changes["run_time"] = run_time if delay is None else datetime.now(UTC) + delay
+    if not changes:
+        raise typer.BadParameter("give a payload, --priority, --delay or --run-time", param_hint="PAYLOAD")
+
+    async def do(client: Client) -> None:
+        job = await client.admin.update_job(queue, job_id, **changes)
+        if as_json:
+            print_json(as_json_job(job, with_payload=True))
+        else:
+            print(f"changed {job.id} of {queue}: {job.state.name.lower()}")
+
+    run(address, do)
+
+
+@app.command()
 def logs(queue: Queue, job_id: JobId, address: Address = DEFAULT_ADDRESS) -> None:
     """Print what a job's handlers logged.
 
@@ -147,20 +193,37 @@ def logs(queue: Queue, job_id: JobId, address: Address = DEFAULT_ADDRESS) -> Non
 @app.command()
 def cancel(
     queue: Queue,
-    job_ids: Annotated[list[str], typer.Argument(metavar="ID", help="Jobs by id.")],
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Told to the worker and kept with the job.")] = "",
+    job_ids: JobIds = None,
+    *,
+    all_: All = False,
+    state: State = None,
+    name: Name = None,
+    older_than: OlderThan = None,
+    limit: Limit = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Told to the workers and kept with the jobs.")] = "",
     cascade: CascadeOption = None,
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
+    yes: Yes = False,
 ) -> None:
-    """Cancel jobs: at once if they wait; a running one's worker is told within a second.
+    """Cancel jobs: at once if they wait; a running one's worker is told within a second. --all needs --state.
 
-    Example:
+    Examples:
     [cyan]leasemq jobs cancel email 01939f5e-7c1b-7000-8000-000000000001 --reason "sent by hand"[/]
+    [cyan]leasemq jobs cancel email --all --state waiting --name newsletter[/]
     """
+    if all_ and state is None:
+        raise typer.BadParameter("--all needs --state: waiting, delayed or active", param_hint="--all")
+    selection = _selection(job_ids, all_, state=state, name=name, older_than=older_than, limit=limit)
+    if all_ and cascade is not None:
+        raise typer.BadParameter("goes with ids, not with --all", param_hint="--cascade")
+    if state is not None:
+        confirm(f"Cancel all matching {state.name.lower()} jobs of {queue}?", yes=yes)
+        _bulk(address, queue, "cancel", "cancelled", selection, as_json=as_json, reason=reason)
+        return
 
     async def do(client: Client) -> None:
-        for job_id in job_ids:
+        for job_id in job_ids or ():
             state = await client.cancel(queue, job_id, reason=reason, cascade=cascade or Cascade.NONE)
             if as_json:
                 print_json({"queue": queue, "id": job_id, "state": state})
@@ -190,7 +253,7 @@ def retry(
     [cyan]leasemq jobs retry email --all --name welcome[/]
     """
     selection = _selection(job_ids, all_, state=state, name=name, older_than=older_than, limit=limit)
-    _bulk(address, lambda client: client.admin.retry(queue, **selection), "retried", ids=bool(job_ids), as_json=as_json)
+    _bulk(address, queue, "retry", "retried", selection, as_json=as_json)
 
 
 @app.command()
@@ -212,7 +275,7 @@ def promote(
     [cyan]leasemq jobs promote email --all[/]
     """
     selection = _selection(job_ids, all_, name=name, older_than=older_than, limit=limit)
-    _bulk(address, lambda client: client.admin.promote(queue, **selection), "promoted", ids=bool(job_ids), as_json=as_json)
+    _bulk(address, queue, "promote", "promoted", selection, as_json=as_json)
 
 
 @app.command()
@@ -245,7 +308,7 @@ def delete(
         selection["cascade"] = cascade
     what = f"all matching {state.name.lower()} jobs" if state else f"{len(job_ids or ())} jobs"
     confirm(f"Delete {what} of {queue}?", yes=yes)
-    _bulk(address, lambda client: client.admin.delete(queue, **selection), "deleted", ids=bool(job_ids), as_json=as_json)
+    _bulk(address, queue, "delete", "deleted", selection, as_json=as_json)
 
 
 def _selection(job_ids: list[str] | None, all_: bool, **conditions: object) -> dict[str, Any]:
@@ -257,18 +320,22 @@ def _selection(job_ids: list[str] | None, all_: bool, **conditions: object) -> d
     return given if all_ else {"ids": job_ids}
 
 
-def _bulk(address: str, call: Callable[[Client], Awaitable[BulkResult]], verb: str, *, ids: bool, as_json: bool) -> None:
+def _bulk(address: str, queue: str, verb: str, past: str, selection: dict[str, Any], *, as_json: bool, **more: Any) -> None:
+    ids = "ids" in selection
+
     async def do(client: Client) -> None:
-        result = await call(client)
+        call: Callable[..., Awaitable[BulkResult]] = getattr(client.admin, verb)
+        with counting(past) as progress:
+            result = await call(queue, **selection, **more, on_progress=lambda so_far: progress(so_far.done))
         if as_json:
-            print_json({verb: result.done, "not_found": result.not_found, "skipped": result.skipped})
+            print_json({past: result.done, "not_found": result.not_found, "skipped": result.skipped})
         else:
-            print(f"{verb} {result.done} jobs")
+            print(f"{past} {result.done} jobs")
         if ids and result.not_found:
             raise Failure(f"{result.not_found} of the jobs named do not exist", EXIT_NOT_FOUND)
         if ids and result.skipped:
             raise Failure(
-                f"{result.skipped} of the jobs named can't be {verb} in the state that they are in — see: leasemq jobs show"
+                f"{result.skipped} of the jobs named can't be {past} in the state that they are in — see: leasemq jobs show"
             )
 
     run(address, do)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import durationpy
 import typer
-from leasemq import Backoff, JobState, RateLimit, delays, exponential, fixed
+from leasemq import Backoff, DeduplicationMode, JobState, RateLimit, delays, exponential, fixed
 
 Address = Annotated[
     str,
@@ -98,6 +98,28 @@ def job_state(text: str) -> JobState:
     if text.lower() not in names:
         raise typer.BadParameter(f"{text!r} is not one of {', '.join(names)}")
     return JobState[text.upper()]
+
+
+def dedup_mode(text: str | DeduplicationMode) -> DeduplicationMode:
+    """A mode by its name, with - or _; a default is one already."""
+    if isinstance(text, DeduplicationMode):
+        return text
+    names = {mode.name.lower().replace("_", "-"): mode for mode in DeduplicationMode if mode}
+    mode = names.get(text.lower().replace("_", "-"))
+    if mode is None:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(names)}")
+    return mode
+
+
+DedupMode = Annotated[
+    DeduplicationMode,
+    typer.Option(
+        parser=dedup_mode,
+        metavar="MODE",
+        help="What becomes of this job while another one has the key: until-finished, throttle, debounce or keep-latest.",
+        rich_help_panel="Jobs that are the same",
+    ),
+]
 
 
 def headers(pairs: Sequence[str]) -> dict[str, str] | None:

@@ -1,4 +1,4 @@
-"""leasemq queues list|show|pause|resume|drain|delete|update"""
+"""leasemq queues list|show|pause|resume|drain|delete|update|free-key"""
 
 from datetime import timedelta
 from typing import Annotated, Any
@@ -215,6 +215,29 @@ async def _other_half_of_retry(client: Client, queue: str, given: dict[str, Any]
     except QueueNotFound:
         return {}
     return {"backoff": config.backoff} if "attempts" in given else {"attempts": config.attempts}
+
+
+@app.command("free-key")
+def free_key(
+    queue: Queue,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The deduplication key.")],
+    address: Address = DEFAULT_ADDRESS,
+    as_json: Json = False,
+) -> None:
+    """Free a deduplication key, so that the next job with it is added; the job that holds it goes on.
+
+    Example:
+    [cyan]leasemq queues free-key index page-7[/]
+    """
+
+    async def do(client: Client) -> None:
+        holder = await client.remove_deduplication_key(queue, key)
+        if as_json:
+            print_json({"queue": queue, "key": key, "removed": holder is not None, "id": holder})
+        else:
+            print(f"{key} is free: {holder} goes on without it" if holder else f"{key} was free already")
+
+    run(address, do)
 
 
 def _retention(age: timedelta | None, count: int | None) -> Retention | None:

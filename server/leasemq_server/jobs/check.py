@@ -109,6 +109,11 @@ class Check:
             self.wrong(field, f"must have at most {limits.MAX_TOKEN} characters; got {len(value)}")
         return value
 
+    def reason(self, value: str) -> None:
+        """A reason to cancel: up to 1,024 characters."""
+        if len(value) > limits.MAX_REASON:
+            self.wrong("reason", f"must have at most {limits.MAX_REASON} characters; got {len(value)}")
+
     def page_size(self, value: int) -> int:
         """page_size: 1 to 1,000, default 100."""
         return self.whole(value or limits.DEFAULT_PAGE, "page_size", 1, limits.MAX_PAGE)

@@ -4,8 +4,9 @@ The keys are short since each job that needs them carries them: p priority, l li
 has a retry policy of its own, bo backoff (k kind; d delay; i, m, x initial, multiplier, maximum; l list; j jitter), to
 timeout, tl ttl, cr and fr completed and failed retention (a age, c count), dl dead_letter_queue, me
 max_lease_expirations, sc the id of the schedule that added the job, dp 1 when it depends on jobs, or jobs of its flow on
-it; of a queue xa max_active, rl rate_limit (n max_jobs, d duration), mw max_waiting. All times are milliseconds.
-lua/lib/retry.lua, finish.lua and maintain.lua read them; configure.lua copies the limits into fields of their own.
+it; of a queue xa max_active, rl rate_limit (n max_jobs, d duration), mw max_waiting; dd deduplication (k key; m mode, in
+the words of KEYS.md; t ttl). All times are milliseconds. lua/lib/retry.lua, finish.lua, maintain.lua and dedup.lua read
+them; configure.lua copies the limits into fields of their own.
 """
 
 import json
@@ -16,6 +17,7 @@ from leasemq.v1 import admin_pb2, job_pb2
 
 from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
+from leasemq_server.jobs.deduplication import deduplication_options
 
 
 def job_options(spec: job_pb2.JobSpec, check: Check) -> str:
@@ -35,6 +37,7 @@ def job_options(spec: job_pb2.JobSpec, check: Check) -> str:
         options["dl"] = check.queue(spec.dead_letter_queue, "dead_letter_queue")
     if spec.HasField("max_lease_expirations"):
         options["me"] = spec.max_lease_expirations
+    options.update(deduplication_options(spec, check))
     return _json(options) if options else ""
 
 
@@ -89,7 +92,7 @@ def _rate(rate: admin_pb2.RateLimit, check: Check, at: str) -> dict[str, int]:
 
 def _json(options: dict[str, Any]) -> str:
     kept = {name: value for name, value in options.items() if value is not None}
-    return json.dumps(kept, separators=(",", ":")) if kept else ""
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False) if kept else ""
 
 
 def _retry(retry: job_pb2.RetryPolicy, check: Check, at: str, options: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """From what a producer says to what the store keeps."""
 
+from typing import Any
+
 import uuid_utils
 from leasemq.v1 import job_pb2
 
@@ -38,7 +40,7 @@ def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Ch
     if start == "delay":
         delay_ms = check.span(spec.delay, "delay")
     elif start == "run_time":
-        run_ms = _run_ms(spec, check)
+        run_ms = run_time_ms(spec, check)
     return NewJob(job_id, stored, options, delay_ms, run_ms)
 
 
@@ -57,7 +59,8 @@ def _varint_size(number: int) -> int:
     return max(1, (number.bit_length() + 6) // 7)
 
 
-def _run_ms(spec: job_pb2.JobSpec, check: Check) -> int:
+def run_time_ms(spec: Any, check: Check) -> int:
+    """The field run_time, in ms; a time before 1970 is 0."""
     ms = time_ms(spec.run_time)
     if not _YEAR_1_MS <= ms <= _YEAR_2200_MS:
         check.wrong("run_time", f"must be a time between the years 1 and 2200; got {spec.run_time.seconds} s since 1970")

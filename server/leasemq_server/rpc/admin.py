@@ -8,11 +8,15 @@ from leasemq.v1 import admin_pb2, job_pb2, worker_pb2
 from leasemq_server import __version__
 from leasemq_server.broker.broker import Broker
 from leasemq_server.broker.bulk import BulkCounts, JobFilter, Verb, apply_to_ids, apply_to_matches, delete_queue_step
+from leasemq_server.broker.changes import update_job
+from leasemq_server.broker.search import Place, Search
 from leasemq_server.errors import JobNotFoundError, QueueNotEmptyError, QueueNotFoundError
 from leasemq_server.jobs import limits
+from leasemq_server.jobs.changes import change_of
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.options import config_options
 from leasemq_server.jobs.pages import listing_of, page_parts, page_token
+from leasemq_server.jobs.search import check_query
 from leasemq_server.rpc.encode import (
     STATE_WORDS,
     check_mask,
@@ -36,6 +40,8 @@ CAPABILITIES = (
     "retention",
     "watch-worker",
     "schedules",
+    "deduplication",
+    "search",
     "flows",
     "limits",
 )
@@ -149,9 +155,7 @@ class AdminServicer:
         states = _states(request, check)
         if request.order_by not in ("", "asc", "desc"):
             check.wrong("order_by", f'must be "asc" or "desc"; got {request.order_by!r}')
-        after = page_parts(request.page_token, (listing_of(request), int, float, str), check)
-        if after and not 0 <= after[1] < len(states):
-            check.wrong("page_token", "must be the next_page_token of the same listing")
+        after = _place_after(request, states, check)
         check.done()
         check_mask(request.read_mask, "read_mask", job_pb2.Job)
         return await self._list(request, states, size, after)
@@ -227,9 +231,22 @@ class AdminServicer:
             deleted_count=counts.done, not_found_count=counts.not_found, skipped_count=counts.skipped, next_page_token=token
         )
 
-    async def _bulk(self, request: Any, verb: Verb, allowed: tuple[str, ...]) -> tuple[BulkCounts, str]:
-        """`allowed` begins with the state that holds when the filter names none; "" = it must name one."""
+    async def CancelJobs(self, request: admin_pb2.CancelJobsRequest, _: Any) -> admin_pb2.CancelJobsResponse:
+        async def verb(queue: str, ids: Any) -> list[str]:
+            return [word for word, _ in await self._store.cancel(queue, [(job_id, request.reason) for job_id in ids])]
+
         check = Check()
+        check.reason(request.reason)
+        counts, token = await self._bulk(request, verb, ("", "waiting", "delayed", "active"), check)
+        return admin_pb2.CancelJobsResponse(
+            cancelled_count=counts.done, not_found_count=counts.not_found, skipped_count=counts.skipped, next_page_token=token
+        )
+
+    async def _bulk(
+        self, request: Any, verb: Verb, allowed: tuple[str, ...], check: Check | None = None
+    ) -> tuple[BulkCounts, str]:
+        """`allowed` begins with the state that holds when the filter names none; "" = it must name one."""
+        check = check or Check()
         check.queue(request.queue)
         selection = request.WhichOneof("selection")
         if selection == "job_ids":
@@ -264,6 +281,36 @@ class AdminServicer:
             before_ms = await self._store.time_ms() - check.span(said.older_than, "filter.older_than")
         check.text(said.name, "filter.name", required=False)
         return JobFilter(state, before_ms, said.name, said.limit or None)
+
+    async def SearchJobs(self, request: admin_pb2.SearchJobsRequest, _: Any) -> admin_pb2.SearchJobsResponse:
+        check = Check()
+        check.queue(request.queue)
+        size = check.page_size(request.page_size)
+        states = _states(request, check)
+        check_query(request.query, check)
+        after = _place_after(request, states, check)
+        check.done()
+        check_mask(request.read_mask, "read_mask", job_pb2.Job)
+        place = Place(after[1], Position(after[2], after[3]) if after[3] else None) if after else Place(0, None)
+        found = await Search(self._store, request.queue, states, request.query, size).run(place)
+        response = admin_pb2.SearchJobsResponse(examined_count=found.examined)
+        response.jobs.extend(masked(job_message(request.queue, stored), request.read_mask) for stored in found.jobs)
+        if found.place is not None:
+            last = found.place.last or Position("0", "")  # no id: from the state's first job on
+            response.next_page_token = page_token(listing_of(request), found.place.state, last.score, last.id)
+        return response
+
+    async def UpdateJob(self, request: admin_pb2.UpdateJobRequest, _: Any) -> admin_pb2.UpdateJobResponse:
+        check = Check()
+        check.queue(request.queue)
+        check.text(request.job_id, "job_id")
+        change = change_of(request, self._broker.settings.max_payload_bytes, check)
+        check.done()
+        await update_job(self._store, request.queue, request.job_id, change)
+        (stored,) = await self._store.read(request.queue, [request.job_id])
+        if stored is None:
+            raise JobNotFoundError(request.queue, request.job_id)
+        return admin_pb2.UpdateJobResponse(job=job_message(request.queue, stored))
 
     # -- workers and the server ----------------------------------------------------------------------------------
 
@@ -317,7 +364,15 @@ def _check_queue(request: Any) -> None:
     check.done()
 
 
-def _states(request: admin_pb2.ListJobsRequest, check: Check) -> list[str]:
+def _place_after(request: Any, states: list[str], check: Check) -> list[Any] | None:
+    """What the page token of a listing over states says: listing, the state's index, score and id of the job seen last."""
+    after = page_parts(request.page_token, (listing_of(request), int, float, str), check)
+    if after and not 0 <= after[1] < len(states):
+        check.wrong("page_token", "must be the next_page_token of the same listing")
+    return after
+
+
+def _states(request: Any, check: Check) -> list[str]:
     states = list(request.states) or DEFAULT_ORDER
     words = [STATE_WORDS.get(state, "") for state in states]
     known = [word for word in words if word]

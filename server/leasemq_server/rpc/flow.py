@@ -58,6 +58,8 @@ def flow_nodes(request: producer_pb2.AddFlowRequest, max_payload_bytes: int, che
         ref = JobRef(node.queue, node.job.id)
         if ref in nodes:
             check.wrong("id", f"must be unique in its queue; {ref.text!r} is a node before")
+        if node.job.HasField("deduplication"):
+            check.wrong("deduplication", "must be unset: each job of a flow is added")
         job = new_job(node.job, node.queue, max_payload_bytes, check)
         if ref in awaited and not depend([job]):
             job = job._replace(options=_marked(job.options))

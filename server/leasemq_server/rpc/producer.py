@@ -8,7 +8,6 @@ from leasemq.v1 import job_pb2, producer_pb2
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import JobNotFoundError, JobNotInStateError
-from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.specs import new_job
 from leasemq_server.rpc.encode import STATES, check_mask, job_message, masked, wants_spec
@@ -77,7 +76,10 @@ class ProducerServicer:
         durability = self._durability(request.durability, check)
         check.done()
         added, reached = await self._broker.add(request.queue, jobs, durability)
-        return [added_job(job.id, _in_common(result, reached)) for job, result in zip(jobs, added, strict=True)]
+        return [
+            added_job(result.holder if result.holder and not result.created else job.id, _in_common(result, reached))
+            for job, result in zip(jobs, added, strict=True)
+        ]
 
     async def _add_dependent(
         self, request: Any, specs: Sequence[job_pb2.JobSpec], jobs: list[NewJob], paths: Sequence[str], check: Check
@@ -142,8 +144,7 @@ class ProducerServicer:
 
     async def CancelJob(self, request: producer_pb2.CancelJobRequest, _: Any) -> producer_pb2.CancelJobResponse:
         check = Check()
-        if len(request.reason) > limits.MAX_REASON:
-            check.wrong("reason", f"must have at most {limits.MAX_REASON} characters; got {len(request.reason)}")
+        check.reason(request.reason)
         check_cascade(request.cascade, check)
         _check_job(request, check)
         others = await reached(self._broker, JobRef(request.queue, request.job_id), request.cascade)
@@ -158,6 +159,16 @@ class ProducerServicer:
             raise JobNotInStateError(request.job_id, state)
         return producer_pb2.CancelJobResponse(state=STATES[state])
 
+    async def RemoveDeduplicationKey(
+        self, request: producer_pb2.RemoveDeduplicationKeyRequest, _: Any
+    ) -> producer_pb2.RemoveDeduplicationKeyResponse:
+        check = Check()
+        check.queue(request.queue)
+        check.text(request.key, "key")
+        check.done()
+        holder = await self._broker.store.remove_deduplication_key(request.queue, request.key)
+        return producer_pb2.RemoveDeduplicationKeyResponse(removed=bool(holder), job_id=holder)
+
 
 def _check_job(request: Any, check: Check | None = None) -> None:
     check = check or Check()
@@ -169,7 +180,12 @@ def _check_job(request: Any, check: Check | None = None) -> None:
 @lru_cache(maxsize=1024)
 def _in_common(added: Added, reached: Durability) -> bytes:
     """An AddJobResponse without its id; most are the same few."""
-    response = producer_pb2.AddJobResponse(created=added.created, state=STATES[added.state], durability=DURABILITIES[reached])
+    response = producer_pb2.AddJobResponse(
+        created=added.created,
+        state=STATES[added.state] if added.state else job_pb2.JOB_STATE_UNSPECIFIED,
+        durability=DURABILITIES[reached],
+        deduplicated=bool(added.holder),
+    )
     if added.run_ms:
         set_time(response.run_time, added.run_ms)
     return response.SerializeToString()

@@ -49,6 +49,10 @@ class ScheduleServicer:
             check.wrong("id", "must be empty: the job of each run has an id of its own")
         if said.job.HasField("run_time"):
             check.wrong("run_time", "must be empty: the schedule says when; a delay after each run may be set")
+        if said.job.HasField("deduplication"):
+            check.wrong(
+                "deduplication", "must be unset: a schedule's overlap says what becomes of a run while the last job is unfinished"
+            )
         spec = job_pb2.JobSpec()
         spec.CopyFrom(said.job)
         job = new_job(spec, said.queue, self._max_payload_bytes, check)

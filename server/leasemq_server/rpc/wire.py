@@ -41,6 +41,7 @@ def _tag(message: type[Message], field: str) -> bytes:
 
 
 _LEASE_TOKEN, _LEASE_JOB = _tag(worker_pb2.Lease, "lease_token"), _tag(worker_pb2.Lease, "job")
+_CHECKPOINT = _tag(worker_pb2.Lease, "checkpoint")
 _JOB_ID, _JOB_SPEC, _SPEC_ID = _tag(job_pb2.Job, "id"), _tag(job_pb2.Job, "spec"), _tag(job_pb2.JobSpec, "id")
 _ADDED_ID = _tag(producer_pb2.AddJobResponse, "job_id")
 
@@ -69,7 +70,7 @@ def set_span(duration: Any, ms: int) -> None:
     duration.nanos = millis * 1_000_000
 
 
-Numbers = tuple[int, ...]  # the last five of a LeasedJob: attempt, expire_ms, lease_expirations, failure_count, start_ms
+Numbers = tuple[int, ...]  # of a LeasedJob: attempt, expire_ms, lease_expirations, failure_count, start_ms
 
 
 class LeaseWriter:
@@ -88,7 +89,7 @@ class LeaseWriter:
         queue = b"/" + lot.source.queue.encode() + b"/"
         common: dict[Numbers, tuple[bytes, bytes]] = {}
         for job in lot.jobs:
-            numbers = job[3:]
+            numbers = job[3:8]
             if numbers not in common:
                 common[numbers] = self._in_common(lot.source, *numbers)
             of_lease, of_job = common[numbers]
@@ -99,7 +100,8 @@ class LeaseWriter:
             spec_size = _size(len(spec) + len(spec_id))
             said = b"".join((of_job, self._of_header(header), _JOB_ID, id_size, job_id, _JOB_SPEC, spec_size, spec, spec_id))
             token = job.nonce.encode() + queue + job_id
-            yield b"".join((_LEASE_TOKEN, _length(token), token, of_lease, _LEASE_JOB, _length(said), said))
+            kept = (_CHECKPOINT, _length(job.checkpoint), job.checkpoint) if job.checkpoint else ()
+            yield b"".join((_LEASE_TOKEN, _length(token), token, of_lease, _LEASE_JOB, _length(said), said, *kept))
 
     def _of_header(self, header: bytes) -> bytes:
         """What a stored header says of a job; all jobs of one add have the same."""

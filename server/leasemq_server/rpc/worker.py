@@ -15,7 +15,7 @@ from leasemq_server.broker.dispatch import Poll
 from leasemq_server.broker.settle import Block, Complete, Fail, Release, Settlement
 from leasemq_server.errors import DependencyCycleError, DomainError, InvalidFieldError, LeaseLostError
 from leasemq_server.jobs import limits
-from leasemq_server.jobs.check import Check
+from leasemq_server.jobs.check import Check, span_ms
 from leasemq_server.jobs.flows import edges_of, refuse_itself
 from leasemq_server.jobs.tokens import parse_token
 from leasemq_server.rpc.encode import STATES
@@ -47,7 +47,7 @@ class WorkerServicer:
         await self._deliver(_poll(request, 1), context, worker_pb2.LeaseJobResponse, "lease")
 
     async def BatchLeaseJobs(self, request: worker_pb2.BatchLeaseJobsRequest, context: Any) -> None:
-        await self._deliver(_poll(request, request.max_jobs or 1), context, worker_pb2.BatchLeaseJobsResponse, "leases")
+        await self._deliver(_batch_poll(request), context, worker_pb2.BatchLeaseJobsResponse, "leases")
 
     async def _deliver(self, poll: Poll, context: Any, response: type[Message], field: str) -> None:
         """Writes the leases to the worker, or gives them back."""
@@ -147,15 +147,18 @@ class WorkerServicer:
         for index, token in enumerate(request.lease_tokens):
             check.token(token, f"lease_tokens[{index}]")
         lease_ms = check.lease_span(request.lease_duration, present=request.HasField("lease_duration"))
+        _check_checkpoints(request, check)
         check.done()
         worker_id = request.worker.worker_id
         self._broker.workers.confirmed(worker_id, request.lease_tokens)
         extensions = await self._broker.extend(list(request.lease_tokens), lease_ms)  # first: a full store may refuse the rest
+        lost = await self._broker.checkpoint(request.checkpoints) if request.checkpoints else set()
         await self._broker.heard_of(worker_id, request.worker.SerializeToString())
         response = worker_pb2.HeartbeatResponse(directive=worker_pb2.WORKER_DIRECTIVE_RUN)
         for token, extension in zip(request.lease_tokens, extensions, strict=True):
-            heartbeat = response.leases.add(lease_token=token, status=LEASE_STATUS[extension.word])
-            if extension.expire_ms:
+            word = "LOST" if token in lost else extension.word
+            heartbeat = response.leases.add(lease_token=token, status=LEASE_STATUS[word])
+            if word != "LOST":
                 set_time(heartbeat.lease_expire_time, extension.expire_ms)
         return response
 
@@ -215,8 +218,8 @@ class WorkerServicer:
         return worker_pb2.DrainWorkerResponse()
 
 
-def _poll(request: Any, max_jobs: int) -> Poll:
-    check = Check()
+def _poll(request: Any, max_jobs: int, check: Check | None = None) -> Poll:
+    check = check or Check()
     queues = check.queues(list(request.queues))
     check.text(request.worker_id, "worker_id")
     check.text(request.request_id, "request_id", required=False)
@@ -225,6 +228,19 @@ def _poll(request: Any, max_jobs: int) -> Poll:
     wait_ms = check.wait_span(request.wait_duration)
     check.done()
     return Poll(queues, request.worker_id, request.request_id, max_jobs, lease_ms, wait_ms)
+
+
+def _batch_poll(request: worker_pb2.BatchLeaseJobsRequest) -> Poll:
+    check = Check()
+    max_jobs = request.max_jobs or 1
+    linger_ms = check.span(request.linger, "linger", 0, limits.MAX_LINGER_MS)
+    lease_ms = span_ms(request.lease_duration) if request.HasField("lease_duration") else limits.DEFAULT_LEASE_MS
+    if 0 <= lease_ms < 2 * linger_ms <= 2 * limits.MAX_LINGER_MS:
+        check.wrong("linger", f"must be at most half of lease_duration, {lease_ms} ms; got {linger_ms} ms")
+    if request.min_jobs > max_jobs:
+        check.wrong("min_jobs", f"must be at most max_jobs, {max_jobs}; got {request.min_jobs}")
+    poll = _poll(request, max_jobs, check)
+    return poll._replace(min_jobs=request.min_jobs or max_jobs, linger_ms=linger_ms) if linger_ms else poll
 
 
 def _fail(token: str, said: Any, check: Check) -> Fail:
@@ -267,6 +283,14 @@ def _check_worker(request: worker_pb2.HeartbeatRequest, check: Check) -> None:
     check.text(worker.sdk_version, "worker.sdk_version", required=False)
     if len(worker.queues) > limits.MAX_QUEUES_A_CALL:
         check.wrong("worker.queues", f"must have at most {limits.MAX_QUEUES_A_CALL} entries; got {len(worker.queues)}")
+
+
+def _check_checkpoints(request: worker_pb2.HeartbeatRequest, check: Check) -> None:
+    if not request.checkpoints.keys() <= set(request.lease_tokens):
+        check.wrong("checkpoints", "must be of tokens that are among lease_tokens")
+    longest = max(map(len, request.checkpoints.values()), default=0)
+    if longest > limits.MAX_CHECKPOINT_BYTES:
+        check.wrong("checkpoints", f"must have at most {limits.MAX_CHECKPOINT_BYTES} bytes each; got {longest}")
 
 
 def _progress(request: worker_pb2.ReportProgressRequest, check: Check) -> str:

@@ -33,7 +33,7 @@ _NAMES = (
     "schedules",
     "schedule_times",
 )
-_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "deps", "dependents")
+_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "dedup", "deps", "dependents")
 
 
 @lru_cache(maxsize=4096)

@@ -3,16 +3,16 @@
 Each is one atomic transition, and its header is the contract that calls are checked against.
 
 A header names the KEYS (by their names in keys.py), the ARGV, the ITEMS (the fields of one item; a script takes any
-number of items), the FLAGS (`allow-oom`, `no-writes`) and the lua/lib files that it USES. A line `-- INLINE: lib` puts
-a lib there instead, for what most calls do not need: a script makes its functions anew at each call, and that costs.
-The loader puts all of it in front of the script, so that its body speaks in names.
+number of items), the FLAGS (`allow-oom`, `no-writes`) and the lua/lib files that it USES. A line `-- INLINE: lib`, in a
+lib too, puts a lib there instead, for what most calls do not need: a script makes its functions anew at each call, and
+that costs. The loader puts all of it in front of the script, so that its body speaks in names.
 """
 
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +88,27 @@ def _with_libs(uses: Iterable[str], seen: dict[str, str]) -> None:
             seen[name] = text
 
 
-def _inline(libs: dict[str, str], line: re.Match[str]) -> str:
-    """The text of the lib that the line names, and of those that it uses; from here on they are in `libs` too."""
-    before = set(libs)
-    _with_libs(_split(line[1]), libs)
-    return "\n".join(text for name, text in libs.items() if name not in before)
+def _joined(libs: dict[str, str], known: Iterable[str], keys: dict[str, None]) -> str:
+    """The libs that are not known yet, one after the other, with what they inline; their keys too."""
+    seen = {name: libs[name] for name in known}
+    parts = []
+    for name, text in libs.items():
+        if name not in seen:
+            seen[name] = text
+            parts.append(_expanded(text, seen, keys))
+    return "\n".join(parts)
+
+
+def _expanded(text: str, libs: dict[str, str], keys: dict[str, None]) -> str:
+    """A text with the libs that its INLINE lines name, and those that they use, but for those before it."""
+    keys.update(dict.fromkeys(_headers(text).get("KEYS", [])))
+
+    def inlined(line: re.Match[str]) -> str:
+        within = dict(libs)
+        _with_libs(_split(line[1]), within)
+        return _joined(within, libs, keys)
+
+    return _strip_comments(_INLINE.sub(inlined, text))
 
 
 def _prelude(keys: Sequence[str], argv: Sequence[str], items: Sequence[str]) -> str:
@@ -124,10 +140,8 @@ def load(name: str) -> Script:
     header = _headers(text)
     libs: dict[str, str] = {}
     _with_libs(header.get("USES", []), libs)
-    body = "".join(_strip_comments(part) for part in libs.values()) + _strip_comments(_INLINE.sub(partial(_inline, libs), text))
     keys = dict.fromkeys(header.get("KEYS", []))
-    for lib in libs.values():
-        keys.update(dict.fromkeys(_headers(lib).get("KEYS", [])))
+    body = _joined(libs, (), keys) + _expanded(text, libs, keys)
     argv, items = header.get("ARGV", []), header.get("ITEMS", [])
     body = _prelude(list(keys), argv, items) + body
     return Script(name, tuple(keys), tuple(argv), tuple(items), tuple(header.get("FLAGS", [])), body)

@@ -13,7 +13,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from leasemq_server.errors import DurabilityNotReachedError, QueueFullError, StoreFullError, StoreUnavailableError
 from leasemq_server.store import keys
+from leasemq_server.store.changes import ChangeVerbs
 from leasemq_server.store.connect import Client
+from leasemq_server.store.deduplication import DeduplicationVerbs
 from leasemq_server.store.flows import Edge, EndedEntry, FlowVerbs, edges_json, flows_json
 from leasemq_server.store.pipe import Pipe
 from leasemq_server.store.schedules import ScheduleVerbs
@@ -97,7 +99,7 @@ def parse_plain(record: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-class Store(ScheduleVerbs, FlowVerbs):
+class Store(ScheduleVerbs, FlowVerbs, DeduplicationVerbs, ChangeVerbs):
     """The domain's verbs over one client. `now_ms` lets tests own time: None is the store's own clock."""
 
     def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:
@@ -206,7 +208,7 @@ class Store(ScheduleVerbs, FlowVerbs):
         if reply[0] == b"QUEUE_FULL":
             raise QueueFullError(queue, int(reply[1]))
         self._strip(queue, reply, len(jobs))
-        return [Added(bool(item[0]), _text(item[1]), _ms(item[2])) for item in reply], reached
+        return [Added(bool(item[0]), _text(item[1]), _ms(item[2]), *map(_text, item[3:])) for item in reply], reached
 
     async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability, args: dict[str, Any]) -> Any:
         """WAITAOF speaks of the writes of its own connection, so both go through one."""
@@ -583,14 +585,23 @@ def _leased(
     start_ms: int, expire_ms: bytes, ids: list[bytes], nonces: list[bytes], blobs: list[bytes], others: list[list[Any]]
 ) -> list[LeasedJob]:
     """The leases of one request: all at their first, plain lease but the others, which say what is different."""
-    expire = int(expire_ms)
+    plainly = int(expire_ms)
     leased = [
-        LeasedJob(job_id.decode(), nonce.decode(), blob, 1, expire, 0, 0, start_ms)
+        LeasedJob(job_id.decode(), nonce.decode(), blob, 1, plainly, 0, 0, start_ms)
         for job_id, nonce, blob in zip(ids, nonces, blobs, strict=True)
     ]
     for index, *numbers in others:
         job = leased[index]
-        leased[index] = LeasedJob(job.id, job.nonce, job.blob, *map(_ms, numbers))
+        attempt, expire, lease_expirations, failures, started = map(_ms, numbers[:5])
+        checkpoint = b"".join(numbers[5:])  # the sixth, where there is one
+        leased[index] = job._replace(
+            attempt=attempt,
+            expire_ms=expire,
+            lease_expirations=lease_expirations,
+            failure_count=failures,
+            start_ms=started,
+            checkpoint=checkpoint,
+        )
     return leased
 
 

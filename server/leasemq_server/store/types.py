@@ -27,11 +27,16 @@ class NewJob(NamedTuple):
 
 
 class Added(NamedTuple):
-    """What became of an added job; run_ms is 0 unless it is delayed."""
+    """What became of an added job; run_ms is 0 unless it is delayed.
+
+    `holder` is the job that holds its deduplication key now, where another one held it before, else "". `state` is "" when
+    that one was removed since.
+    """
 
     created: bool
     state: str
     run_ms: int
+    holder: str = ""
 
 
 class LeaseRequest(NamedTuple):
@@ -54,6 +59,7 @@ class LeasedJob(NamedTuple):
     lease_expirations: int
     failure_count: int
     start_ms: int
+    checkpoint: bytes = b""
 
 
 class LeaseReply(NamedTuple):
@@ -73,10 +79,15 @@ class Lot(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where leases came from: a queue, and the script call that made them."""
+    """Where leases came from.
+
+    A queue, the script call that made them, and the request that they were made for, where it is not the lease call's own: a
+    call that waits for more jobs makes several.
+    """
 
     queue: str
     call: str
+    request_id: str = ""
 
 
 class Outcome(NamedTuple):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
 from leasemq import convert
-from leasemq.codec import to_duration
+from leasemq.codec import encode, to_duration, to_timestamp
 from leasemq.connection import Connection, Method
 from leasemq.model import (
     Backoff,
@@ -207,15 +208,19 @@ class Admin:
         name: str | None = None,
         limit: int | None = None,
         keep_attempts: bool = False,
+        on_progress: Callable[[BulkResult], Any] | None = None,
     ) -> BulkResult:
         """Redrive finished jobs: those named by `ids`, or all that match (default state FAILED).
 
         Their attempts start at 0 unless keep_attempts. older_than: only jobs that finished longer ago.
-        limit: at most this many. ValueError: ids together with any of the others.
+        limit: at most this many. on_progress: called with the counts so far.
+        ValueError: ids together with any of the others.
         """
         request = admin_pb2.RetryJobsRequest(queue=queue, keep_attempts=keep_attempts)
         pages = self._bulk(self._connection.stubs.admin.RetryJobs, request, ids, _filter(state, older_than, name, limit))
-        return _total([BulkResult(page.retried_count, page.not_found_count, page.skipped_count) async for page in pages])
+        return await _total(
+            (BulkResult(page.retried_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
+        )
 
     async def promote(
         self,
@@ -225,14 +230,18 @@ class Admin:
         older_than: Seconds | None = None,
         name: str | None = None,
         limit: int | None = None,
+        on_progress: Callable[[BulkResult], Any] | None = None,
     ) -> BulkResult:
         """Make delayed jobs wait for no time any more: those named by `ids`, or all that match.
 
-        older_than: only jobs added longer ago. limit: at most this many. ValueError: ids together with any of the others.
+        older_than: only jobs added longer ago. limit: at most this many. on_progress: called with the counts so far.
+        ValueError: ids together with any of the others.
         """
         request = admin_pb2.PromoteJobsRequest(queue=queue)
         pages = self._bulk(self._connection.stubs.admin.PromoteJobs, request, ids, _filter(None, older_than, name, limit))
-        return _total([BulkResult(page.promoted_count, page.not_found_count, page.skipped_count) async for page in pages])
+        return await _total(
+            (BulkResult(page.promoted_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
+        )
 
     async def delete(
         self,
@@ -244,16 +253,77 @@ class Admin:
         name: str | None = None,
         limit: int | None = None,
         cascade: Cascade = Cascade.NONE,
+        on_progress: Callable[[BulkResult], Any] | None = None,
     ) -> BulkResult:
         """Remove jobs that are not leased: those named by `ids`, or all of `state` that match.
 
         older_than: only jobs that finished (finished ones) or were added (others) longer ago. limit: at most this many.
         cascade, with ids alone: removes these too, leased ones excepted; they are not counted.
+        on_progress: called with the counts so far.
         ValueError: ids together with any of the others. InvalidField: neither ids nor a state.
         """
         request = admin_pb2.DeleteJobsRequest(queue=queue, cascade=convert.wire(cascade))
         pages = self._bulk(self._connection.stubs.admin.DeleteJobs, request, ids, _filter(state, older_than, name, limit))
-        return _total([BulkResult(page.deleted_count, page.not_found_count, page.skipped_count) async for page in pages])
+        return await _total(
+            (BulkResult(page.deleted_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
+        )
+
+    async def cancel(
+        self,
+        queue: str,
+        *,
+        ids: Sequence[str] | None = None,
+        state: JobState | None = None,
+        older_than: Seconds | None = None,
+        name: str | None = None,
+        limit: int | None = None,
+        reason: str = "",
+        on_progress: Callable[[BulkResult], Any] | None = None,
+    ) -> BulkResult:
+        """Cancel jobs: those named by `ids`, or all of `state` (WAITING, DELAYED or ACTIVE) that match.
+
+        Those that run are counted too; their workers are told within a second. older_than: only jobs added longer ago.
+        limit: at most this many. reason: told to the workers and kept. on_progress: called with the counts so far.
+        ValueError: ids together with any of the others. InvalidField: neither ids nor a state.
+        """
+        request = admin_pb2.CancelJobsRequest(queue=queue, reason=reason)
+        pages = self._bulk(self._connection.stubs.admin.CancelJobs, request, ids, _filter(state, older_than, name, limit))
+        results = (BulkResult(page.cancelled_count, page.not_found_count, page.skipped_count) async for page in pages)
+        return await _total(results, on_progress)
+
+    async def search(
+        self,
+        queue: str,
+        *,
+        id_prefix: str = "",
+        name: str = "",
+        payload: str = "",
+        failure: str = "",
+        states: Sequence[JobState] = (),
+        with_payload: bool = True,
+        on_progress: Callable[[int], Any] | None = None,
+    ) -> AsyncIterator[JobInfo]:
+        """Iterate over the jobs that hold all that is given; upper and lower case are told apart.
+
+        id_prefix: how the id begins. name: the whole name. payload, failure: text somewhere in the payload, or in a failure's
+        type, message or stack trace. states: default all. It looks at every job of these states, some thousand a call.
+        on_progress: called with how many it has looked at so far. with_payload=False leaves payloads and results out.
+        """
+        query = admin_pb2.JobQuery(id_prefix=id_prefix, name=name, payload_text=payload, failure_text=failure)
+        request = admin_pb2.SearchJobsRequest(queue=queue, query=query, states=[convert.wire(state) for state in states])
+        if not with_payload:
+            request.read_mask.paths.extend(_WITHOUT_PAYLOAD)
+        examined = 0
+        while True:
+            page = await self._connection.call(self._connection.stubs.admin.SearchJobs, request)
+            examined += page.examined_count
+            if on_progress is not None:
+                on_progress(examined)
+            for job in page.jobs:
+                yield convert.job_info(job)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
 
     async def _bulk(
         self, method: Method[Any, Page], request: Any, ids: Sequence[str] | None, matching: admin_pb2.JobFilter
@@ -275,6 +345,35 @@ class Admin:
                 request.page_token = page.next_page_token
                 if not request.page_token:
                     break
+
+    async def update_job(
+        self,
+        queue: str,
+        id: str,  # noqa: A002 - the contract's name
+        *,
+        payload: Any = UNSET,
+        priority: int | Unset = UNSET,
+        run_time: datetime | Unset | None = UNSET,
+    ) -> JobInfo:
+        """Change a job that is waiting or delayed, and return it.
+
+        payload: as for `Client.add`, but its content type stays: JSON for a job that was added with bytes is sent as bytes.
+        priority: moves a waiting job to the tail of its new one. run_time: a time to come delays it; one in the past, or None,
+        lets it start at once.
+        Errors: JobNotFound; JobNotInState (it has started); PayloadTooLarge. ValueError: nothing to change.
+        """
+        request = admin_pb2.UpdateJobRequest(queue=queue, job_id=id)
+        if payload is not UNSET:
+            request.payload = encode(payload, None)[0]
+        if not isinstance(priority, Unset):
+            request.priority = priority
+        if isinstance(run_time, datetime):
+            request.run_time.CopyFrom(to_timestamp(run_time))
+        named = {"payload": payload, "priority": priority, "run_time": run_time}
+        request.update_mask.paths.extend(name for name, value in named.items() if value is not UNSET)
+        if not request.update_mask.paths:
+            raise ValueError("nothing to change: give payload, priority or run_time")
+        return convert.job_info((await self._connection.call(self._connection.stubs.admin.UpdateJob, request)).job)
 
     async def workers(self, queue: str | None = None) -> AsyncIterator[WorkerStatus]:
         """Iterate over the workers that were heard of in the last minute, by id; queue: only those of this queue."""
@@ -300,13 +399,13 @@ def _filter(state: JobState | None, older_than: Seconds | None, name: str | None
     return admin_pb2.JobFilter(state=convert.wire(state or 0), older_than=age, name=name or "", limit=limit or 0)
 
 
-def _total(results: Iterable[BulkResult]) -> BulkResult:
-    results = list(results)
-    return BulkResult(
-        sum(result.done for result in results),
-        sum(result.not_found for result in results),
-        sum(result.skipped for result in results),
-    )
+async def _total(results: AsyncIterator[BulkResult], on_progress: Callable[[BulkResult], Any] | None) -> BulkResult:
+    total = BulkResult(0, 0, 0)
+    async for result in results:
+        total = BulkResult(total.done + result.done, total.not_found + result.not_found, total.skipped + result.skipped)
+        if on_progress is not None:
+            on_progress(total)
+    return total
 
 
 def _queue_config(options: Mapping[str, Any]) -> tuple[admin_pb2.QueueConfig, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class Stop(Enum):
 class Attempt:
     """One lease in this worker's hands: the job, the handler's task, and until when it is ours by the monotonic clock."""
 
-    __slots__ = ("expires_at", "is_async", "job", "running", "stop", "task", "token")
+    __slots__ = ("expires_at", "is_async", "job", "peers", "running", "stop", "task", "token")
 
     def __init__(self, job: Job, expires_at: float) -> None:
         self.job = job
@@ -47,6 +47,8 @@ class Attempt:
         self.is_async = False
         self.stop: Stop | None = None
         self.task: asyncio.Task[None] | None = None
+        self.peers: Sequence[Attempt] = ()
+        """Those of its batch, itself too; none when the handler has it alone."""
 
 
 class Outcome:

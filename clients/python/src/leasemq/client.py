@@ -18,6 +18,7 @@ from leasemq.model import (
     AddedJob,
     Backoff,
     Cascade,
+    Deduplication,
     Dependency,
     DependencyInfo,
     Durability,
@@ -103,6 +104,7 @@ class Client:
         failed_retention: Retention | None = None,
         dead_letter_queue: str | None = None,
         max_lease_expirations: int | None = None,
+        deduplication: Deduplication | None = None,
         depends_on: Sequence[Dependency] = (),
         durability: Durability | None = None,
     ) -> AddedJob:
@@ -121,6 +123,8 @@ class Client:
         completed_retention / failed_retention: how long it is kept afterwards; default the queue's.
         dead_letter_queue: gets a copy if it fails for good. max_lease_expirations: how often its lease may run out; default the
         queue's, which is 3.
+        deduplication: a key that only one job of the queue at a time may hold, and what becomes of this one while one does;
+        the result then says `deduplicated`, and has the id of the job that holds it.
         depends_on: jobs of any queues that must be done before it starts, at most 1,000; until then it is BLOCKED. Its delay
         begins then.
         durability: how safe it must be before this returns; default the server's.
@@ -131,7 +135,7 @@ class Client:
         """
         job = NewJob(
             payload, name, id, delay, run_time, priority, lifo, attempts, backoff, timeout, ttl, headers, content_type,
-            completed_retention, failed_retention, dead_letter_queue, max_lease_expirations, depends_on,
+            completed_retention, failed_retention, dead_letter_queue, max_lease_expirations, deduplication, depends_on,
         )  # fmt: skip
         if depends_on:
             return await self._add_alone(queue, job, durability)
@@ -218,3 +222,12 @@ class Client:
         """
         request = producer_pb2.CancelJobRequest(queue=queue, job_id=id, reason=reason, cascade=convert.wire(cascade))
         return JobState((await self.connection.call(self.connection.stubs.producer.CancelJob, request)).state)
+
+    async def remove_deduplication_key(self, queue: str, key: str) -> str | None:
+        """Free a deduplication key, so that the next job with it is added; return the id of the job that held it, or None.
+
+        That job goes on as before; one that was kept aside for the key is added at once. Errors: Unavailable.
+        """
+        request = producer_pb2.RemoveDeduplicationKeyRequest(queue=queue, key=key)
+        response = await self.connection.call(self.connection.stubs.producer.RemoveDeduplicationKey, request)
+        return response.job_id if response.removed else None

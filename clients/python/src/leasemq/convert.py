@@ -37,6 +37,7 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
         priority=job.priority,
         lifo=job.lifo,
         headers=job.headers,
+        deduplication=None if job.deduplication is None else _to_deduplication(job.deduplication),
     )
     if job.delay is not None or job.run_time is not None:
         _set_start(spec, job)
@@ -57,6 +58,11 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
     if job.depends_on:
         spec.dependencies.extend(to_dependencies(job.depends_on))
     return spec
+
+
+def _to_deduplication(said: model.Deduplication) -> job_pb2.Deduplication:
+    ttl = None if said.ttl is None else to_duration(said.ttl)
+    return job_pb2.Deduplication(key=said.key, mode=wire(said.mode), ttl=ttl)
 
 
 def to_dependencies(dependencies: Iterable[model.Dependency]) -> list[job_pb2.Dependency]:
@@ -141,7 +147,7 @@ def added(response: producer_pb2.AddJobResponse) -> model.AddedJob:
     """Read what became of an added job."""
     run_time = from_timestamp(response.run_time) if response.HasField("run_time") else None
     state, durability = job_state(response.state), _durability(response.durability)
-    return model.AddedJob(response.job_id, response.created, state, run_time, durability)
+    return model.AddedJob(response.job_id, response.created, state, run_time, durability, response.deduplicated)
 
 
 def job_info(job: job_pb2.Job) -> model.JobInfo:

@@ -12,7 +12,7 @@ from typing import Any
 from leasemq.attempt import Attempt, Outcome, Stop, block_on, complete, fail, release
 from leasemq.job import BlockOn, Cancelled, Fatal, Job, RateLimited, Release, Snooze
 
-Handler = Callable[[Job], Any]
+Handler = Callable[[Job], Any] | Callable[[list[Job]], Any]
 
 
 class NoHandler(Exception):  # noqa: N818 - told to the broker as the failure's type
@@ -51,20 +51,60 @@ class Handlers:
         except (asyncio.CancelledError, Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises is an outcome
             return _decide(attempt, error)
 
-    async def _call(self, attempt: Attempt) -> Any:
-        job = attempt.job
-        handler = self._by_name.get(job.name) if self._any is None else self._any
+    async def execute_batch(self, attempts: list[Attempt]) -> list[Outcome | None]:
+        """Run the handler once for jobs of one name, and decide what becomes of each, in order."""
+        outcomes = {it.token: _stopped(it, Cancelled(it.job.cancelled.reason)) for it in attempts if it.stop is not None}
+        live = [attempt for attempt in attempts if attempt.token not in outcomes]
+        try:
+            results: list[Any] = _one_each(await self._call(live), len(live)) if live else []
+        except (asyncio.CancelledError, Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises is an outcome
+            results = [error] * len(live)
+        for attempt, result in zip(live, results, strict=True):
+            outcomes[attempt.token] = _ruled(attempt, result)
+        return [outcomes[attempt.token] for attempt in attempts]
+
+    async def _call(self, attempt: Attempt | list[Attempt]) -> Any:
+        """Call the handler with a job, or with a list of jobs of one name."""
+        attempts = attempt if isinstance(attempt, list) else [attempt]
+        argument: Any = [it.job for it in attempts] if isinstance(attempt, list) else attempt.job
+        name = attempts[0].job.name
+        handler: Callable[[Any], Any] | None = self._by_name.get(name) if self._any is None else self._any
         if handler is None:
-            raise NoHandler(f"this worker has no handler for jobs named {job.name!r}")
+            raise NoHandler(f"this worker has no handler for jobs named {name!r}")
         if id(handler) in self._async:
-            attempt.is_async = True
-            return await handler(job)
+            _can_be_cancelled(attempts)
+            return await handler(argument)
         loop = asyncio.get_running_loop()
-        result = await loop.run_in_executor(self._threads, copy_context().run, _call_in_thread, handler, job)
+        result = await loop.run_in_executor(self._threads, copy_context().run, _call_in_thread, handler, argument)
         if inspect.isawaitable(result):
-            attempt.is_async = True
+            _can_be_cancelled(attempts)
             return await result
         return result
+
+
+def _can_be_cancelled(attempts: list[Attempt]) -> None:
+    for attempt in attempts:
+        attempt.is_async = True
+
+
+def _one_each(results: Any, count: int) -> list[Any]:
+    if results is None:
+        return [None] * count
+    if not isinstance(results, list | tuple) or len(results) != count:
+        raise TypeError(
+            f"a handler of batches returns None, or a list with a result or an exception for each of its {count} jobs"
+        )
+    return list(results)
+
+
+def _ruled(attempt: Attempt, result: Any) -> Outcome | None:
+    """Rule on one job of a batch."""
+    if isinstance(result, BaseException):
+        return _decide(attempt, result)
+    try:
+        return None if attempt.stop is Stop.LOST else complete(attempt, result)
+    except (TypeError, ValueError) as error:  # it can't be encoded
+        return _decide(attempt, error)
 
 
 def is_async(handler: Handler) -> bool:
@@ -72,9 +112,9 @@ def is_async(handler: Handler) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
 
 
-def _call_in_thread(handler: Handler, job: Job) -> Any:
+def _call_in_thread(handler: Callable[[Any], Any], argument: Any) -> Any:
     try:
-        return handler(job)
+        return handler(argument)
     except StopIteration as error:
         raise RuntimeError("the handler raised StopIteration") from error  # a future can't carry it
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from leasemq.codec import JSON_TYPE, decode, to_duration
+from leasemq.codec import JSON_TYPE, decode, encode, to_duration
 from leasemq.connection import Connection
 from leasemq.convert import to_value
 from leasemq.flows import dependencies
@@ -17,6 +17,8 @@ from leasemq.model import Dependency, DependencyInfo, JobState, Seconds
 from leasemq.v1 import job_pb2, worker_pb2
 
 T = TypeVar("T")
+Keep = Callable[[str, bytes], Awaitable[None]]
+"""Stores a checkpoint for a lease token."""
 
 
 class Fatal(Exception):
@@ -131,12 +133,17 @@ class Job:
     `state`, `next_run_time` and `attempts_remaining` say what became of it once the broker knows, so in the hooks.
     """
 
-    __slots__ = ("_connection", "_lease", "_loop", "attempts_remaining", "cancelled", "lease_token", "next_run_time", "state")
+    __slots__ = (
+        "_connection", "_keep", "_lease", "_loop", "attempts_remaining", "cancelled", "lease_token", "next_run_time", "state"
+    )  # fmt: skip
 
-    def __init__(self, lease: worker_pb2.Lease, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, lease: worker_pb2.Lease, connection: Connection, loop: asyncio.AbstractEventLoop, keep: Keep | None = None
+    ) -> None:
         self._lease = lease
         self._connection = connection
         self._loop = loop
+        self._keep = keep
         self.lease_token: str = lease.lease_token
         """The handle of this attempt."""
         self.cancelled = CancelSignal()
@@ -204,6 +211,29 @@ class Job:
     def schedule_id(self) -> str:
         """The schedule that added it; empty when it was added by hand."""
         return self._lease.job.schedule_id
+
+    @property
+    def last_checkpoint(self) -> Any:
+        """What was stored last by `checkpoint`, in this attempt or in one before it; None if nothing was."""
+        return decode(self._lease.checkpoint, JSON_TYPE)
+
+    async def checkpoint(self, value: Any) -> None:
+        """Store where the next attempt may go on: any JSON value, at most 16 KiB; it replaces the one before.
+
+        It is gone when the job has completed. Errors: LeaseLost (stop working), InvalidField (too large), Unavailable.
+        TypeError: it is bytes, or no JSON value.
+        """
+        if isinstance(value, bytes | bytearray | memoryview):
+            raise TypeError("a checkpoint is a JSON value, not bytes")
+        data = encode(value)[0]
+        if self._keep is None:
+            raise RuntimeError("only a job of a running worker can have checkpoints")
+        await self._keep(self.lease_token, data)
+        self._lease.checkpoint = data
+
+    def checkpoint_sync(self, value: Any) -> None:
+        """Do as `checkpoint`, from a handler that is a plain function."""
+        self._run(self.checkpoint(value))
 
     def raise_if_cancelled(self) -> None:
         """Raise Cancelled if the job is to stop; for handlers that are plain functions and check now and then."""

@@ -105,6 +105,34 @@ class FailureKind(IntEnum):
         return cls(0) if isinstance(value, int) and value else None
 
 
+class DeduplicationMode(IntEnum):
+    """What becomes of a job whose deduplication key is held by another one."""
+
+    UNKNOWN = 0
+    UNTIL_FINISHED = 1
+    THROTTLE = 2
+    DEBOUNCE = 3
+    KEEP_LATEST = 4
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls(0) if isinstance(value, int) and value else None
+
+
+@dataclass(frozen=True, slots=True)
+class Deduplication:
+    """Which jobs count as the same, apart from their ids; only one job of a queue at a time holds a key.
+
+    UNTIL_FINISHED: nothing is added while the job that holds the key is unfinished (with a ttl, for that long at most).
+    THROTTLE: nothing is added for ttl after it. DEBOUNCE: the new job takes the place of the one that holds the key while that is
+    delayed for its first time. KEEP_LATEST: once that one has started, the latest job is kept aside until it has finished.
+    """
+
+    key: str
+    mode: DeduplicationMode = DeduplicationMode.UNTIL_FINISHED
+    ttl: Seconds | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Retention:
     """How long a finished job is kept. Neither set = the queue's default.
@@ -184,6 +212,7 @@ class NewJob:
     failed_retention: Retention | None = None
     dead_letter_queue: str | None = None
     max_lease_expirations: int | None = None
+    deduplication: Deduplication | None = None
     depends_on: Sequence[Dependency] = ()
 
 
@@ -235,7 +264,8 @@ class JobRef:
 class AddedJob:
     """What became of an added job.
 
-    `created` is False when the id existed already and nothing changed; `run_time` is set while DELAYED.
+    `created` is False when the id existed already and nothing changed; `run_time` is set while DELAYED. `deduplicated`: another
+    job held its deduplication key; then `id` is that one's, unless `created`: this job has taken its place.
     """
 
     id: str
@@ -243,6 +273,7 @@ class AddedJob:
     state: JobState
     run_time: datetime | None
     durability: Durability
+    deduplicated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

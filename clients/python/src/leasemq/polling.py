@@ -34,10 +34,16 @@ class Poller:
         lease: float,
         slots: int,
         free: Callable[[], int],
-        take: Callable[[worker_pb2.Lease, float], None],
+        take: Callable[[Sequence[worker_pb2.Lease], float], None],
         report: Callable[[Exception], None],
+        *,
+        linger: float | None = None,
     ) -> None:
-        """`free` says how many of the `slots` may be filled now; `take` gets each lease and when it came (monotonic seconds)."""
+        """`free` says how many of the `slots` may be filled now.
+
+        `take` gets the leases of a poll and when they came (monotonic seconds). With `linger`, the broker waits that long for all
+        that are asked for.
+        """
         self._connection = connection
         self._queues = queues
         self._worker_id = worker_id
@@ -46,6 +52,7 @@ class Poller:
         self._free = free
         self._take = take
         self._report = report
+        self._linger = linger
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._in_flight = False
@@ -116,8 +123,8 @@ class Poller:
             leases = await self._poll(min(free, MAX_JOBS))
             more = len(leases) >= min(free, MAX_JOBS)
             received = time.monotonic()
-            for lease in leases:
-                self._take(lease, received)
+            if leases:
+                self._take(leases, received)
             too_early = too_early + 1 if not leases and received - asked < EARLY else 0
             if too_early and not self._draining:
                 await asyncio.sleep(min(0.05 * 2**too_early, 1.0))
@@ -130,14 +137,14 @@ class Poller:
             wait_duration=to_duration(LONGEST_WAIT),
             request_id=new_id(),  # the same for every attempt: a retry gets what the lost answer held
             max_jobs=max_jobs,
+            linger=None if self._linger is None else to_duration(self._linger),
         )
+        timeout = LONGEST_WAIT + (self._linger or 0.0) + WAIT_MARGIN
 
         async def attempt() -> worker_pb2.BatchLeaseJobsResponse:
             self._in_flight = True
             try:
-                return await self._connection.attempt(
-                    self._connection.stubs.worker.BatchLeaseJobs, request, LONGEST_WAIT + WAIT_MARGIN
-                )
+                return await self._connection.attempt(self._connection.stubs.worker.BatchLeaseJobs, request, timeout)
             finally:
                 self._in_flight = False
 

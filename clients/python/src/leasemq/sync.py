@@ -100,10 +100,13 @@ class Admin:
     retry = _blocking(AsyncAdmin.retry)
     promote = _blocking(AsyncAdmin.promote)
     delete = _blocking(AsyncAdmin.delete)
+    cancel = _blocking(AsyncAdmin.cancel)
+    update_job = _blocking(AsyncAdmin.update_job)
     server_info = _blocking(AsyncAdmin.server_info)
     queues = _listing(AsyncAdmin.queues)
     jobs = _listing(AsyncAdmin.jobs)
     logs = _listing(AsyncAdmin.logs)
+    search = _listing(AsyncAdmin.search)
     workers = _listing(AsyncAdmin.workers)
 
 
@@ -172,6 +175,7 @@ class Client:
     get = _blocking(AsyncClient.get)
     wait = _blocking(AsyncClient.wait)
     cancel = _blocking(AsyncClient.cancel)
+    remove_deduplication_key = _blocking(AsyncClient.remove_deduplication_key)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the client's thread and wait for it.

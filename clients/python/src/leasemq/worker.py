@@ -20,8 +20,8 @@ from typing import Any, Self
 from leasemq import signals
 from leasemq.attempt import Attempt, Attempts, Outcome, Stop, release
 from leasemq.client import Client
-from leasemq.codec import to_seconds
-from leasemq.errors import LeaseMQError
+from leasemq.codec import to_duration, to_seconds
+from leasemq.errors import LeaseLost, LeaseMQError
 from leasemq.executing import Handler, Handlers
 from leasemq.hooks import Hooks
 from leasemq.job import Job
@@ -36,6 +36,7 @@ log = logging.getLogger("leasemq")
 
 SHORTEST_LEASE, LONGEST_LEASE = 1.0, 12 * 3600.0
 MAX_QUEUES = 32
+MAX_BATCH, LONGEST_LINGER = 1_000, 10.0
 MAX_UNSEEN = 1_000
 STREAM_PATIENCE = 1.0
 """Seconds that the first poll waits for the control stream to open."""
@@ -74,6 +75,8 @@ class Worker:
         handler: Handler | Mapping[str, Handler],
         *,
         concurrency: int = 50,
+        batch: int | None = None,
+        linger: Seconds = 0.0,
         lease: Seconds = 30.0,
         worker_id: str | None = None,
         drain_timeout: Seconds = 30.0,
@@ -87,6 +90,9 @@ class Worker:
         queues: one, or up to 32 in the order of preference.
         handler: for all jobs, or by job name; a job whose name has none fails.
         concurrency: how many jobs run at a time.
+        batch: the handler takes a list of up to so many jobs, all of one name, 1 to 1,000 and at most `concurrency`. It returns
+        None (all went well), or a list with a result, or an exception, for each; what it raises is for all of them.
+        linger: how long the broker waits for a full batch once there is a first job; at most 10 s and half of `lease`.
         lease: for how long a job is this worker's without a heartbeat, which is sent at a third of it; 1 s to 12 h.
         worker_id: unique in every process; default hostname-pid-random.
         drain_timeout: how long running handlers may go on after a signal or `stop`.
@@ -101,6 +107,8 @@ class Worker:
         self.queues = [queues] if isinstance(queues, str) else list(queues)
         self.concurrency = concurrency
         self.worker_id = worker_id or new_worker_id()
+        self._batch = batch
+        self._linger = to_seconds(linger)
         self._lease = to_seconds(lease)
         self._drain_timeout = to_seconds(drain_timeout)
         self._check()
@@ -123,6 +131,10 @@ class Worker:
             raise ValueError(f"a worker has 1 to {MAX_QUEUES} queues, not {len(self.queues)}")
         if self.concurrency < 1:
             raise ValueError(f"concurrency is at least 1, not {self.concurrency}")
+        if self._batch is not None and not 1 <= self._batch <= min(self.concurrency, MAX_BATCH):
+            raise ValueError(f"batch is 1 to {MAX_BATCH} and at most concurrency, {self.concurrency}; not {self._batch}")
+        if not 0 <= self._linger <= min(LONGEST_LINGER, self._lease / 2) or (self._linger and self._batch is None):
+            raise ValueError(f"linger goes with batch, and is 0 to 10 s and at most half of lease; not {self._linger} s")
         if not SHORTEST_LEASE <= self._lease <= LONGEST_LEASE:
             raise ValueError(f"lease is 1 s to 12 h, not {self._lease} s")
         if not self._drain_timeout >= 0:
@@ -169,6 +181,7 @@ class Worker:
             self._free_slots,
             self._take,
             self._hooks.error,
+            linger=self._linger or None,
         )
         self._lifeline = Lifeline(
             self._connection.address, self._info(), self._lease, self._attempts, self._connection.outage, self._stop_attempt,
@@ -207,24 +220,62 @@ class Worker:
     # A job's way
 
     def _free_slots(self) -> int:
-        return min(self.concurrency - self._running, self._max_backlog - self._settler.backlog)
+        free = min(self.concurrency - self._running, self._max_backlog - self._settler.backlog)
+        if self._batch is None:
+            return free
+        return self._batch if free >= self._batch else 0
 
-    def _take(self, lease: worker_pb2.Lease, received: float) -> None:
-        job = Job(lease, self._connection, self._loop)
-        attempt = Attempt(job, received + self._lease)
-        self._attempts[attempt.token] = attempt
+    def _take(self, leases: Sequence[worker_pb2.Lease], received: float) -> None:
+        attempts = [self._held(lease, received) for lease in leases]
         if self._drain is not None:
-            attempt.running = False
-            self._settler.put(release(attempt))
+            for attempt in attempts:
+                attempt.running = False
+                self._settler.put(release(attempt))
             return
-        self._running += 1
+        self._running += len(attempts)
         self._idle.clear()
-        attempt.task = self._loop.create_task(self._work(attempt))
-        if attempt.token in self._unseen:
-            self._stop_attempt(attempt, *self._unseen.pop(attempt.token))
+        if self._batch is None:
+            for attempt in attempts:
+                attempt.task = self._loop.create_task(self._work(attempt))
+        else:
+            self._begin_batches(attempts)
+        for attempt in attempts:
+            if attempt.token in self._unseen:
+                self._stop_attempt(attempt, *self._unseen.pop(attempt.token))
+
+    def _held(self, lease: worker_pb2.Lease, received: float) -> Attempt:
+        job = Job(lease, self._connection, self._loop, self._keep_checkpoint)
+        attempt = self._attempts[job.lease_token] = Attempt(job, received + self._lease - self._linger)
+        return attempt
+
+    def _begin_batches(self, attempts: list[Attempt]) -> None:
+        by_name: dict[str, list[Attempt]] = {}
+        for attempt in attempts:
+            by_name.setdefault(attempt.job.name, []).append(attempt)
+        for peers in by_name.values():
+            task = self._loop.create_task(self._work_batch(peers))
+            for attempt in peers:
+                attempt.task, attempt.peers = task, peers
 
     async def _work(self, attempt: Attempt) -> None:
-        outcome = await self._handlers.execute(attempt)
+        self._ended_with(attempt, await self._handlers.execute(attempt))
+
+    async def _work_batch(self, attempts: list[Attempt]) -> None:
+        for attempt, outcome in zip(attempts, await self._handlers.execute_batch(attempts), strict=True):
+            self._ended_with(attempt, outcome)
+
+    async def _keep_checkpoint(self, token: str, checkpoint: bytes) -> None:
+        """Send a heartbeat for this one lease, with its checkpoint. Errors: LeaseLost."""
+        duration = to_duration(self._lease)
+        request = worker_pb2.HeartbeatRequest(
+            worker=self._info(), lease_tokens=[token], lease_duration=duration, checkpoints={token: checkpoint}
+        )
+        request.worker.running = self._running
+        response = await self._connection.call(self._connection.stubs.worker.Heartbeat, request)
+        if response.leases[0].status == worker_pb2.LEASE_STATUS_LOST:
+            raise LeaseLost("the lease is lost: stop working", reason="LEASE_LOST")
+
+    def _ended_with(self, attempt: Attempt, outcome: Outcome | None) -> None:
         attempt.running = False
         self._running -= 1
         self._poller.wake()
@@ -253,7 +304,8 @@ class Worker:
         first = attempt.stop is None
         attempt.stop = stop
         attempt.job.cancelled.set(reason)
-        if first and attempt.is_async and attempt.task is not None:
+        alone = all(peer.stop is not None for peer in attempt.peers)  # else its handler still works for others
+        if first and alone and attempt.is_async and attempt.task is not None:
             attempt.task.cancel()
 
     def _stop_unseen(self, token: str, stop: Stop, reason: str) -> None:

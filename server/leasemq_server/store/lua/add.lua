@@ -4,18 +4,20 @@
 -- KEYS: meta, wait, delayed, expiry, spec*, job*
 -- ARGV: now_ms, flows, bounded
 -- ITEMS: id, spec_bytes, options, delay_ms, run_ms
--- RETURNS: one a job: {created 0|1, state, run_ms}; nothing when all are new and wait; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} (nothing was added)
+-- RETURNS: one a job: {created 0|1, state, run_ms, where its deduplication key was held: the id of the job that holds it now}; nothing when all are new and wait; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} (nothing was added)
 -- USES: job, wake, order
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
 local head = string.format('%.0f', now)
 local soonest, expiring, first_expiry = nil, {}, nil
+local keyed = false -- whether a job has a deduplication key
 
 -- Most batches are of new ids: they are stored by one command.
 local function store_if_all_new()
   local pairs_of, n, seen = {}, 0, {}
   for _, id, spec_bytes, options in items() do
-    if seen[id] then return false end
+    keyed = keyed or options ~= '' and string.find(options, '"dd":', 1, true)
+    if seen[id] or keyed then return false end
     seen[id] = true
     pairs_of[n + 1] = spec .. id
     pairs_of[n + 2] = options == '' and head .. '\n' .. spec_bytes or head .. ' ' .. options .. '\n' .. spec_bytes
@@ -44,6 +46,37 @@ local function decoded_options(options)
   return decoded[options]
 end
 
+local wrote_outbox = false
+local by_key -- what to answer for a job that is not to be added because of its key; else, whether it takes the place of another
+if keyed then
+  -- INLINE: dedup
+  redis.call('HSET', meta, 'keyed', 1)
+  local specs, records, stored, taken = {}, {}, {}, {}
+  for _, id, _, options in items() do
+    local own = decoded_options(options)
+    if own and own.dd then
+      specs[#specs + 1] = spec .. id
+      records[#records + 1] = dedup .. own.dd.k
+    end
+  end
+  local all_ids_new, all_keys_new = redis.call('EXISTS', unpack(specs)) == 0, redis.call('EXISTS', unpack(records)) == 0
+
+  by_key = function(id, spec_bytes, options, own, delay_ms, run_ms)
+    if stored[id] or not all_ids_new and redis.call('EXISTS', spec .. id) == 1 then return nil end
+    local holder, replaced, state
+    if all_keys_new and not taken[own.k] then
+      take_key(id, own, now, true)
+    else
+      holder, replaced, state = deduplicate(id, spec_bytes, options, own, delay_ms, run_ms, now)
+    end
+    taken[own.k] = true
+    wrote_outbox = told_dependents
+    if holder and not replaced then return { 0, state or '', state == 'delayed' and redis.call('ZSCORE', delayed, holder) or '0', holder } end
+    stored[id] = true
+    return nil, replaced
+  end
+end
+
 local results, to_wait, to_delay, twins = {}, {}, {}, {}
 local added, tail, plainly = 0, nil, true
 
@@ -55,17 +88,25 @@ if flows ~= '' then
 end
 
 for i, id, spec_bytes, options, delay_ms, run_ms in items() do
-  if not all_new and not store_if_new(id, spec_bytes, options) then
+  local own = decoded_options(options)
+  local kept, replaces
+  if own and own.dd then kept, replaces = by_key(id, spec_bytes, options, own.dd, delay_ms, run_ms) end
+  if kept then
+    results[i] = kept
+    plainly = false
+  elseif not all_new and not store_if_new(id, spec_bytes, options) then
     local twin = twins[id] -- of this batch: it is in no set yet
     local state = twin and twin[2] or state_of(id)
     results[i] = { 0, state, twin and twin[3] or state == 'delayed' and redis.call('ZSCORE', delayed, id) or '0' }
     plainly = false
   else
     added = added + 1
-    local own = decoded_options(options)
     local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
     local joined = join_flow and own and own.dp and join_flow(id, delay_ms, run_ms, now)
-    if own and own.tl and not (joined and joined[2] == 'failed') then
+    if own and own.tl and own.dd then -- at once, as its place in `delayed` below
+      wake_at(expiry, now + own.tl)
+      redis.call('ZADD', expiry, now + own.tl, id)
+    elseif own and own.tl and not (joined and joined[2] == 'failed') then
       expiring[#expiring + 1] = now + own.tl
       expiring[#expiring + 1] = id
       first_expiry = math.min(first_expiry or now + own.tl, now + own.tl)
@@ -75,10 +116,16 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       plainly = false
     elseif ms > now then
       -- the fraction keeps the order within a batch; due times are compared as whole milliseconds
-      to_delay[#to_delay + 1] = string.format('%.4f', ms + (i - 1) / 1024)
-      to_delay[#to_delay + 1] = id
-      soonest = math.min(soonest or ms, ms)
-      results[i] = { 1, 'delayed', string.format('%.0f', ms) }
+      local score = string.format('%.4f', ms + (i - 1) / 1024)
+      if own and own.dd then -- at once: the next job of the batch may take its place
+        wake_at(delayed, ms)
+        redis.call('ZADD', delayed, score, id)
+      else
+        to_delay[#to_delay + 1] = score
+        to_delay[#to_delay + 1] = id
+        soonest = math.min(soonest or ms, ms)
+      end
+      results[i] = { 1, 'delayed', string.format('%.0f', ms), replaces and id or nil }
       plainly = false
     else
       local score
@@ -109,7 +156,7 @@ if #to_delay > 0 then
   redis.call('ZADD', delayed, unpack(to_delay))
 end
 if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
-if join_flow and file_joined() then
+if join_flow and file_joined() or wrote_outbox then
   results[#results + 1] = 'OUTBOX'
   return results
 end

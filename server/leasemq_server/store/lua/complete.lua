@@ -19,6 +19,7 @@ local function complete(id, nonce, result, content_type)
   local record, reply = held(id, nonce, now)
   if not record then return reply end
   done[#done + 1] = id
+  redis.call('HDEL', job .. id, 'cp')
   finish(id, 'completed', now, record.options, record.awaited, result ~= '' and { 'r', result, 'rt', content_type } or {})
   return COMPLETED
 end

@@ -7,6 +7,11 @@
 -- USES: job, wake, finish, plain, slot
 local WHERE = { waiting = wait, delayed = delayed, blocked = blocked, active = leases, completed = completed, failed = failed, cancelled = cancelled }
 local results, gone = {}, {}
+local drop_key_of
+if redis.call('HGET', meta, 'keyed') then
+  -- INLINE: dedup
+  drop_key_of = drop_key
+end
 config()
 for i, id in items() do
   local state = state_of(id)
@@ -27,6 +32,10 @@ for i, id in items() do
     if state == 'active' then lease_ended() end
     redis.call('ZREM', expiry, id)
     redis.call('ZREM', purge, id)
+    if drop_key_of then
+      local own = options_of(id).dd
+      if own then drop_key_of(id, own.k) end
+    end
     gone[#gone + 1] = id
     results[i] = 'OK'
   end

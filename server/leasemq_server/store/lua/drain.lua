@@ -16,6 +16,13 @@ for i = 1, #popped, 2 do
   end
   if redis.call('HGET', job .. popped[i], 'aw') then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. popped[i]) end
 end
+if redis.call('HGET', meta, 'keyed') then
+  -- INLINE: dedup
+  for _, id in ipairs(ids) do
+    local own = (options_of(id) or {}).dd
+    if own then drop_key(id, own.k) end
+  end
+end
 if #ids > 0 then redis.call('ZREM', expiry, unpack(ids)) end
 remove_all(ids)
 return { #ids, redis.call('EXISTS', set), outbox_written }

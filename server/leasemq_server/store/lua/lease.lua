@@ -3,7 +3,7 @@
 -- KEYS: meta, wait, delayed, leases, expiry, spec*, job*, run*, request*
 -- ARGV: now_ms, seed, max_moves, max_bytes, nonces, call
 -- ITEMS: request_id, worker, max_jobs, lease_ms
--- RETURNS: {in how many ms to look again or -1, more 0|1, outbox 0|1, start_ms, a list a request: {expire_ms, ids, nonces, blobs, those that are not at their first, plain lease: {index from 0, attempt, expire_ms, lease_expirations, failure_count, start_ms}}}
+-- RETURNS: {in how many ms to look again or -1, more 0|1, outbox 0|1, start_ms, a list a request: {expire_ms, ids, nonces, blobs, those that are not at their first, plain lease: {index from 0, attempt, expire_ms, lease_expirations, failure_count, start_ms, checkpoint if any}}}
 -- FLAGS: allow-oom
 -- USES: job, moments, plain
 local NONCE_LENGTH = 24
@@ -35,8 +35,8 @@ local function give(answer, id, nonce, blob)
 end
 
 -- What is to be told of the lease given last, when it is not at its first, plain lease.
-local function tell(answer, attempt, expire, expirations, failures, started)
-  answer[5][#answer[5] + 1] = { #answer[2] - 1, attempt, expire, tonumber(expirations or 0), tonumber(failures or 0), started }
+local function tell(answer, attempt, expire, expirations, failures, started, checkpoint)
+  answer[5][#answer[5] + 1] = { #answer[2] - 1, attempt, expire, tonumber(expirations or 0), tonumber(failures or 0), started, checkpoint or nil }
 end
 
 local function replay(answer, request_id)
@@ -45,10 +45,10 @@ local function replay(answer, request_id)
   redis.call('HSET', request .. request_id, 'replayed', 1)
   for id, nonce in string.gmatch(kept, '([^\n]+)\n([^\n]+)') do
     unfold(id)
-    local h = redis.call('HMGET', job .. id, 's', 't', 'a', 'n', 'fc', 'ls')
+    local h = redis.call('HMGET', job .. id, 's', 't', 'a', 'n', 'fc', 'ls', 'cp')
     if h[1] == 'active' and h[2] == nonce then
       give(answer, id, nonce, redis.call('GET', spec .. id))
-      tell(answer, tonumber(h[3]), redis.call('ZSCORE', leases, id), h[4], h[5], h[6])
+      tell(answer, tonumber(h[3]), redis.call('ZSCORE', leases, id), h[4], h[5], h[6], h[7])
     end
   end
 end
@@ -78,22 +78,23 @@ local function header_read(blob)
   if not read then
     local _, json = header_of(header)
     local options = decode(json)
-    read = { json = json, timeout = options.to, expires = options.tl, is_plain = not (options.to or options.cr) }
+    read = { json = json, timeout = options.to, expires = options.tl, is_plain = not (options.to or options.cr or options.dd) }
     headers[header] = read
   end
   return read
 end
 
--- A job that was touched before, or has a timeout or a retention of its own, is kept as a hash; settling then decides by the hash alone.
+-- A job that was touched before, or has a timeout, a retention or a deduplication key of its own, is kept as a hash; settling then decides by the hash alone.
 local function lease_by_hash(answer, id, nonce, header, worker, lease_ms)
-  local h = redis.call('HMGET', job .. id, 'a', 'n', 'fc')
+  local h = redis.call('HMGET', job .. id, 'a', 'n', 'fc', 'cp')
   local attempt, expire, deadline = tonumber(h[1] or 0) + 1, now + lease_ms, ''
   if header.timeout then
     deadline = now + header.timeout
     expire = math.min(expire, deadline)
   end
   redis.call('HSET', job .. id, 's', 'active', 't', nonce, 'a', attempt, 'w', worker, 'ls', start, 'ld', deadline, 'm', header.json)
-  tell(answer, attempt, string.format('%.0f', expire), h[2], h[3], start)
+  tell(answer, attempt, string.format('%.0f', expire), h[2], h[3], start, h[4])
+  used_bytes = used_bytes + #(h[4] or '')
   return expire
 end
 

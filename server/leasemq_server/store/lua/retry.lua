@@ -6,7 +6,9 @@
 -- FLAGS: allow-oom
 -- USES: job, wake, order, plain
 local SETS = { completed = completed, failed = failed, cancelled = cancelled }
+local now = clock()
 local results = {}
+local retake_key_of -- made when the first job with a deduplication key is redriven
 for i, id in items() do
   local state = state_of(id)
   if not state then
@@ -21,11 +23,19 @@ for i, id in items() do
     redis.call('HSET', job .. id, 's', 'waiting', 't', '')
     redis.call('HDEL', deps .. id, 'failed')
     if keep_attempts ~= '1' then redis.call('HSET', job .. id, 'a', 0, 'n', 0) end
+    local options = options_of(id)
+    if options.dd then
+      if not retake_key_of then
+        -- INLINE: dedup
+        retake_key_of = retake_key
+      end
+      retake_key_of(id, options.dd, now)
+    end
     if tonumber(redis.call('HGET', deps .. id, 'pending') or 0) > 0 then
       redis.call('HSET', job .. id, 's', 'blocked')
       redis.call('ZADD', blocked, clock(), id)
     else
-      wait_at_tail(id, options_of(id))
+      wait_at_tail(id, options)
     end
     results[i] = 'OK'
   end

@@ -302,6 +302,92 @@ class DeleteJobsResponse(_message.Message):
     next_page_token: str
     def __init__(self, deleted_count: _Optional[int] = ..., not_found_count: _Optional[int] = ..., skipped_count: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class CancelJobsRequest(_message.Message):
+    __slots__ = ("queue", "job_ids", "filter", "reason", "page_token")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_IDS_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    job_ids: JobIds
+    filter: JobFilter
+    reason: str
+    page_token: str
+    def __init__(self, queue: _Optional[str] = ..., job_ids: _Optional[_Union[JobIds, _Mapping]] = ..., filter: _Optional[_Union[JobFilter, _Mapping]] = ..., reason: _Optional[str] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class CancelJobsResponse(_message.Message):
+    __slots__ = ("cancelled_count", "not_found_count", "skipped_count", "next_page_token")
+    CANCELLED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    NOT_FOUND_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    cancelled_count: int
+    not_found_count: int
+    skipped_count: int
+    next_page_token: str
+    def __init__(self, cancelled_count: _Optional[int] = ..., not_found_count: _Optional[int] = ..., skipped_count: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class JobQuery(_message.Message):
+    __slots__ = ("id_prefix", "name", "payload_text", "failure_text")
+    ID_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_TEXT_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_TEXT_FIELD_NUMBER: _ClassVar[int]
+    id_prefix: str
+    name: str
+    payload_text: str
+    failure_text: str
+    def __init__(self, id_prefix: _Optional[str] = ..., name: _Optional[str] = ..., payload_text: _Optional[str] = ..., failure_text: _Optional[str] = ...) -> None: ...
+
+class SearchJobsRequest(_message.Message):
+    __slots__ = ("queue", "query", "states", "page_size", "page_token", "read_mask")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    READ_MASK_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    query: JobQuery
+    states: _containers.RepeatedScalarFieldContainer[_job_pb2.JobState]
+    page_size: int
+    page_token: str
+    read_mask: _field_mask_pb2.FieldMask
+    def __init__(self, queue: _Optional[str] = ..., query: _Optional[_Union[JobQuery, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_job_pb2.JobState, str]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class SearchJobsResponse(_message.Message):
+    __slots__ = ("jobs", "examined_count", "next_page_token")
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    EXAMINED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    jobs: _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]
+    examined_count: int
+    next_page_token: str
+    def __init__(self, jobs: _Optional[_Iterable[_Union[_job_pb2.Job, _Mapping]]] = ..., examined_count: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class UpdateJobRequest(_message.Message):
+    __slots__ = ("queue", "job_id", "payload", "priority", "run_time", "update_mask")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    RUN_TIME_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    job_id: str
+    payload: bytes
+    priority: int
+    run_time: _timestamp_pb2.Timestamp
+    update_mask: _field_mask_pb2.FieldMask
+    def __init__(self, queue: _Optional[str] = ..., job_id: _Optional[str] = ..., payload: _Optional[bytes] = ..., priority: _Optional[int] = ..., run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class UpdateJobResponse(_message.Message):
+    __slots__ = ("job",)
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    job: _job_pb2.Job
+    def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+
 class Worker(_message.Message):
     __slots__ = ("info", "heartbeat_time", "poll_time")
     INFO_FIELD_NUMBER: _ClassVar[int]

@@ -100,6 +100,21 @@ class AdminServiceStub:
                 request_serializer=leasemq_dot_v1_dot_admin__pb2.DeleteJobsRequest.SerializeToString,
                 response_deserializer=leasemq_dot_v1_dot_admin__pb2.DeleteJobsResponse.FromString,
                 _registered_method=True)
+        self.CancelJobs = channel.unary_unary(
+                '/leasemq.v1.AdminService/CancelJobs',
+                request_serializer=leasemq_dot_v1_dot_admin__pb2.CancelJobsRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_admin__pb2.CancelJobsResponse.FromString,
+                _registered_method=True)
+        self.SearchJobs = channel.unary_unary(
+                '/leasemq.v1.AdminService/SearchJobs',
+                request_serializer=leasemq_dot_v1_dot_admin__pb2.SearchJobsRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_admin__pb2.SearchJobsResponse.FromString,
+                _registered_method=True)
+        self.UpdateJob = channel.unary_unary(
+                '/leasemq.v1.AdminService/UpdateJob',
+                request_serializer=leasemq_dot_v1_dot_admin__pb2.UpdateJobRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_admin__pb2.UpdateJobResponse.FromString,
+                _registered_method=True)
         self.ListWorkers = channel.unary_unary(
                 '/leasemq.v1.AdminService/ListWorkers',
                 request_serializer=leasemq_dot_v1_dot_admin__pb2.ListWorkersRequest.SerializeToString,
@@ -207,6 +222,27 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelJobs(self, request, context):
+        """Cancels jobs: at once those that are not leased; the workers of the others are told within a second. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchJobs(self, request, context):
+        """Finds jobs by what they hold, looking at some thousand jobs a call: go on while there is a next_page_token. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateJob(self, request, context):
+        """Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListWorkers(self, request, context):
         """Lists the workers that were heard of in the last minute. A retry is safe.
         """
@@ -288,6 +324,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.DeleteJobs,
                     request_deserializer=leasemq_dot_v1_dot_admin__pb2.DeleteJobsRequest.FromString,
                     response_serializer=leasemq_dot_v1_dot_admin__pb2.DeleteJobsResponse.SerializeToString,
+            ),
+            'CancelJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelJobs,
+                    request_deserializer=leasemq_dot_v1_dot_admin__pb2.CancelJobsRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_admin__pb2.CancelJobsResponse.SerializeToString,
+            ),
+            'SearchJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchJobs,
+                    request_deserializer=leasemq_dot_v1_dot_admin__pb2.SearchJobsRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_admin__pb2.SearchJobsResponse.SerializeToString,
+            ),
+            'UpdateJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateJob,
+                    request_deserializer=leasemq_dot_v1_dot_admin__pb2.UpdateJobRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_admin__pb2.UpdateJobResponse.SerializeToString,
             ),
             'ListWorkers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWorkers,
@@ -652,6 +703,87 @@ class AdminService:
             '/leasemq.v1.AdminService/DeleteJobs',
             leasemq_dot_v1_dot_admin__pb2.DeleteJobsRequest.SerializeToString,
             leasemq_dot_v1_dot_admin__pb2.DeleteJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leasemq.v1.AdminService/CancelJobs',
+            leasemq_dot_v1_dot_admin__pb2.CancelJobsRequest.SerializeToString,
+            leasemq_dot_v1_dot_admin__pb2.CancelJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leasemq.v1.AdminService/SearchJobs',
+            leasemq_dot_v1_dot_admin__pb2.SearchJobsRequest.SerializeToString,
+            leasemq_dot_v1_dot_admin__pb2.SearchJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leasemq.v1.AdminService/UpdateJob',
+            leasemq_dot_v1_dot_admin__pb2.UpdateJobRequest.SerializeToString,
+            leasemq_dot_v1_dot_admin__pb2.UpdateJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

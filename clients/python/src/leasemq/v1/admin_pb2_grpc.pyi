@@ -59,6 +59,12 @@ class AdminServiceStub:
     """Makes delayed jobs wait for no time any more. A retry is safe."""
     DeleteJobs: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteJobsRequest, _admin_pb2.DeleteJobsResponse]
     """Removes jobs that are not leased. A retry is safe."""
+    CancelJobs: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CancelJobsRequest, _admin_pb2.CancelJobsResponse]
+    """Cancels jobs: at once those that are not leased; the workers of the others are told within a second. A retry is safe."""
+    SearchJobs: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SearchJobsRequest, _admin_pb2.SearchJobsResponse]
+    """Finds jobs by what they hold, looking at some thousand jobs a call: go on while there is a next_page_token. A retry is safe."""
+    UpdateJob: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateJobRequest, _admin_pb2.UpdateJobResponse]
+    """Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListWorkersRequest, _admin_pb2.ListWorkersResponse]
     """Lists the workers that were heard of in the last minute. A retry is safe."""
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetServerInfoRequest, _admin_pb2.GetServerInfoResponse]
@@ -95,6 +101,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Makes delayed jobs wait for no time any more. A retry is safe."""
     DeleteJobs: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteJobsRequest, _admin_pb2.DeleteJobsResponse]  # type: ignore[assignment]
     """Removes jobs that are not leased. A retry is safe."""
+    CancelJobs: _aio.UnaryUnaryMultiCallable[_admin_pb2.CancelJobsRequest, _admin_pb2.CancelJobsResponse]  # type: ignore[assignment]
+    """Cancels jobs: at once those that are not leased; the workers of the others are told within a second. A retry is safe."""
+    SearchJobs: _aio.UnaryUnaryMultiCallable[_admin_pb2.SearchJobsRequest, _admin_pb2.SearchJobsResponse]  # type: ignore[assignment]
+    """Finds jobs by what they hold, looking at some thousand jobs a call: go on while there is a next_page_token. A retry is safe."""
+    UpdateJob: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateJobRequest, _admin_pb2.UpdateJobResponse]  # type: ignore[assignment]
+    """Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
     ListWorkers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListWorkersRequest, _admin_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """Lists the workers that were heard of in the last minute. A retry is safe."""
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetServerInfoRequest, _admin_pb2.GetServerInfoResponse]  # type: ignore[assignment]
@@ -206,6 +218,30 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.DeleteJobsResponse, _abc.Awaitable[_admin_pb2.DeleteJobsResponse]]:
         """Removes jobs that are not leased. A retry is safe."""
+
+    @_abc_1.abstractmethod
+    def CancelJobs(
+        self,
+        request: _admin_pb2.CancelJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.CancelJobsResponse, _abc.Awaitable[_admin_pb2.CancelJobsResponse]]:
+        """Cancels jobs: at once those that are not leased; the workers of the others are told within a second. A retry is safe."""
+
+    @_abc_1.abstractmethod
+    def SearchJobs(
+        self,
+        request: _admin_pb2.SearchJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.SearchJobsResponse, _abc.Awaitable[_admin_pb2.SearchJobsResponse]]:
+        """Finds jobs by what they hold, looking at some thousand jobs a call: go on while there is a next_page_token. A retry is safe."""
+
+    @_abc_1.abstractmethod
+    def UpdateJob(
+        self,
+        request: _admin_pb2.UpdateJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.UpdateJobResponse, _abc.Awaitable[_admin_pb2.UpdateJobResponse]]:
+        """Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
 
     @_abc_1.abstractmethod
     def ListWorkers(

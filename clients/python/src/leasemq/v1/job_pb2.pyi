@@ -40,6 +40,14 @@ class FailureKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FAILURE_KIND_DEPENDENCY: _ClassVar[FailureKind]
     FAILURE_KIND_CANCELLED: _ClassVar[FailureKind]
 
+class DeduplicationMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DEDUPLICATION_MODE_UNSPECIFIED: _ClassVar[DeduplicationMode]
+    DEDUPLICATION_MODE_UNTIL_FINISHED: _ClassVar[DeduplicationMode]
+    DEDUPLICATION_MODE_THROTTLE: _ClassVar[DeduplicationMode]
+    DEDUPLICATION_MODE_DEBOUNCE: _ClassVar[DeduplicationMode]
+    DEDUPLICATION_MODE_KEEP_LATEST: _ClassVar[DeduplicationMode]
+
 class DependencyFailurePolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DEPENDENCY_FAILURE_POLICY_UNSPECIFIED: _ClassVar[DependencyFailurePolicy]
@@ -65,10 +73,25 @@ FAILURE_KIND_TIMEOUT: FailureKind
 FAILURE_KIND_EXPIRED: FailureKind
 FAILURE_KIND_DEPENDENCY: FailureKind
 FAILURE_KIND_CANCELLED: FailureKind
+DEDUPLICATION_MODE_UNSPECIFIED: DeduplicationMode
+DEDUPLICATION_MODE_UNTIL_FINISHED: DeduplicationMode
+DEDUPLICATION_MODE_THROTTLE: DeduplicationMode
+DEDUPLICATION_MODE_DEBOUNCE: DeduplicationMode
+DEDUPLICATION_MODE_KEEP_LATEST: DeduplicationMode
 DEPENDENCY_FAILURE_POLICY_UNSPECIFIED: DependencyFailurePolicy
 DEPENDENCY_FAILURE_POLICY_FAIL: DependencyFailurePolicy
 DEPENDENCY_FAILURE_POLICY_RUN: DependencyFailurePolicy
 DEPENDENCY_FAILURE_POLICY_IGNORE: DependencyFailurePolicy
+
+class Deduplication(_message.Message):
+    __slots__ = ("key", "mode", "ttl")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    mode: DeduplicationMode
+    ttl: _duration_pb2.Duration
+    def __init__(self, key: _Optional[str] = ..., mode: _Optional[_Union[DeduplicationMode, str]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Dependency(_message.Message):
     __slots__ = ("queue", "job_id", "on_failure")
@@ -89,7 +112,7 @@ class JobReference(_message.Message):
     def __init__(self, queue: _Optional[str] = ..., job_id: _Optional[str] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("name", "payload", "content_type", "headers", "id", "priority", "lifo", "delay", "run_time", "retry", "timeout", "ttl", "completed_retention", "failed_retention", "dead_letter_queue", "max_lease_expirations", "dependencies")
+    __slots__ = ("name", "payload", "content_type", "headers", "id", "priority", "lifo", "delay", "run_time", "retry", "timeout", "ttl", "completed_retention", "failed_retention", "dead_letter_queue", "max_lease_expirations", "deduplication", "dependencies")
     class HeadersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +136,7 @@ class JobSpec(_message.Message):
     FAILED_RETENTION_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_QUEUE_FIELD_NUMBER: _ClassVar[int]
     MAX_LEASE_EXPIRATIONS_FIELD_NUMBER: _ClassVar[int]
+    DEDUPLICATION_FIELD_NUMBER: _ClassVar[int]
     DEPENDENCIES_FIELD_NUMBER: _ClassVar[int]
     name: str
     payload: bytes
@@ -130,8 +154,9 @@ class JobSpec(_message.Message):
     failed_retention: Retention
     dead_letter_queue: str
     max_lease_expirations: int
+    deduplication: Deduplication
     dependencies: _containers.RepeatedCompositeFieldContainer[Dependency]
-    def __init__(self, name: _Optional[str] = ..., payload: _Optional[bytes] = ..., content_type: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., id: _Optional[str] = ..., priority: _Optional[int] = ..., lifo: _Optional[bool] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., completed_retention: _Optional[_Union[Retention, _Mapping]] = ..., failed_retention: _Optional[_Union[Retention, _Mapping]] = ..., dead_letter_queue: _Optional[str] = ..., max_lease_expirations: _Optional[int] = ..., dependencies: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., payload: _Optional[bytes] = ..., content_type: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., id: _Optional[str] = ..., priority: _Optional[int] = ..., lifo: _Optional[bool] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., completed_retention: _Optional[_Union[Retention, _Mapping]] = ..., failed_retention: _Optional[_Union[Retention, _Mapping]] = ..., dead_letter_queue: _Optional[str] = ..., max_lease_expirations: _Optional[int] = ..., deduplication: _Optional[_Union[Deduplication, _Mapping]] = ..., dependencies: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ...) -> None: ...
 
 class RetryPolicy(_message.Message):
     __slots__ = ("max_attempts", "backoff")

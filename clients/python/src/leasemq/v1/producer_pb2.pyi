@@ -33,18 +33,20 @@ class AddJobRequest(_message.Message):
     def __init__(self, queue: _Optional[str] = ..., job: _Optional[_Union[_job_pb2.JobSpec, _Mapping]] = ..., durability: _Optional[_Union[_job_pb2.Durability, str]] = ...) -> None: ...
 
 class AddJobResponse(_message.Message):
-    __slots__ = ("job_id", "created", "state", "run_time", "durability")
+    __slots__ = ("job_id", "created", "state", "run_time", "durability", "deduplicated")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     RUN_TIME_FIELD_NUMBER: _ClassVar[int]
     DURABILITY_FIELD_NUMBER: _ClassVar[int]
+    DEDUPLICATED_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     created: bool
     state: _job_pb2.JobState
     run_time: _timestamp_pb2.Timestamp
     durability: _job_pb2.Durability
-    def __init__(self, job_id: _Optional[str] = ..., created: _Optional[bool] = ..., state: _Optional[_Union[_job_pb2.JobState, str]] = ..., run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., durability: _Optional[_Union[_job_pb2.Durability, str]] = ...) -> None: ...
+    deduplicated: bool
+    def __init__(self, job_id: _Optional[str] = ..., created: _Optional[bool] = ..., state: _Optional[_Union[_job_pb2.JobState, str]] = ..., run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., durability: _Optional[_Union[_job_pb2.Durability, str]] = ..., deduplicated: _Optional[bool] = ...) -> None: ...
 
 class BatchAddJobsRequest(_message.Message):
     __slots__ = ("queue", "jobs", "durability")
@@ -183,3 +185,19 @@ class GetDependenciesResponse(_message.Message):
     dependencies: _containers.RepeatedCompositeFieldContainer[DependencyState]
     next_page_token: str
     def __init__(self, dependencies: _Optional[_Iterable[_Union[DependencyState, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class RemoveDeduplicationKeyRequest(_message.Message):
+    __slots__ = ("queue", "key")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    key: str
+    def __init__(self, queue: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
+
+class RemoveDeduplicationKeyResponse(_message.Message):
+    __slots__ = ("removed", "job_id")
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    removed: bool
+    job_id: str
+    def __init__(self, removed: _Optional[bool] = ..., job_id: _Optional[str] = ...) -> None: ...

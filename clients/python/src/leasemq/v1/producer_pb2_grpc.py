@@ -65,6 +65,11 @@ class ProducerServiceStub:
                 request_serializer=leasemq_dot_v1_dot_producer__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=leasemq_dot_v1_dot_producer__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.RemoveDeduplicationKey = channel.unary_unary(
+                '/leasemq.v1.ProducerService/RemoveDeduplicationKey',
+                request_serializer=leasemq_dot_v1_dot_producer__pb2.RemoveDeduplicationKeyRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_producer__pb2.RemoveDeduplicationKeyResponse.FromString,
+                _registered_method=True)
         self.GetDependencies = channel.unary_unary(
                 '/leasemq.v1.ProducerService/GetDependencies',
                 request_serializer=leasemq_dot_v1_dot_producer__pb2.GetDependenciesRequest.SerializeToString,
@@ -122,6 +127,13 @@ class ProducerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RemoveDeduplicationKey(self, request, context):
+        """Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDependencies(self, request, context):
         """The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe.
         """
@@ -161,6 +173,11 @@ def add_ProducerServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=leasemq_dot_v1_dot_producer__pb2.CancelJobRequest.FromString,
                     response_serializer=leasemq_dot_v1_dot_producer__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'RemoveDeduplicationKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveDeduplicationKey,
+                    request_deserializer=leasemq_dot_v1_dot_producer__pb2.RemoveDeduplicationKeyRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_producer__pb2.RemoveDeduplicationKeyResponse.SerializeToString,
             ),
             'GetDependencies': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDependencies,
@@ -331,6 +348,33 @@ class ProducerService:
             '/leasemq.v1.ProducerService/CancelJob',
             leasemq_dot_v1_dot_producer__pb2.CancelJobRequest.SerializeToString,
             leasemq_dot_v1_dot_producer__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveDeduplicationKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leasemq.v1.ProducerService/RemoveDeduplicationKey',
+            leasemq_dot_v1_dot_producer__pb2.RemoveDeduplicationKeyRequest.SerializeToString,
+            leasemq_dot_v1_dot_producer__pb2.RemoveDeduplicationKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

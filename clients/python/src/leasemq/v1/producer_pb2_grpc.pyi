@@ -52,6 +52,8 @@ class ProducerServiceStub:
     """Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
     Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
     """
+    RemoveDeduplicationKey: _grpc.UnaryUnaryMultiCallable[_producer_pb2.RemoveDeduplicationKeyRequest, _producer_pb2.RemoveDeduplicationKeyResponse]
+    """Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe."""
     GetDependencies: _grpc.UnaryUnaryMultiCallable[_producer_pb2.GetDependenciesRequest, _producer_pb2.GetDependenciesResponse]
     """The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe."""
 
@@ -79,6 +81,8 @@ class ProducerServiceAsyncStub(ProducerServiceStub):
     """Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
     Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
     """
+    RemoveDeduplicationKey: _aio.UnaryUnaryMultiCallable[_producer_pb2.RemoveDeduplicationKeyRequest, _producer_pb2.RemoveDeduplicationKeyResponse]  # type: ignore[assignment]
+    """Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe."""
     GetDependencies: _aio.UnaryUnaryMultiCallable[_producer_pb2.GetDependenciesRequest, _producer_pb2.GetDependenciesResponse]  # type: ignore[assignment]
     """The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe."""
 
@@ -139,6 +143,14 @@ class ProducerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
         Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
         """
+
+    @_abc_1.abstractmethod
+    def RemoveDeduplicationKey(
+        self,
+        request: _producer_pb2.RemoveDeduplicationKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_producer_pb2.RemoveDeduplicationKeyResponse, _abc.Awaitable[_producer_pb2.RemoveDeduplicationKeyResponse]]:
+        """Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe."""
 
     @_abc_1.abstractmethod
     def GetDependencies(

@@ -37,18 +37,20 @@ WORKER_DIRECTIVE_QUIET: WorkerDirective
 WORKER_DIRECTIVE_TERMINATE: WorkerDirective
 
 class Lease(_message.Message):
-    __slots__ = ("lease_token", "job", "attempt", "lease_expire_time", "lease_duration")
+    __slots__ = ("lease_token", "job", "attempt", "lease_expire_time", "lease_duration", "checkpoint")
     LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     JOB_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     LEASE_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     LEASE_DURATION_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     lease_token: str
     job: _job_pb2.Job
     attempt: int
     lease_expire_time: _timestamp_pb2.Timestamp
     lease_duration: _duration_pb2.Duration
-    def __init__(self, lease_token: _Optional[str] = ..., job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., attempt: _Optional[int] = ..., lease_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lease_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    checkpoint: bytes
+    def __init__(self, lease_token: _Optional[str] = ..., job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., attempt: _Optional[int] = ..., lease_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lease_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., checkpoint: _Optional[bytes] = ...) -> None: ...
 
 class LeaseJobRequest(_message.Message):
     __slots__ = ("queues", "worker_id", "lease_duration", "wait_duration", "request_id")
@@ -71,20 +73,24 @@ class LeaseJobResponse(_message.Message):
     def __init__(self, lease: _Optional[_Union[Lease, _Mapping]] = ...) -> None: ...
 
 class BatchLeaseJobsRequest(_message.Message):
-    __slots__ = ("queues", "worker_id", "lease_duration", "wait_duration", "request_id", "max_jobs")
+    __slots__ = ("queues", "worker_id", "lease_duration", "wait_duration", "request_id", "max_jobs", "min_jobs", "linger")
     QUEUES_FIELD_NUMBER: _ClassVar[int]
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     LEASE_DURATION_FIELD_NUMBER: _ClassVar[int]
     WAIT_DURATION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MAX_JOBS_FIELD_NUMBER: _ClassVar[int]
+    MIN_JOBS_FIELD_NUMBER: _ClassVar[int]
+    LINGER_FIELD_NUMBER: _ClassVar[int]
     queues: _containers.RepeatedScalarFieldContainer[str]
     worker_id: str
     lease_duration: _duration_pb2.Duration
     wait_duration: _duration_pb2.Duration
     request_id: str
     max_jobs: int
-    def __init__(self, queues: _Optional[_Iterable[str]] = ..., worker_id: _Optional[str] = ..., lease_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., wait_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., max_jobs: _Optional[int] = ...) -> None: ...
+    min_jobs: int
+    linger: _duration_pb2.Duration
+    def __init__(self, queues: _Optional[_Iterable[str]] = ..., worker_id: _Optional[str] = ..., lease_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., wait_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., request_id: _Optional[str] = ..., max_jobs: _Optional[int] = ..., min_jobs: _Optional[int] = ..., linger: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class BatchLeaseJobsResponse(_message.Message):
     __slots__ = ("leases",)
@@ -243,14 +249,23 @@ class WorkerInfo(_message.Message):
     def __init__(self, worker_id: _Optional[str] = ..., hostname: _Optional[str] = ..., pid: _Optional[int] = ..., language: _Optional[str] = ..., sdk_version: _Optional[str] = ..., queues: _Optional[_Iterable[str]] = ..., concurrency: _Optional[int] = ..., running: _Optional[int] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
-    __slots__ = ("worker", "lease_tokens", "lease_duration")
+    __slots__ = ("worker", "lease_tokens", "lease_duration", "checkpoints")
+    class CheckpointsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
     WORKER_FIELD_NUMBER: _ClassVar[int]
     LEASE_TOKENS_FIELD_NUMBER: _ClassVar[int]
     LEASE_DURATION_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
     worker: WorkerInfo
     lease_tokens: _containers.RepeatedScalarFieldContainer[str]
     lease_duration: _duration_pb2.Duration
-    def __init__(self, worker: _Optional[_Union[WorkerInfo, _Mapping]] = ..., lease_tokens: _Optional[_Iterable[str]] = ..., lease_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    checkpoints: _containers.ScalarMap[str, bytes]
+    def __init__(self, worker: _Optional[_Union[WorkerInfo, _Mapping]] = ..., lease_tokens: _Optional[_Iterable[str]] = ..., lease_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., checkpoints: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
 
 class LeaseHeartbeat(_message.Message):
     __slots__ = ("lease_token", "status", "lease_expire_time")

@@ -56,8 +56,17 @@ end
 local entering = { completed = {}, failed = {}, cancelled = {} } -- score and id of the jobs that this script finishes
 local keep = {} -- how many each set is to keep
 
+local free_key_of -- made when the first job with a deduplication key finishes
+
 -- The job is out of wait, delayed and leases already. The script must call file_finished() at its end.
 local function finish(id, state, now, options, awaited, fields)
+  if options.dd then
+    if not free_key_of then
+      -- INLINE: dedup
+      free_key_of = free_key
+    end
+    free_key_of(id, options.dd.k, now)
+  end
   local age, count, own = retention(options, state)
   if awaited and (age == 0 or count == 0) then age, count, own = AWAITED_MS, nil, true end
   if options.tl then redis.call('ZREM', expiry, id) end

@@ -1385,7 +1385,7 @@ func (x *JobIds) GetIds() []string {
 // Jobs by what they are.
 type JobFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional for RetryJobs (default FAILED) and PromoteJobs (DELAYED); required for DeleteJobs. ACTIVE is refused.
+	// Optional for RetryJobs (default FAILED) and PromoteJobs (DELAYED); required for DeleteJobs and CancelJobs. ACTIVE is for CancelJobs only.
 	State JobState `protobuf:"varint,1,opt,name=state,proto3,enum=leasemq.v1.JobState" json:"state,omitempty"`
 	// Optional. Only jobs that finished (finished ones) or were added (others) longer ago than this.
 	OlderThan *durationpb.Duration `protobuf:"bytes,2,opt,name=older_than,json=olderThan,proto3" json:"older_than,omitempty"`
@@ -2007,6 +2007,559 @@ func (x *DeleteJobsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Asks to cancel jobs.
+type CancelJobsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Required.
+	//
+	// Types that are valid to be assigned to Selection:
+	//
+	//	*CancelJobsRequest_JobIds
+	//	*CancelJobsRequest_Filter
+	Selection isCancelJobsRequest_Selection `protobuf_oneof:"selection"`
+	// Optional. As in CancelJobRequest.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Optional. From the call before, to go on.
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelJobsRequest) Reset() {
+	*x = CancelJobsRequest{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelJobsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelJobsRequest) ProtoMessage() {}
+
+func (x *CancelJobsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelJobsRequest.ProtoReflect.Descriptor instead.
+func (*CancelJobsRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *CancelJobsRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *CancelJobsRequest) GetSelection() isCancelJobsRequest_Selection {
+	if x != nil {
+		return x.Selection
+	}
+	return nil
+}
+
+func (x *CancelJobsRequest) GetJobIds() *JobIds {
+	if x != nil {
+		if x, ok := x.Selection.(*CancelJobsRequest_JobIds); ok {
+			return x.JobIds
+		}
+	}
+	return nil
+}
+
+func (x *CancelJobsRequest) GetFilter() *JobFilter {
+	if x != nil {
+		if x, ok := x.Selection.(*CancelJobsRequest_Filter); ok {
+			return x.Filter
+		}
+	}
+	return nil
+}
+
+func (x *CancelJobsRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *CancelJobsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type isCancelJobsRequest_Selection interface {
+	isCancelJobsRequest_Selection()
+}
+
+type CancelJobsRequest_JobIds struct {
+	// These.
+	JobIds *JobIds `protobuf:"bytes,2,opt,name=job_ids,json=jobIds,proto3,oneof"`
+}
+
+type CancelJobsRequest_Filter struct {
+	// All that match; of WAITING, DELAYED and ACTIVE ones.
+	Filter *JobFilter `protobuf:"bytes,3,opt,name=filter,proto3,oneof"`
+}
+
+func (*CancelJobsRequest_JobIds) isCancelJobsRequest_Selection() {}
+
+func (*CancelJobsRequest_Filter) isCancelJobsRequest_Selection() {}
+
+// What became of them.
+type CancelJobsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Jobs cancelled, or whose workers are being told.
+	CancelledCount uint32 `protobuf:"varint,1,opt,name=cancelled_count,json=cancelledCount,proto3" json:"cancelled_count,omitempty"`
+	// Jobs named that do not exist.
+	NotFoundCount uint32 `protobuf:"varint,2,opt,name=not_found_count,json=notFoundCount,proto3" json:"not_found_count,omitempty"`
+	// Jobs named that had completed or failed.
+	SkippedCount uint32 `protobuf:"varint,3,opt,name=skipped_count,json=skippedCount,proto3" json:"skipped_count,omitempty"`
+	// Not empty: call again with it to go on.
+	NextPageToken string `protobuf:"bytes,4,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelJobsResponse) Reset() {
+	*x = CancelJobsResponse{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelJobsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelJobsResponse) ProtoMessage() {}
+
+func (x *CancelJobsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelJobsResponse.ProtoReflect.Descriptor instead.
+func (*CancelJobsResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *CancelJobsResponse) GetCancelledCount() uint32 {
+	if x != nil {
+		return x.CancelledCount
+	}
+	return 0
+}
+
+func (x *CancelJobsResponse) GetNotFoundCount() uint32 {
+	if x != nil {
+		return x.NotFoundCount
+	}
+	return 0
+}
+
+func (x *CancelJobsResponse) GetSkippedCount() uint32 {
+	if x != nil {
+		return x.SkippedCount
+	}
+	return 0
+}
+
+func (x *CancelJobsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// What to look for: all that is set must hold, and something must be set. Upper and lower case are told apart.
+type JobQuery struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. How the id begins; at most 128 characters.
+	IdPrefix string `protobuf:"bytes,1,opt,name=id_prefix,json=idPrefix,proto3" json:"id_prefix,omitempty"`
+	// Optional. The job's name, whole.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Optional. Text somewhere in the payload, as UTF-8; at most 1,024 characters.
+	PayloadText string `protobuf:"bytes,4,opt,name=payload_text,json=payloadText,proto3" json:"payload_text,omitempty"`
+	// Optional. Text somewhere in the type, message or stack trace of one of the failures kept; at most 1,024 characters.
+	FailureText   string `protobuf:"bytes,5,opt,name=failure_text,json=failureText,proto3" json:"failure_text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobQuery) Reset() {
+	*x = JobQuery{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobQuery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobQuery) ProtoMessage() {}
+
+func (x *JobQuery) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobQuery.ProtoReflect.Descriptor instead.
+func (*JobQuery) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *JobQuery) GetIdPrefix() string {
+	if x != nil {
+		return x.IdPrefix
+	}
+	return ""
+}
+
+func (x *JobQuery) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *JobQuery) GetPayloadText() string {
+	if x != nil {
+		return x.PayloadText
+	}
+	return ""
+}
+
+func (x *JobQuery) GetFailureText() string {
+	if x != nil {
+		return x.FailureText
+	}
+	return ""
+}
+
+// Asks for jobs by what they hold.
+type SearchJobsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Required.
+	Query *JobQuery `protobuf:"bytes,2,opt,name=query,proto3" json:"query,omitempty"`
+	// Optional. Default all. Searched state by state, in the order given.
+	States []JobState `protobuf:"varint,3,rep,packed,name=states,proto3,enum=leasemq.v1.JobState" json:"states,omitempty"`
+	// Optional. 1 to 1,000; default 100. A page may be shorter, even empty: go on while there is a next_page_token.
+	PageSize uint32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Optional. From the page before; the other fields must be the same.
+	PageToken string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Optional. The fields of Job wanted; default all.
+	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,6,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchJobsRequest) Reset() {
+	*x = SearchJobsRequest{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchJobsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchJobsRequest) ProtoMessage() {}
+
+func (x *SearchJobsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchJobsRequest.ProtoReflect.Descriptor instead.
+func (*SearchJobsRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SearchJobsRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *SearchJobsRequest) GetQuery() *JobQuery {
+	if x != nil {
+		return x.Query
+	}
+	return nil
+}
+
+func (x *SearchJobsRequest) GetStates() []JobState {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
+func (x *SearchJobsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *SearchJobsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *SearchJobsRequest) GetReadMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.ReadMask
+	}
+	return nil
+}
+
+// Jobs that were found.
+type SearchJobsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most page_size.
+	Jobs []*Job `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	// How many jobs this call has looked at.
+	ExaminedCount uint32 `protobuf:"varint,2,opt,name=examined_count,json=examinedCount,proto3" json:"examined_count,omitempty"`
+	// Empty when all were looked at.
+	NextPageToken string `protobuf:"bytes,3,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchJobsResponse) Reset() {
+	*x = SearchJobsResponse{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchJobsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchJobsResponse) ProtoMessage() {}
+
+func (x *SearchJobsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchJobsResponse.ProtoReflect.Descriptor instead.
+func (*SearchJobsResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *SearchJobsResponse) GetJobs() []*Job {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *SearchJobsResponse) GetExaminedCount() uint32 {
+	if x != nil {
+		return x.ExaminedCount
+	}
+	return 0
+}
+
+func (x *SearchJobsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Asks to change a job.
+type UpdateJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Required.
+	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Optional. The new payload; at most 1 MiB. Its content type stays.
+	Payload []byte `protobuf:"bytes,3,opt,name=payload,proto3,oneof" json:"payload,omitempty"`
+	// Optional. 0 to 2,097,151. A WAITING job whose priority changes goes to the tail of the new one.
+	Priority *uint32 `protobuf:"varint,4,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
+	// Optional. When it may start: a time to come makes it DELAYED until then, one in the past makes it WAITING at once.
+	RunTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=run_time,json=runTime,proto3" json:"run_time,omitempty"`
+	// Optional. Of payload, priority and run_time those to change; one that is named but not set goes back to its default: no payload, priority 0, at once.
+	// Default: those that are set.
+	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,6,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateJobRequest) Reset() {
+	*x = UpdateJobRequest{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateJobRequest) ProtoMessage() {}
+
+func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
+func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *UpdateJobRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *UpdateJobRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *UpdateJobRequest) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+func (x *UpdateJobRequest) GetPriority() uint32 {
+	if x != nil && x.Priority != nil {
+		return *x.Priority
+	}
+	return 0
+}
+
+func (x *UpdateJobRequest) GetRunTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RunTime
+	}
+	return nil
+}
+
+func (x *UpdateJobRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+// The job as it is now.
+type UpdateJobResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The job.
+	Job           *Job `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateJobResponse) Reset() {
+	*x = UpdateJobResponse{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateJobResponse) ProtoMessage() {}
+
+func (x *UpdateJobResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateJobResponse.ProtoReflect.Descriptor instead.
+func (*UpdateJobResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *UpdateJobResponse) GetJob() *Job {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
 // A worker as the server knows it.
 type Worker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2022,7 +2575,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2034,7 +2587,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2047,7 +2600,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{31}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Worker) GetInfo() *WorkerInfo {
@@ -2086,7 +2639,7 @@ type ListWorkersRequest struct {
 
 func (x *ListWorkersRequest) Reset() {
 	*x = ListWorkersRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2098,7 +2651,7 @@ func (x *ListWorkersRequest) String() string {
 func (*ListWorkersRequest) ProtoMessage() {}
 
 func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2111,7 +2664,7 @@ func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{32}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListWorkersRequest) GetQueue() string {
@@ -2148,7 +2701,7 @@ type ListWorkersResponse struct {
 
 func (x *ListWorkersResponse) Reset() {
 	*x = ListWorkersResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2160,7 +2713,7 @@ func (x *ListWorkersResponse) String() string {
 func (*ListWorkersResponse) ProtoMessage() {}
 
 func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2173,7 +2726,7 @@ func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListWorkersResponse) GetWorkers() []*Worker {
@@ -2199,7 +2752,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2764,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2777,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 // What the store is.
@@ -2252,7 +2805,7 @@ type StoreInfo struct {
 
 func (x *StoreInfo) Reset() {
 	*x = StoreInfo{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +2817,7 @@ func (x *StoreInfo) String() string {
 func (*StoreInfo) ProtoMessage() {}
 
 func (x *StoreInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,7 +2830,7 @@ func (x *StoreInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
 func (*StoreInfo) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *StoreInfo) GetKind() string {
@@ -2357,7 +2910,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2369,7 +2922,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2382,7 +2935,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetServerInfoResponse) GetVersion() string {
@@ -2561,7 +3114,50 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\rdeleted_count\x18\x01 \x01(\rR\fdeletedCount\x12&\n" +
 	"\x0fnot_found_count\x18\x02 \x01(\rR\rnotFoundCount\x12#\n" +
 	"\rskipped_count\x18\x03 \x01(\rR\fskippedCount\x12&\n" +
-	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\xb0\x01\n" +
+	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\xcd\x01\n" +
+	"\x11CancelJobsRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12-\n" +
+	"\ajob_ids\x18\x02 \x01(\v2\x12.leasemq.v1.JobIdsH\x00R\x06jobIds\x12/\n" +
+	"\x06filter\x18\x03 \x01(\v2\x15.leasemq.v1.JobFilterH\x00R\x06filter\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageTokenB\v\n" +
+	"\tselection\"\xb2\x01\n" +
+	"\x12CancelJobsResponse\x12'\n" +
+	"\x0fcancelled_count\x18\x01 \x01(\rR\x0ecancelledCount\x12&\n" +
+	"\x0fnot_found_count\x18\x02 \x01(\rR\rnotFoundCount\x12#\n" +
+	"\rskipped_count\x18\x03 \x01(\rR\fskippedCount\x12&\n" +
+	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\x8e\x01\n" +
+	"\bJobQuery\x12\x1b\n" +
+	"\tid_prefix\x18\x01 \x01(\tR\bidPrefix\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12!\n" +
+	"\fpayload_text\x18\x04 \x01(\tR\vpayloadText\x12!\n" +
+	"\ffailure_text\x18\x05 \x01(\tR\vfailureTextJ\x04\b\x03\x10\x04R\x05group\"\xf8\x01\n" +
+	"\x11SearchJobsRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12*\n" +
+	"\x05query\x18\x02 \x01(\v2\x14.leasemq.v1.JobQueryR\x05query\x12,\n" +
+	"\x06states\x18\x03 \x03(\x0e2\x14.leasemq.v1.JobStateR\x06states\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\x127\n" +
+	"\tread_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskR\breadMask\"\x88\x01\n" +
+	"\x12SearchJobsResponse\x12#\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x0f.leasemq.v1.JobR\x04jobs\x12%\n" +
+	"\x0eexamined_count\x18\x02 \x01(\rR\rexaminedCount\x12&\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"\x8c\x02\n" +
+	"\x10UpdateJobRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1d\n" +
+	"\apayload\x18\x03 \x01(\fH\x00R\apayload\x88\x01\x01\x12\x1f\n" +
+	"\bpriority\x18\x04 \x01(\rH\x01R\bpriority\x88\x01\x01\x125\n" +
+	"\brun_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\arunTime\x12;\n" +
+	"\vupdate_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMaskB\n" +
+	"\n" +
+	"\b_payloadB\v\n" +
+	"\t_priority\"6\n" +
+	"\x11UpdateJobResponse\x12!\n" +
+	"\x03job\x18\x01 \x01(\v2\x0f.leasemq.v1.JobR\x03job\"\xb0\x01\n" +
 	"\x06Worker\x12*\n" +
 	"\x04info\x18\x01 \x01(\v2\x16.leasemq.v1.WorkerInfoR\x04info\x12A\n" +
 	"\x0eheartbeat_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rheartbeatTime\x127\n" +
@@ -2591,7 +3187,8 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x11max_payload_bytes\x18\x04 \x01(\x04R\x0fmaxPayloadBytes\x12$\n" +
 	"\x0emax_batch_size\x18\x05 \x01(\rR\fmaxBatchSize\x129\n" +
 	"\n" +
-	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime2\x97\t\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime2\xfb\n" +
+	"\n" +
 	"\fAdminService\x12E\n" +
 	"\bGetStats\x12\x1b.leasemq.v1.GetStatsRequest\x1a\x1c.leasemq.v1.GetStatsResponse\x12K\n" +
 	"\n" +
@@ -2609,7 +3206,12 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\tRetryJobs\x12\x1c.leasemq.v1.RetryJobsRequest\x1a\x1d.leasemq.v1.RetryJobsResponse\x12N\n" +
 	"\vPromoteJobs\x12\x1e.leasemq.v1.PromoteJobsRequest\x1a\x1f.leasemq.v1.PromoteJobsResponse\x12K\n" +
 	"\n" +
-	"DeleteJobs\x12\x1d.leasemq.v1.DeleteJobsRequest\x1a\x1e.leasemq.v1.DeleteJobsResponse\x12N\n" +
+	"DeleteJobs\x12\x1d.leasemq.v1.DeleteJobsRequest\x1a\x1e.leasemq.v1.DeleteJobsResponse\x12K\n" +
+	"\n" +
+	"CancelJobs\x12\x1d.leasemq.v1.CancelJobsRequest\x1a\x1e.leasemq.v1.CancelJobsResponse\x12K\n" +
+	"\n" +
+	"SearchJobs\x12\x1d.leasemq.v1.SearchJobsRequest\x1a\x1e.leasemq.v1.SearchJobsResponse\x12H\n" +
+	"\tUpdateJob\x12\x1c.leasemq.v1.UpdateJobRequest\x1a\x1d.leasemq.v1.UpdateJobResponse\x12N\n" +
 	"\vListWorkers\x12\x1e.leasemq.v1.ListWorkersRequest\x1a\x1f.leasemq.v1.ListWorkersResponse\x12T\n" +
 	"\rGetServerInfo\x12 .leasemq.v1.GetServerInfoRequest\x1a!.leasemq.v1.GetServerInfoResponseBJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
@@ -2626,7 +3228,7 @@ func file_leasemq_v1_admin_proto_rawDescGZIP() []byte {
 	return file_leasemq_v1_admin_proto_rawDescData
 }
 
-var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_leasemq_v1_admin_proto_goTypes = []any{
 	(*GetStatsRequest)(nil),       // 0: leasemq.v1.GetStatsRequest
 	(*GetStatsResponse)(nil),      // 1: leasemq.v1.GetStatsResponse
@@ -2659,93 +3261,115 @@ var file_leasemq_v1_admin_proto_goTypes = []any{
 	(*PromoteJobsResponse)(nil),   // 28: leasemq.v1.PromoteJobsResponse
 	(*DeleteJobsRequest)(nil),     // 29: leasemq.v1.DeleteJobsRequest
 	(*DeleteJobsResponse)(nil),    // 30: leasemq.v1.DeleteJobsResponse
-	(*Worker)(nil),                // 31: leasemq.v1.Worker
-	(*ListWorkersRequest)(nil),    // 32: leasemq.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),   // 33: leasemq.v1.ListWorkersResponse
-	(*GetServerInfoRequest)(nil),  // 34: leasemq.v1.GetServerInfoRequest
-	(*StoreInfo)(nil),             // 35: leasemq.v1.StoreInfo
-	(*GetServerInfoResponse)(nil), // 36: leasemq.v1.GetServerInfoResponse
-	(*QueueStats)(nil),            // 37: leasemq.v1.QueueStats
-	(*RetryPolicy)(nil),           // 38: leasemq.v1.RetryPolicy
-	(*Retention)(nil),             // 39: leasemq.v1.Retention
-	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil), // 41: google.protobuf.FieldMask
-	(JobState)(0),                 // 42: leasemq.v1.JobState
-	(*Job)(nil),                   // 43: leasemq.v1.Job
-	(Cascade)(0),                  // 44: leasemq.v1.Cascade
-	(*WorkerInfo)(nil),            // 45: leasemq.v1.WorkerInfo
-	(*timestamppb.Timestamp)(nil), // 46: google.protobuf.Timestamp
-	(Durability)(0),               // 47: leasemq.v1.Durability
+	(*CancelJobsRequest)(nil),     // 31: leasemq.v1.CancelJobsRequest
+	(*CancelJobsResponse)(nil),    // 32: leasemq.v1.CancelJobsResponse
+	(*JobQuery)(nil),              // 33: leasemq.v1.JobQuery
+	(*SearchJobsRequest)(nil),     // 34: leasemq.v1.SearchJobsRequest
+	(*SearchJobsResponse)(nil),    // 35: leasemq.v1.SearchJobsResponse
+	(*UpdateJobRequest)(nil),      // 36: leasemq.v1.UpdateJobRequest
+	(*UpdateJobResponse)(nil),     // 37: leasemq.v1.UpdateJobResponse
+	(*Worker)(nil),                // 38: leasemq.v1.Worker
+	(*ListWorkersRequest)(nil),    // 39: leasemq.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),   // 40: leasemq.v1.ListWorkersResponse
+	(*GetServerInfoRequest)(nil),  // 41: leasemq.v1.GetServerInfoRequest
+	(*StoreInfo)(nil),             // 42: leasemq.v1.StoreInfo
+	(*GetServerInfoResponse)(nil), // 43: leasemq.v1.GetServerInfoResponse
+	(*QueueStats)(nil),            // 44: leasemq.v1.QueueStats
+	(*RetryPolicy)(nil),           // 45: leasemq.v1.RetryPolicy
+	(*Retention)(nil),             // 46: leasemq.v1.Retention
+	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil), // 48: google.protobuf.FieldMask
+	(JobState)(0),                 // 49: leasemq.v1.JobState
+	(*Job)(nil),                   // 50: leasemq.v1.Job
+	(Cascade)(0),                  // 51: leasemq.v1.Cascade
+	(*timestamppb.Timestamp)(nil), // 52: google.protobuf.Timestamp
+	(*WorkerInfo)(nil),            // 53: leasemq.v1.WorkerInfo
+	(Durability)(0),               // 54: leasemq.v1.Durability
 }
 var file_leasemq_v1_admin_proto_depIdxs = []int32{
-	37, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
-	38, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
-	39, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
-	39, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
+	44, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
+	45, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
+	46, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
+	46, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
 	3,  // 4: leasemq.v1.QueueConfig.rate_limit:type_name -> leasemq.v1.RateLimit
-	40, // 5: leasemq.v1.RateLimit.duration:type_name -> google.protobuf.Duration
+	47, // 5: leasemq.v1.RateLimit.duration:type_name -> google.protobuf.Duration
 	2,  // 6: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
-	37, // 7: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
+	44, // 7: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
 	4,  // 8: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
 	4,  // 9: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
 	2,  // 10: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
-	41, // 11: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	48, // 11: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
 	4,  // 12: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
-	42, // 13: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
-	41, // 14: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
-	43, // 15: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
-	42, // 16: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
-	40, // 17: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
+	49, // 13: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
+	48, // 14: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	50, // 15: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
+	49, // 16: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
+	47, // 17: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
 	23, // 18: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
 	24, // 19: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
 	23, // 20: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
 	24, // 21: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
 	23, // 22: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
 	24, // 23: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	44, // 24: leasemq.v1.DeleteJobsRequest.cascade:type_name -> leasemq.v1.Cascade
-	45, // 25: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
-	46, // 26: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
-	46, // 27: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
-	31, // 28: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
-	47, // 29: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
-	47, // 30: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
-	35, // 31: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
-	46, // 32: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	0,  // 33: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
-	5,  // 34: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
-	7,  // 35: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
-	9,  // 36: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
-	11, // 37: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
-	13, // 38: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
-	15, // 39: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
-	17, // 40: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
-	19, // 41: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
-	21, // 42: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
-	25, // 43: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
-	27, // 44: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
-	29, // 45: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
-	32, // 46: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
-	34, // 47: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
-	1,  // 48: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
-	6,  // 49: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
-	8,  // 50: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
-	10, // 51: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
-	12, // 52: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
-	14, // 53: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
-	16, // 54: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
-	18, // 55: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
-	20, // 56: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
-	22, // 57: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
-	26, // 58: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
-	28, // 59: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
-	30, // 60: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
-	33, // 61: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
-	36, // 62: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
-	48, // [48:63] is the sub-list for method output_type
-	33, // [33:48] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	51, // 24: leasemq.v1.DeleteJobsRequest.cascade:type_name -> leasemq.v1.Cascade
+	23, // 25: leasemq.v1.CancelJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	24, // 26: leasemq.v1.CancelJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	33, // 27: leasemq.v1.SearchJobsRequest.query:type_name -> leasemq.v1.JobQuery
+	49, // 28: leasemq.v1.SearchJobsRequest.states:type_name -> leasemq.v1.JobState
+	48, // 29: leasemq.v1.SearchJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	50, // 30: leasemq.v1.SearchJobsResponse.jobs:type_name -> leasemq.v1.Job
+	52, // 31: leasemq.v1.UpdateJobRequest.run_time:type_name -> google.protobuf.Timestamp
+	48, // 32: leasemq.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
+	50, // 33: leasemq.v1.UpdateJobResponse.job:type_name -> leasemq.v1.Job
+	53, // 34: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
+	52, // 35: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
+	52, // 36: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
+	38, // 37: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
+	54, // 38: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
+	54, // 39: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
+	42, // 40: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
+	52, // 41: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	0,  // 42: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
+	5,  // 43: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
+	7,  // 44: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
+	9,  // 45: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
+	11, // 46: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
+	13, // 47: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
+	15, // 48: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
+	17, // 49: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
+	19, // 50: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
+	21, // 51: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
+	25, // 52: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
+	27, // 53: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
+	29, // 54: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
+	31, // 55: leasemq.v1.AdminService.CancelJobs:input_type -> leasemq.v1.CancelJobsRequest
+	34, // 56: leasemq.v1.AdminService.SearchJobs:input_type -> leasemq.v1.SearchJobsRequest
+	36, // 57: leasemq.v1.AdminService.UpdateJob:input_type -> leasemq.v1.UpdateJobRequest
+	39, // 58: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
+	41, // 59: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
+	1,  // 60: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
+	6,  // 61: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
+	8,  // 62: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
+	10, // 63: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
+	12, // 64: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
+	14, // 65: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
+	16, // 66: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
+	18, // 67: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
+	20, // 68: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
+	22, // 69: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
+	26, // 70: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
+	28, // 71: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
+	30, // 72: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
+	32, // 73: leasemq.v1.AdminService.CancelJobs:output_type -> leasemq.v1.CancelJobsResponse
+	35, // 74: leasemq.v1.AdminService.SearchJobs:output_type -> leasemq.v1.SearchJobsResponse
+	37, // 75: leasemq.v1.AdminService.UpdateJob:output_type -> leasemq.v1.UpdateJobResponse
+	40, // 76: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
+	43, // 77: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
+	60, // [60:78] is the sub-list for method output_type
+	42, // [42:60] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_admin_proto_init() }
@@ -2769,13 +3393,18 @@ func file_leasemq_v1_admin_proto_init() {
 		(*DeleteJobsRequest_JobIds)(nil),
 		(*DeleteJobsRequest_Filter)(nil),
 	}
+	file_leasemq_v1_admin_proto_msgTypes[31].OneofWrappers = []any{
+		(*CancelJobsRequest_JobIds)(nil),
+		(*CancelJobsRequest_Filter)(nil),
+	}
+	file_leasemq_v1_admin_proto_msgTypes[36].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_admin_proto_rawDesc), len(file_leasemq_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   37,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -34,6 +34,9 @@ const (
 	AdminService_RetryJobs_FullMethodName     = "/leasemq.v1.AdminService/RetryJobs"
 	AdminService_PromoteJobs_FullMethodName   = "/leasemq.v1.AdminService/PromoteJobs"
 	AdminService_DeleteJobs_FullMethodName    = "/leasemq.v1.AdminService/DeleteJobs"
+	AdminService_CancelJobs_FullMethodName    = "/leasemq.v1.AdminService/CancelJobs"
+	AdminService_SearchJobs_FullMethodName    = "/leasemq.v1.AdminService/SearchJobs"
+	AdminService_UpdateJob_FullMethodName     = "/leasemq.v1.AdminService/UpdateJob"
 	AdminService_ListWorkers_FullMethodName   = "/leasemq.v1.AdminService/ListWorkers"
 	AdminService_GetServerInfo_FullMethodName = "/leasemq.v1.AdminService/GetServerInfo"
 )
@@ -70,6 +73,12 @@ type AdminServiceClient interface {
 	PromoteJobs(ctx context.Context, in *PromoteJobsRequest, opts ...grpc.CallOption) (*PromoteJobsResponse, error)
 	// Removes jobs that are not leased. A retry is safe.
 	DeleteJobs(ctx context.Context, in *DeleteJobsRequest, opts ...grpc.CallOption) (*DeleteJobsResponse, error)
+	// Cancels jobs: at once those that are not leased; the workers of the others are told within a second. A retry is safe.
+	CancelJobs(ctx context.Context, in *CancelJobsRequest, opts ...grpc.CallOption) (*CancelJobsResponse, error)
+	// Finds jobs by what they hold, looking at some thousand jobs a call: go on while there is a next_page_token. A retry is safe.
+	SearchJobs(ctx context.Context, in *SearchJobsRequest, opts ...grpc.CallOption) (*SearchJobsResponse, error)
+	// Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
+	UpdateJob(ctx context.Context, in *UpdateJobRequest, opts ...grpc.CallOption) (*UpdateJobResponse, error)
 	// Lists the workers that were heard of in the last minute. A retry is safe.
 	ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error)
 	// Says what this server is and what it stands on. A retry is safe.
@@ -214,6 +223,36 @@ func (c *adminServiceClient) DeleteJobs(ctx context.Context, in *DeleteJobsReque
 	return out, nil
 }
 
+func (c *adminServiceClient) CancelJobs(ctx context.Context, in *CancelJobsRequest, opts ...grpc.CallOption) (*CancelJobsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelJobsResponse)
+	err := c.cc.Invoke(ctx, AdminService_CancelJobs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) SearchJobs(ctx context.Context, in *SearchJobsRequest, opts ...grpc.CallOption) (*SearchJobsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SearchJobsResponse)
+	err := c.cc.Invoke(ctx, AdminService_SearchJobs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) UpdateJob(ctx context.Context, in *UpdateJobRequest, opts ...grpc.CallOption) (*UpdateJobResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateJobResponse)
+	err := c.cc.Invoke(ctx, AdminService_UpdateJob_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminServiceClient) ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListWorkersResponse)
@@ -266,6 +305,12 @@ type AdminServiceServer interface {
 	PromoteJobs(context.Context, *PromoteJobsRequest) (*PromoteJobsResponse, error)
 	// Removes jobs that are not leased. A retry is safe.
 	DeleteJobs(context.Context, *DeleteJobsRequest) (*DeleteJobsResponse, error)
+	// Cancels jobs: at once those that are not leased; the workers of the others are told within a second. A retry is safe.
+	CancelJobs(context.Context, *CancelJobsRequest) (*CancelJobsResponse, error)
+	// Finds jobs by what they hold, looking at some thousand jobs a call: go on while there is a next_page_token. A retry is safe.
+	SearchJobs(context.Context, *SearchJobsRequest) (*SearchJobsResponse, error)
+	// Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
+	UpdateJob(context.Context, *UpdateJobRequest) (*UpdateJobResponse, error)
 	// Lists the workers that were heard of in the last minute. A retry is safe.
 	ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error)
 	// Says what this server is and what it stands on. A retry is safe.
@@ -318,6 +363,15 @@ func (UnimplementedAdminServiceServer) PromoteJobs(context.Context, *PromoteJobs
 }
 func (UnimplementedAdminServiceServer) DeleteJobs(context.Context, *DeleteJobsRequest) (*DeleteJobsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteJobs not implemented")
+}
+func (UnimplementedAdminServiceServer) CancelJobs(context.Context, *CancelJobsRequest) (*CancelJobsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CancelJobs not implemented")
+}
+func (UnimplementedAdminServiceServer) SearchJobs(context.Context, *SearchJobsRequest) (*SearchJobsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SearchJobs not implemented")
+}
+func (UnimplementedAdminServiceServer) UpdateJob(context.Context, *UpdateJobRequest) (*UpdateJobResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateJob not implemented")
 }
 func (UnimplementedAdminServiceServer) ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListWorkers not implemented")
@@ -580,6 +634,60 @@ func _AdminService_DeleteJobs_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_CancelJobs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelJobsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).CancelJobs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_CancelJobs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).CancelJobs(ctx, req.(*CancelJobsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_SearchJobs_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SearchJobsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).SearchJobs(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_SearchJobs_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).SearchJobs(ctx, req.(*SearchJobsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_UpdateJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateJobRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).UpdateJob(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_UpdateJob_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).UpdateJob(ctx, req.(*UpdateJobRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AdminService_ListWorkers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListWorkersRequest)
 	if err := dec(in); err != nil {
@@ -674,6 +782,18 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteJobs",
 			Handler:    _AdminService_DeleteJobs_Handler,
+		},
+		{
+			MethodName: "CancelJobs",
+			Handler:    _AdminService_CancelJobs_Handler,
+		},
+		{
+			MethodName: "SearchJobs",
+			Handler:    _AdminService_SearchJobs_Handler,
+		},
+		{
+			MethodName: "UpdateJob",
+			Handler:    _AdminService_UpdateJob_Handler,
 		},
 		{
 			MethodName: "ListWorkers",

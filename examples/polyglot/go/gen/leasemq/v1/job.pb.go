@@ -225,6 +225,68 @@ func (FailureKind) EnumDescriptor() ([]byte, []int) {
 	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{2}
 }
 
+// What becomes of a job whose deduplication key is held by another one of the queue.
+type DeduplicationMode int32
+
+const (
+	// Not set; UNTIL_FINISHED.
+	DeduplicationMode_DEDUPLICATION_MODE_UNSPECIFIED DeduplicationMode = 0
+	// Nothing is added while the job that holds the key is unfinished; with a ttl, for that long at most.
+	DeduplicationMode_DEDUPLICATION_MODE_UNTIL_FINISHED DeduplicationMode = 1
+	// Nothing is added for ttl after the job that took the key, finished or not.
+	DeduplicationMode_DEDUPLICATION_MODE_THROTTLE DeduplicationMode = 2
+	// The new job takes the place of the one that holds the key while that is DELAYED for its first time, and its delay starts anew. Without a ttl
+	// the key is free once the delay is over; with one, ttl after the job that was added last, and until then nothing is added.
+	DeduplicationMode_DEDUPLICATION_MODE_DEBOUNCE DeduplicationMode = 3
+	// As UNTIL_FINISHED; but once the job that holds the key has started, the latest job is kept aside, and added when that one has finished.
+	DeduplicationMode_DEDUPLICATION_MODE_KEEP_LATEST DeduplicationMode = 4
+)
+
+// Enum value maps for DeduplicationMode.
+var (
+	DeduplicationMode_name = map[int32]string{
+		0: "DEDUPLICATION_MODE_UNSPECIFIED",
+		1: "DEDUPLICATION_MODE_UNTIL_FINISHED",
+		2: "DEDUPLICATION_MODE_THROTTLE",
+		3: "DEDUPLICATION_MODE_DEBOUNCE",
+		4: "DEDUPLICATION_MODE_KEEP_LATEST",
+	}
+	DeduplicationMode_value = map[string]int32{
+		"DEDUPLICATION_MODE_UNSPECIFIED":    0,
+		"DEDUPLICATION_MODE_UNTIL_FINISHED": 1,
+		"DEDUPLICATION_MODE_THROTTLE":       2,
+		"DEDUPLICATION_MODE_DEBOUNCE":       3,
+		"DEDUPLICATION_MODE_KEEP_LATEST":    4,
+	}
+)
+
+func (x DeduplicationMode) Enum() *DeduplicationMode {
+	p := new(DeduplicationMode)
+	*p = x
+	return p
+}
+
+func (x DeduplicationMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DeduplicationMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_leasemq_v1_job_proto_enumTypes[3].Descriptor()
+}
+
+func (DeduplicationMode) Type() protoreflect.EnumType {
+	return &file_leasemq_v1_job_proto_enumTypes[3]
+}
+
+func (x DeduplicationMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DeduplicationMode.Descriptor instead.
+func (DeduplicationMode) EnumDescriptor() ([]byte, []int) {
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
+}
+
 // What happens to a job when one that it depends on fails, is cancelled, or is deleted before it finished.
 type DependencyFailurePolicy int32
 
@@ -266,11 +328,11 @@ func (x DependencyFailurePolicy) String() string {
 }
 
 func (DependencyFailurePolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_leasemq_v1_job_proto_enumTypes[3].Descriptor()
+	return file_leasemq_v1_job_proto_enumTypes[4].Descriptor()
 }
 
 func (DependencyFailurePolicy) Type() protoreflect.EnumType {
-	return &file_leasemq_v1_job_proto_enumTypes[3]
+	return &file_leasemq_v1_job_proto_enumTypes[4]
 }
 
 func (x DependencyFailurePolicy) Number() protoreflect.EnumNumber {
@@ -279,7 +341,71 @@ func (x DependencyFailurePolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DependencyFailurePolicy.Descriptor instead.
 func (DependencyFailurePolicy) EnumDescriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{4}
+}
+
+// Which jobs count as the same, apart from their ids.
+type Deduplication struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. 1 to 128 printable characters; a queue's own. Only one job at a time holds it.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Optional. Default UNTIL_FINISHED.
+	Mode DeduplicationMode `protobuf:"varint,2,opt,name=mode,proto3,enum=leasemq.v1.DeduplicationMode" json:"mode,omitempty"`
+	// Required for THROTTLE, refused for KEEP_LATEST, else optional: how long the key is held at most, 1 ms to 10 years.
+	Ttl           *durationpb.Duration `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deduplication) Reset() {
+	*x = Deduplication{}
+	mi := &file_leasemq_v1_job_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deduplication) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deduplication) ProtoMessage() {}
+
+func (x *Deduplication) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_job_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deduplication.ProtoReflect.Descriptor instead.
+func (*Deduplication) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Deduplication) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Deduplication) GetMode() DeduplicationMode {
+	if x != nil {
+		return x.Mode
+	}
+	return DeduplicationMode_DEDUPLICATION_MODE_UNSPECIFIED
+}
+
+func (x *Deduplication) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
 }
 
 // A job that must be done before another one may start.
@@ -297,7 +423,7 @@ type Dependency struct {
 
 func (x *Dependency) Reset() {
 	*x = Dependency{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[0]
+	mi := &file_leasemq_v1_job_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -309,7 +435,7 @@ func (x *Dependency) String() string {
 func (*Dependency) ProtoMessage() {}
 
 func (x *Dependency) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[0]
+	mi := &file_leasemq_v1_job_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -322,7 +448,7 @@ func (x *Dependency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
 func (*Dependency) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{0}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Dependency) GetQueue() string {
@@ -359,7 +485,7 @@ type JobReference struct {
 
 func (x *JobReference) Reset() {
 	*x = JobReference{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[1]
+	mi := &file_leasemq_v1_job_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -371,7 +497,7 @@ func (x *JobReference) String() string {
 func (*JobReference) ProtoMessage() {}
 
 func (x *JobReference) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[1]
+	mi := &file_leasemq_v1_job_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -384,7 +510,7 @@ func (x *JobReference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobReference.ProtoReflect.Descriptor instead.
 func (*JobReference) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{1}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *JobReference) GetQueue() string {
@@ -401,7 +527,7 @@ func (x *JobReference) GetJobId() string {
 	return ""
 }
 
-// What a producer says about a job. Immutable once added.
+// What a producer says about a job. Immutable once added, but for UpdateJob.
 type JobSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required. What kind of work it is; 1 to 128 characters. Workers choose a handler by it.
@@ -439,6 +565,8 @@ type JobSpec struct {
 	DeadLetterQueue string `protobuf:"bytes,15,opt,name=dead_letter_queue,json=deadLetterQueue,proto3" json:"dead_letter_queue,omitempty"`
 	// Optional. How many times its lease may run out before it fails; 0 = at the first; unset = the queue's (default 3).
 	MaxLeaseExpirations *uint32 `protobuf:"varint,16,opt,name=max_lease_expirations,json=maxLeaseExpirations,proto3,oneof" json:"max_lease_expirations,omitempty"`
+	// Optional. Unset = jobs are the same only by their id. Not for a job of a schedule or a flow, or one with dependencies.
+	Deduplication *Deduplication `protobuf:"bytes,17,opt,name=deduplication,proto3" json:"deduplication,omitempty"`
 	// Optional. The jobs that must be done before it may start; at most 1,000, each once. Until then it is BLOCKED. Its delay counts from then, its ttl from
 	// when it was added.
 	Dependencies  []*Dependency `protobuf:"bytes,19,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
@@ -448,7 +576,7 @@ type JobSpec struct {
 
 func (x *JobSpec) Reset() {
 	*x = JobSpec{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[2]
+	mi := &file_leasemq_v1_job_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +588,7 @@ func (x *JobSpec) String() string {
 func (*JobSpec) ProtoMessage() {}
 
 func (x *JobSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[2]
+	mi := &file_leasemq_v1_job_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +601,7 @@ func (x *JobSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobSpec.ProtoReflect.Descriptor instead.
 func (*JobSpec) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{2}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *JobSpec) GetName() string {
@@ -599,6 +727,13 @@ func (x *JobSpec) GetMaxLeaseExpirations() uint32 {
 	return 0
 }
 
+func (x *JobSpec) GetDeduplication() *Deduplication {
+	if x != nil {
+		return x.Deduplication
+	}
+	return nil
+}
+
 func (x *JobSpec) GetDependencies() []*Dependency {
 	if x != nil {
 		return x.Dependencies
@@ -637,7 +772,7 @@ type RetryPolicy struct {
 
 func (x *RetryPolicy) Reset() {
 	*x = RetryPolicy{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[3]
+	mi := &file_leasemq_v1_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +784,7 @@ func (x *RetryPolicy) String() string {
 func (*RetryPolicy) ProtoMessage() {}
 
 func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[3]
+	mi := &file_leasemq_v1_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +797,7 @@ func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryPolicy.ProtoReflect.Descriptor instead.
 func (*RetryPolicy) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RetryPolicy) GetMaxAttempts() uint32 {
@@ -698,7 +833,7 @@ type Backoff struct {
 
 func (x *Backoff) Reset() {
 	*x = Backoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[4]
+	mi := &file_leasemq_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -710,7 +845,7 @@ func (x *Backoff) String() string {
 func (*Backoff) ProtoMessage() {}
 
 func (x *Backoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[4]
+	mi := &file_leasemq_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -723,7 +858,7 @@ func (x *Backoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backoff.ProtoReflect.Descriptor instead.
 func (*Backoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{4}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Backoff) GetKind() isBackoff_Kind {
@@ -803,7 +938,7 @@ type FixedBackoff struct {
 
 func (x *FixedBackoff) Reset() {
 	*x = FixedBackoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[5]
+	mi := &file_leasemq_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -815,7 +950,7 @@ func (x *FixedBackoff) String() string {
 func (*FixedBackoff) ProtoMessage() {}
 
 func (x *FixedBackoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[5]
+	mi := &file_leasemq_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -828,7 +963,7 @@ func (x *FixedBackoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FixedBackoff.ProtoReflect.Descriptor instead.
 func (*FixedBackoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FixedBackoff) GetDelay() *durationpb.Duration {
@@ -853,7 +988,7 @@ type ExponentialBackoff struct {
 
 func (x *ExponentialBackoff) Reset() {
 	*x = ExponentialBackoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[6]
+	mi := &file_leasemq_v1_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -865,7 +1000,7 @@ func (x *ExponentialBackoff) String() string {
 func (*ExponentialBackoff) ProtoMessage() {}
 
 func (x *ExponentialBackoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[6]
+	mi := &file_leasemq_v1_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -878,7 +1013,7 @@ func (x *ExponentialBackoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExponentialBackoff.ProtoReflect.Descriptor instead.
 func (*ExponentialBackoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExponentialBackoff) GetInitialDelay() *durationpb.Duration {
@@ -913,7 +1048,7 @@ type ListBackoff struct {
 
 func (x *ListBackoff) Reset() {
 	*x = ListBackoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[7]
+	mi := &file_leasemq_v1_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -925,7 +1060,7 @@ func (x *ListBackoff) String() string {
 func (*ListBackoff) ProtoMessage() {}
 
 func (x *ListBackoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[7]
+	mi := &file_leasemq_v1_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -938,7 +1073,7 @@ func (x *ListBackoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBackoff.ProtoReflect.Descriptor instead.
 func (*ListBackoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{7}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListBackoff) GetDelays() []*durationpb.Duration {
@@ -961,7 +1096,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[8]
+	mi := &file_leasemq_v1_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -973,7 +1108,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[8]
+	mi := &file_leasemq_v1_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -986,7 +1121,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{8}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Retention) GetMaxAge() *durationpb.Duration {
@@ -1026,7 +1161,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[9]
+	mi := &file_leasemq_v1_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1038,7 +1173,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[9]
+	mi := &file_leasemq_v1_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1051,7 +1186,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{9}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Failure) GetKind() FailureKind {
@@ -1154,7 +1289,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[10]
+	mi := &file_leasemq_v1_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1166,7 +1301,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[10]
+	mi := &file_leasemq_v1_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1179,7 +1314,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{10}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Job) GetQueue() string {
@@ -1366,7 +1501,7 @@ type QueueStats struct {
 
 func (x *QueueStats) Reset() {
 	*x = QueueStats{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[11]
+	mi := &file_leasemq_v1_job_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1378,7 +1513,7 @@ func (x *QueueStats) String() string {
 func (*QueueStats) ProtoMessage() {}
 
 func (x *QueueStats) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[11]
+	mi := &file_leasemq_v1_job_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1391,7 +1526,7 @@ func (x *QueueStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStats.ProtoReflect.Descriptor instead.
 func (*QueueStats) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{11}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *QueueStats) GetWaiting() uint32 {
@@ -1497,7 +1632,11 @@ var File_leasemq_v1_job_proto protoreflect.FileDescriptor
 const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"\x14leasemq/v1/job.proto\x12\n" +
-	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"}\n" +
+	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\x01\n" +
+	"\rDeduplication\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x121\n" +
+	"\x04mode\x18\x02 \x01(\x0e2\x1d.leasemq.v1.DeduplicationModeR\x04mode\x12+\n" +
+	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"}\n" +
 	"\n" +
 	"Dependency\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n" +
@@ -1506,7 +1645,7 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"on_failure\x18\x03 \x01(\x0e2#.leasemq.v1.DependencyFailurePolicyR\tonFailure\";\n" +
 	"\fJobReference\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n" +
-	"\x06job_id\x18\x02 \x01(\tR\x05jobId\"\xdd\x06\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\"\x9e\a\n" +
 	"\aJobSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\x12!\n" +
@@ -1524,7 +1663,8 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\x13completed_retention\x18\r \x01(\v2\x15.leasemq.v1.RetentionR\x12completedRetention\x12@\n" +
 	"\x10failed_retention\x18\x0e \x01(\v2\x15.leasemq.v1.RetentionR\x0ffailedRetention\x12*\n" +
 	"\x11dead_letter_queue\x18\x0f \x01(\tR\x0fdeadLetterQueue\x127\n" +
-	"\x15max_lease_expirations\x18\x10 \x01(\rH\x01R\x13maxLeaseExpirations\x88\x01\x01\x12:\n" +
+	"\x15max_lease_expirations\x18\x10 \x01(\rH\x01R\x13maxLeaseExpirations\x88\x01\x01\x12?\n" +
+	"\rdeduplication\x18\x11 \x01(\v2\x19.leasemq.v1.DeduplicationR\rdeduplication\x12:\n" +
 	"\fdependencies\x18\x13 \x03(\v2\x16.leasemq.v1.DependencyR\fdependencies\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -1635,7 +1775,13 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\x14FAILURE_KIND_TIMEOUT\x10\x03\x12\x18\n" +
 	"\x14FAILURE_KIND_EXPIRED\x10\x04\x12\x1b\n" +
 	"\x17FAILURE_KIND_DEPENDENCY\x10\x05\x12\x1a\n" +
-	"\x16FAILURE_KIND_CANCELLED\x10\x06*\xb1\x01\n" +
+	"\x16FAILURE_KIND_CANCELLED\x10\x06*\xc4\x01\n" +
+	"\x11DeduplicationMode\x12\"\n" +
+	"\x1eDEDUPLICATION_MODE_UNSPECIFIED\x10\x00\x12%\n" +
+	"!DEDUPLICATION_MODE_UNTIL_FINISHED\x10\x01\x12\x1f\n" +
+	"\x1bDEDUPLICATION_MODE_THROTTLE\x10\x02\x12\x1f\n" +
+	"\x1bDEDUPLICATION_MODE_DEBOUNCE\x10\x03\x12\"\n" +
+	"\x1eDEDUPLICATION_MODE_KEEP_LATEST\x10\x04*\xb1\x01\n" +
 	"\x17DependencyFailurePolicy\x12)\n" +
 	"%DEPENDENCY_FAILURE_POLICY_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eDEPENDENCY_FAILURE_POLICY_FAIL\x10\x01\x12!\n" +
@@ -1655,70 +1801,75 @@ func file_leasemq_v1_job_proto_rawDescGZIP() []byte {
 	return file_leasemq_v1_job_proto_rawDescData
 }
 
-var file_leasemq_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_leasemq_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_leasemq_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_leasemq_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_leasemq_v1_job_proto_goTypes = []any{
 	(JobState)(0),                 // 0: leasemq.v1.JobState
 	(Durability)(0),               // 1: leasemq.v1.Durability
 	(FailureKind)(0),              // 2: leasemq.v1.FailureKind
-	(DependencyFailurePolicy)(0),  // 3: leasemq.v1.DependencyFailurePolicy
-	(*Dependency)(nil),            // 4: leasemq.v1.Dependency
-	(*JobReference)(nil),          // 5: leasemq.v1.JobReference
-	(*JobSpec)(nil),               // 6: leasemq.v1.JobSpec
-	(*RetryPolicy)(nil),           // 7: leasemq.v1.RetryPolicy
-	(*Backoff)(nil),               // 8: leasemq.v1.Backoff
-	(*FixedBackoff)(nil),          // 9: leasemq.v1.FixedBackoff
-	(*ExponentialBackoff)(nil),    // 10: leasemq.v1.ExponentialBackoff
-	(*ListBackoff)(nil),           // 11: leasemq.v1.ListBackoff
-	(*Retention)(nil),             // 12: leasemq.v1.Retention
-	(*Failure)(nil),               // 13: leasemq.v1.Failure
-	(*Job)(nil),                   // 14: leasemq.v1.Job
-	(*QueueStats)(nil),            // 15: leasemq.v1.QueueStats
-	nil,                           // 16: leasemq.v1.JobSpec.HeadersEntry
-	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 19: google.protobuf.Value
+	(DeduplicationMode)(0),        // 3: leasemq.v1.DeduplicationMode
+	(DependencyFailurePolicy)(0),  // 4: leasemq.v1.DependencyFailurePolicy
+	(*Deduplication)(nil),         // 5: leasemq.v1.Deduplication
+	(*Dependency)(nil),            // 6: leasemq.v1.Dependency
+	(*JobReference)(nil),          // 7: leasemq.v1.JobReference
+	(*JobSpec)(nil),               // 8: leasemq.v1.JobSpec
+	(*RetryPolicy)(nil),           // 9: leasemq.v1.RetryPolicy
+	(*Backoff)(nil),               // 10: leasemq.v1.Backoff
+	(*FixedBackoff)(nil),          // 11: leasemq.v1.FixedBackoff
+	(*ExponentialBackoff)(nil),    // 12: leasemq.v1.ExponentialBackoff
+	(*ListBackoff)(nil),           // 13: leasemq.v1.ListBackoff
+	(*Retention)(nil),             // 14: leasemq.v1.Retention
+	(*Failure)(nil),               // 15: leasemq.v1.Failure
+	(*Job)(nil),                   // 16: leasemq.v1.Job
+	(*QueueStats)(nil),            // 17: leasemq.v1.QueueStats
+	nil,                           // 18: leasemq.v1.JobSpec.HeadersEntry
+	(*durationpb.Duration)(nil),   // 19: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 21: google.protobuf.Value
 }
 var file_leasemq_v1_job_proto_depIdxs = []int32{
-	3,  // 0: leasemq.v1.Dependency.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
-	16, // 1: leasemq.v1.JobSpec.headers:type_name -> leasemq.v1.JobSpec.HeadersEntry
-	17, // 2: leasemq.v1.JobSpec.delay:type_name -> google.protobuf.Duration
-	18, // 3: leasemq.v1.JobSpec.run_time:type_name -> google.protobuf.Timestamp
-	7,  // 4: leasemq.v1.JobSpec.retry:type_name -> leasemq.v1.RetryPolicy
-	17, // 5: leasemq.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
-	17, // 6: leasemq.v1.JobSpec.ttl:type_name -> google.protobuf.Duration
-	12, // 7: leasemq.v1.JobSpec.completed_retention:type_name -> leasemq.v1.Retention
-	12, // 8: leasemq.v1.JobSpec.failed_retention:type_name -> leasemq.v1.Retention
-	4,  // 9: leasemq.v1.JobSpec.dependencies:type_name -> leasemq.v1.Dependency
-	8,  // 10: leasemq.v1.RetryPolicy.backoff:type_name -> leasemq.v1.Backoff
-	9,  // 11: leasemq.v1.Backoff.fixed:type_name -> leasemq.v1.FixedBackoff
-	10, // 12: leasemq.v1.Backoff.exponential:type_name -> leasemq.v1.ExponentialBackoff
-	11, // 13: leasemq.v1.Backoff.list:type_name -> leasemq.v1.ListBackoff
-	17, // 14: leasemq.v1.FixedBackoff.delay:type_name -> google.protobuf.Duration
-	17, // 15: leasemq.v1.ExponentialBackoff.initial_delay:type_name -> google.protobuf.Duration
-	17, // 16: leasemq.v1.ExponentialBackoff.max_delay:type_name -> google.protobuf.Duration
-	17, // 17: leasemq.v1.ListBackoff.delays:type_name -> google.protobuf.Duration
-	17, // 18: leasemq.v1.Retention.max_age:type_name -> google.protobuf.Duration
-	2,  // 19: leasemq.v1.Failure.kind:type_name -> leasemq.v1.FailureKind
-	18, // 20: leasemq.v1.Failure.time:type_name -> google.protobuf.Timestamp
-	6,  // 21: leasemq.v1.Job.spec:type_name -> leasemq.v1.JobSpec
-	0,  // 22: leasemq.v1.Job.state:type_name -> leasemq.v1.JobState
-	18, // 23: leasemq.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	18, // 24: leasemq.v1.Job.run_time:type_name -> google.protobuf.Timestamp
-	18, // 25: leasemq.v1.Job.start_time:type_name -> google.protobuf.Timestamp
-	18, // 26: leasemq.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
-	18, // 27: leasemq.v1.Job.expire_time:type_name -> google.protobuf.Timestamp
-	18, // 28: leasemq.v1.Job.lease_expire_time:type_name -> google.protobuf.Timestamp
-	19, // 29: leasemq.v1.Job.progress:type_name -> google.protobuf.Value
-	13, // 30: leasemq.v1.Job.failures:type_name -> leasemq.v1.Failure
-	5,  // 31: leasemq.v1.Job.dependents:type_name -> leasemq.v1.JobReference
-	17, // 32: leasemq.v1.QueueStats.oldest_waiting_age:type_name -> google.protobuf.Duration
-	18, // 33: leasemq.v1.QueueStats.hold_expire_time:type_name -> google.protobuf.Timestamp
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	3,  // 0: leasemq.v1.Deduplication.mode:type_name -> leasemq.v1.DeduplicationMode
+	19, // 1: leasemq.v1.Deduplication.ttl:type_name -> google.protobuf.Duration
+	4,  // 2: leasemq.v1.Dependency.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
+	18, // 3: leasemq.v1.JobSpec.headers:type_name -> leasemq.v1.JobSpec.HeadersEntry
+	19, // 4: leasemq.v1.JobSpec.delay:type_name -> google.protobuf.Duration
+	20, // 5: leasemq.v1.JobSpec.run_time:type_name -> google.protobuf.Timestamp
+	9,  // 6: leasemq.v1.JobSpec.retry:type_name -> leasemq.v1.RetryPolicy
+	19, // 7: leasemq.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
+	19, // 8: leasemq.v1.JobSpec.ttl:type_name -> google.protobuf.Duration
+	14, // 9: leasemq.v1.JobSpec.completed_retention:type_name -> leasemq.v1.Retention
+	14, // 10: leasemq.v1.JobSpec.failed_retention:type_name -> leasemq.v1.Retention
+	5,  // 11: leasemq.v1.JobSpec.deduplication:type_name -> leasemq.v1.Deduplication
+	6,  // 12: leasemq.v1.JobSpec.dependencies:type_name -> leasemq.v1.Dependency
+	10, // 13: leasemq.v1.RetryPolicy.backoff:type_name -> leasemq.v1.Backoff
+	11, // 14: leasemq.v1.Backoff.fixed:type_name -> leasemq.v1.FixedBackoff
+	12, // 15: leasemq.v1.Backoff.exponential:type_name -> leasemq.v1.ExponentialBackoff
+	13, // 16: leasemq.v1.Backoff.list:type_name -> leasemq.v1.ListBackoff
+	19, // 17: leasemq.v1.FixedBackoff.delay:type_name -> google.protobuf.Duration
+	19, // 18: leasemq.v1.ExponentialBackoff.initial_delay:type_name -> google.protobuf.Duration
+	19, // 19: leasemq.v1.ExponentialBackoff.max_delay:type_name -> google.protobuf.Duration
+	19, // 20: leasemq.v1.ListBackoff.delays:type_name -> google.protobuf.Duration
+	19, // 21: leasemq.v1.Retention.max_age:type_name -> google.protobuf.Duration
+	2,  // 22: leasemq.v1.Failure.kind:type_name -> leasemq.v1.FailureKind
+	20, // 23: leasemq.v1.Failure.time:type_name -> google.protobuf.Timestamp
+	8,  // 24: leasemq.v1.Job.spec:type_name -> leasemq.v1.JobSpec
+	0,  // 25: leasemq.v1.Job.state:type_name -> leasemq.v1.JobState
+	20, // 26: leasemq.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	20, // 27: leasemq.v1.Job.run_time:type_name -> google.protobuf.Timestamp
+	20, // 28: leasemq.v1.Job.start_time:type_name -> google.protobuf.Timestamp
+	20, // 29: leasemq.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
+	20, // 30: leasemq.v1.Job.expire_time:type_name -> google.protobuf.Timestamp
+	20, // 31: leasemq.v1.Job.lease_expire_time:type_name -> google.protobuf.Timestamp
+	21, // 32: leasemq.v1.Job.progress:type_name -> google.protobuf.Value
+	15, // 33: leasemq.v1.Job.failures:type_name -> leasemq.v1.Failure
+	7,  // 34: leasemq.v1.Job.dependents:type_name -> leasemq.v1.JobReference
+	19, // 35: leasemq.v1.QueueStats.oldest_waiting_age:type_name -> google.protobuf.Duration
+	20, // 36: leasemq.v1.QueueStats.hold_expire_time:type_name -> google.protobuf.Timestamp
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_job_proto_init() }
@@ -1726,24 +1877,24 @@ func file_leasemq_v1_job_proto_init() {
 	if File_leasemq_v1_job_proto != nil {
 		return
 	}
-	file_leasemq_v1_job_proto_msgTypes[2].OneofWrappers = []any{
+	file_leasemq_v1_job_proto_msgTypes[3].OneofWrappers = []any{
 		(*JobSpec_Delay)(nil),
 		(*JobSpec_RunTime)(nil),
 	}
-	file_leasemq_v1_job_proto_msgTypes[4].OneofWrappers = []any{
+	file_leasemq_v1_job_proto_msgTypes[5].OneofWrappers = []any{
 		(*Backoff_Fixed)(nil),
 		(*Backoff_Exponential)(nil),
 		(*Backoff_List)(nil),
 	}
-	file_leasemq_v1_job_proto_msgTypes[6].OneofWrappers = []any{}
-	file_leasemq_v1_job_proto_msgTypes[8].OneofWrappers = []any{}
+	file_leasemq_v1_job_proto_msgTypes[7].OneofWrappers = []any{}
+	file_leasemq_v1_job_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_job_proto_rawDesc), len(file_leasemq_v1_job_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   13,
+			NumEnums:      5,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

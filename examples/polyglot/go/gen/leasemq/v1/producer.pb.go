@@ -146,16 +146,19 @@ func (x *AddJobRequest) GetDurability() Durability {
 // What became of one added job.
 type AddJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The job's id: the one given, or the one made.
+	// The job's id: the one given, or the one made; when it was not added because of its deduplication key, the id of the job that holds the key.
 	JobId string `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	// False when a job with this id existed already, and nothing changed.
+	// False when a job with this id existed already, and nothing changed; or when another job holds its deduplication key.
 	Created bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
-	// The state that the job is in.
+	// The state that the job job_id is in; unset when a deduplication key is held for a time that runs on, and its job was removed since.
 	State JobState `protobuf:"varint,3,opt,name=state,proto3,enum=leasemq.v1.JobState" json:"state,omitempty"`
 	// DELAYED: when it becomes WAITING.
 	RunTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=run_time,json=runTime,proto3" json:"run_time,omitempty"`
 	// The level that was reached.
-	Durability    Durability `protobuf:"varint,5,opt,name=durability,proto3,enum=leasemq.v1.Durability" json:"durability,omitempty"`
+	Durability Durability `protobuf:"varint,5,opt,name=durability,proto3,enum=leasemq.v1.Durability" json:"durability,omitempty"`
+	// True when another job held the deduplication key: with created, that one was DELAYED and this one has taken its place (DEBOUNCE); else this one was
+	// not added, or (KEEP_LATEST) is kept aside until job_id has finished.
+	Deduplicated  bool `protobuf:"varint,6,opt,name=deduplicated,proto3" json:"deduplicated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -223,6 +226,13 @@ func (x *AddJobResponse) GetDurability() Durability {
 		return x.Durability
 	}
 	return Durability_DURABILITY_UNSPECIFIED
+}
+
+func (x *AddJobResponse) GetDeduplicated() bool {
+	if x != nil {
+		return x.Deduplicated
+	}
+	return false
 }
 
 // Asks to add several jobs to one queue, all or none.
@@ -1131,6 +1141,116 @@ func (x *GetDependenciesResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Asks to free a deduplication key.
+type RemoveDeduplicationKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The key's queue.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Required. 1 to 128 printable characters.
+	Key           string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveDeduplicationKeyRequest) Reset() {
+	*x = RemoveDeduplicationKeyRequest{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveDeduplicationKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveDeduplicationKeyRequest) ProtoMessage() {}
+
+func (x *RemoveDeduplicationKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveDeduplicationKeyRequest.ProtoReflect.Descriptor instead.
+func (*RemoveDeduplicationKeyRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RemoveDeduplicationKeyRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *RemoveDeduplicationKeyRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+// What held the key.
+type RemoveDeduplicationKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// False when no job held it, and nothing changed.
+	Removed bool `protobuf:"varint,1,opt,name=removed,proto3" json:"removed,omitempty"`
+	// The job that held it; it goes on as before. Empty when none did.
+	JobId         string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveDeduplicationKeyResponse) Reset() {
+	*x = RemoveDeduplicationKeyResponse{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveDeduplicationKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveDeduplicationKeyResponse) ProtoMessage() {}
+
+func (x *RemoveDeduplicationKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveDeduplicationKeyResponse.ProtoReflect.Descriptor instead.
+func (*RemoveDeduplicationKeyResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RemoveDeduplicationKeyResponse) GetRemoved() bool {
+	if x != nil {
+		return x.Removed
+	}
+	return false
+}
+
+func (x *RemoveDeduplicationKeyResponse) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
 var File_leasemq_v1_producer_proto protoreflect.FileDescriptor
 
 const file_leasemq_v1_producer_proto_rawDesc = "" +
@@ -1142,7 +1262,7 @@ const file_leasemq_v1_producer_proto_rawDesc = "" +
 	"\x03job\x18\x02 \x01(\v2\x13.leasemq.v1.JobSpecR\x03job\x126\n" +
 	"\n" +
 	"durability\x18\x03 \x01(\x0e2\x16.leasemq.v1.DurabilityR\n" +
-	"durability\"\xdc\x01\n" +
+	"durability\"\x80\x02\n" +
 	"\x0eAddJobResponse\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\x12*\n" +
@@ -1150,7 +1270,8 @@ const file_leasemq_v1_producer_proto_rawDesc = "" +
 	"\brun_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\arunTime\x126\n" +
 	"\n" +
 	"durability\x18\x05 \x01(\x0e2\x16.leasemq.v1.DurabilityR\n" +
-	"durability\"\x8c\x01\n" +
+	"durability\x12\"\n" +
+	"\fdeduplicated\x18\x06 \x01(\bR\fdeduplicated\"\x8c\x01\n" +
 	"\x13BatchAddJobsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12'\n" +
 	"\x04jobs\x18\x02 \x03(\v2\x13.leasemq.v1.JobSpecR\x04jobs\x126\n" +
@@ -1212,18 +1333,25 @@ const file_leasemq_v1_producer_proto_rawDesc = "" +
 	"\x13result_content_type\x18\x06 \x01(\tR\x11resultContentType\"\x82\x01\n" +
 	"\x17GetDependenciesResponse\x12?\n" +
 	"\fdependencies\x18\x01 \x03(\v2\x1b.leasemq.v1.DependencyStateR\fdependencies\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*T\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"G\n" +
+	"\x1dRemoveDeduplicationKeyRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\"Q\n" +
+	"\x1eRemoveDeduplicationKeyResponse\x12\x18\n" +
+	"\aremoved\x18\x01 \x01(\bR\aremoved\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId*T\n" +
 	"\aCascade\x12\x17\n" +
 	"\x13CASCADE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CASCADE_DEPENDENCIES\x10\x01\x12\x16\n" +
-	"\x12CASCADE_DEPENDENTS\x10\x022\x97\x04\n" +
+	"\x12CASCADE_DEPENDENTS\x10\x022\x88\x05\n" +
 	"\x0fProducerService\x12?\n" +
 	"\x06AddJob\x12\x19.leasemq.v1.AddJobRequest\x1a\x1a.leasemq.v1.AddJobResponse\x12Q\n" +
 	"\fBatchAddJobs\x12\x1f.leasemq.v1.BatchAddJobsRequest\x1a .leasemq.v1.BatchAddJobsResponse\x12B\n" +
 	"\aAddFlow\x12\x1a.leasemq.v1.AddFlowRequest\x1a\x1b.leasemq.v1.AddFlowResponse\x12?\n" +
 	"\x06GetJob\x12\x19.leasemq.v1.GetJobRequest\x1a\x1a.leasemq.v1.GetJobResponse\x12E\n" +
 	"\bAwaitJob\x12\x1b.leasemq.v1.AwaitJobRequest\x1a\x1c.leasemq.v1.AwaitJobResponse\x12H\n" +
-	"\tCancelJob\x12\x1c.leasemq.v1.CancelJobRequest\x1a\x1d.leasemq.v1.CancelJobResponse\x12Z\n" +
+	"\tCancelJob\x12\x1c.leasemq.v1.CancelJobRequest\x1a\x1d.leasemq.v1.CancelJobResponse\x12o\n" +
+	"\x16RemoveDeduplicationKey\x12).leasemq.v1.RemoveDeduplicationKeyRequest\x1a*.leasemq.v1.RemoveDeduplicationKeyResponse\x12Z\n" +
 	"\x0fGetDependencies\x12\".leasemq.v1.GetDependenciesRequest\x1a#.leasemq.v1.GetDependenciesResponseBJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
 
@@ -1240,58 +1368,60 @@ func file_leasemq_v1_producer_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemq_v1_producer_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leasemq_v1_producer_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_leasemq_v1_producer_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_leasemq_v1_producer_proto_goTypes = []any{
-	(Cascade)(0),                    // 0: leasemq.v1.Cascade
-	(*AddJobRequest)(nil),           // 1: leasemq.v1.AddJobRequest
-	(*AddJobResponse)(nil),          // 2: leasemq.v1.AddJobResponse
-	(*BatchAddJobsRequest)(nil),     // 3: leasemq.v1.BatchAddJobsRequest
-	(*BatchAddJobsResponse)(nil),    // 4: leasemq.v1.BatchAddJobsResponse
-	(*GetJobRequest)(nil),           // 5: leasemq.v1.GetJobRequest
-	(*GetJobResponse)(nil),          // 6: leasemq.v1.GetJobResponse
-	(*AwaitJobRequest)(nil),         // 7: leasemq.v1.AwaitJobRequest
-	(*AwaitJobResponse)(nil),        // 8: leasemq.v1.AwaitJobResponse
-	(*CancelJobRequest)(nil),        // 9: leasemq.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),       // 10: leasemq.v1.CancelJobResponse
-	(*FlowDependency)(nil),          // 11: leasemq.v1.FlowDependency
-	(*FlowNode)(nil),                // 12: leasemq.v1.FlowNode
-	(*AddFlowRequest)(nil),          // 13: leasemq.v1.AddFlowRequest
-	(*AddFlowResponse)(nil),         // 14: leasemq.v1.AddFlowResponse
-	(*GetDependenciesRequest)(nil),  // 15: leasemq.v1.GetDependenciesRequest
-	(*DependencyState)(nil),         // 16: leasemq.v1.DependencyState
-	(*GetDependenciesResponse)(nil), // 17: leasemq.v1.GetDependenciesResponse
-	(*JobSpec)(nil),                 // 18: leasemq.v1.JobSpec
-	(Durability)(0),                 // 19: leasemq.v1.Durability
-	(JobState)(0),                   // 20: leasemq.v1.JobState
-	(*timestamppb.Timestamp)(nil),   // 21: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),   // 22: google.protobuf.FieldMask
-	(*Job)(nil),                     // 23: leasemq.v1.Job
-	(*durationpb.Duration)(nil),     // 24: google.protobuf.Duration
-	(DependencyFailurePolicy)(0),    // 25: leasemq.v1.DependencyFailurePolicy
+	(Cascade)(0),                           // 0: leasemq.v1.Cascade
+	(*AddJobRequest)(nil),                  // 1: leasemq.v1.AddJobRequest
+	(*AddJobResponse)(nil),                 // 2: leasemq.v1.AddJobResponse
+	(*BatchAddJobsRequest)(nil),            // 3: leasemq.v1.BatchAddJobsRequest
+	(*BatchAddJobsResponse)(nil),           // 4: leasemq.v1.BatchAddJobsResponse
+	(*GetJobRequest)(nil),                  // 5: leasemq.v1.GetJobRequest
+	(*GetJobResponse)(nil),                 // 6: leasemq.v1.GetJobResponse
+	(*AwaitJobRequest)(nil),                // 7: leasemq.v1.AwaitJobRequest
+	(*AwaitJobResponse)(nil),               // 8: leasemq.v1.AwaitJobResponse
+	(*CancelJobRequest)(nil),               // 9: leasemq.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),              // 10: leasemq.v1.CancelJobResponse
+	(*FlowDependency)(nil),                 // 11: leasemq.v1.FlowDependency
+	(*FlowNode)(nil),                       // 12: leasemq.v1.FlowNode
+	(*AddFlowRequest)(nil),                 // 13: leasemq.v1.AddFlowRequest
+	(*AddFlowResponse)(nil),                // 14: leasemq.v1.AddFlowResponse
+	(*GetDependenciesRequest)(nil),         // 15: leasemq.v1.GetDependenciesRequest
+	(*DependencyState)(nil),                // 16: leasemq.v1.DependencyState
+	(*GetDependenciesResponse)(nil),        // 17: leasemq.v1.GetDependenciesResponse
+	(*RemoveDeduplicationKeyRequest)(nil),  // 18: leasemq.v1.RemoveDeduplicationKeyRequest
+	(*RemoveDeduplicationKeyResponse)(nil), // 19: leasemq.v1.RemoveDeduplicationKeyResponse
+	(*JobSpec)(nil),                        // 20: leasemq.v1.JobSpec
+	(Durability)(0),                        // 21: leasemq.v1.Durability
+	(JobState)(0),                          // 22: leasemq.v1.JobState
+	(*timestamppb.Timestamp)(nil),          // 23: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),          // 24: google.protobuf.FieldMask
+	(*Job)(nil),                            // 25: leasemq.v1.Job
+	(*durationpb.Duration)(nil),            // 26: google.protobuf.Duration
+	(DependencyFailurePolicy)(0),           // 27: leasemq.v1.DependencyFailurePolicy
 }
 var file_leasemq_v1_producer_proto_depIdxs = []int32{
-	18, // 0: leasemq.v1.AddJobRequest.job:type_name -> leasemq.v1.JobSpec
-	19, // 1: leasemq.v1.AddJobRequest.durability:type_name -> leasemq.v1.Durability
-	20, // 2: leasemq.v1.AddJobResponse.state:type_name -> leasemq.v1.JobState
-	21, // 3: leasemq.v1.AddJobResponse.run_time:type_name -> google.protobuf.Timestamp
-	19, // 4: leasemq.v1.AddJobResponse.durability:type_name -> leasemq.v1.Durability
-	18, // 5: leasemq.v1.BatchAddJobsRequest.jobs:type_name -> leasemq.v1.JobSpec
-	19, // 6: leasemq.v1.BatchAddJobsRequest.durability:type_name -> leasemq.v1.Durability
+	20, // 0: leasemq.v1.AddJobRequest.job:type_name -> leasemq.v1.JobSpec
+	21, // 1: leasemq.v1.AddJobRequest.durability:type_name -> leasemq.v1.Durability
+	22, // 2: leasemq.v1.AddJobResponse.state:type_name -> leasemq.v1.JobState
+	23, // 3: leasemq.v1.AddJobResponse.run_time:type_name -> google.protobuf.Timestamp
+	21, // 4: leasemq.v1.AddJobResponse.durability:type_name -> leasemq.v1.Durability
+	20, // 5: leasemq.v1.BatchAddJobsRequest.jobs:type_name -> leasemq.v1.JobSpec
+	21, // 6: leasemq.v1.BatchAddJobsRequest.durability:type_name -> leasemq.v1.Durability
 	2,  // 7: leasemq.v1.BatchAddJobsResponse.results:type_name -> leasemq.v1.AddJobResponse
-	22, // 8: leasemq.v1.GetJobRequest.read_mask:type_name -> google.protobuf.FieldMask
-	23, // 9: leasemq.v1.GetJobResponse.job:type_name -> leasemq.v1.Job
-	24, // 10: leasemq.v1.AwaitJobRequest.wait_duration:type_name -> google.protobuf.Duration
-	23, // 11: leasemq.v1.AwaitJobResponse.job:type_name -> leasemq.v1.Job
+	24, // 8: leasemq.v1.GetJobRequest.read_mask:type_name -> google.protobuf.FieldMask
+	25, // 9: leasemq.v1.GetJobResponse.job:type_name -> leasemq.v1.Job
+	26, // 10: leasemq.v1.AwaitJobRequest.wait_duration:type_name -> google.protobuf.Duration
+	25, // 11: leasemq.v1.AwaitJobResponse.job:type_name -> leasemq.v1.Job
 	0,  // 12: leasemq.v1.CancelJobRequest.cascade:type_name -> leasemq.v1.Cascade
-	20, // 13: leasemq.v1.CancelJobResponse.state:type_name -> leasemq.v1.JobState
-	25, // 14: leasemq.v1.FlowDependency.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
-	18, // 15: leasemq.v1.FlowNode.job:type_name -> leasemq.v1.JobSpec
+	22, // 13: leasemq.v1.CancelJobResponse.state:type_name -> leasemq.v1.JobState
+	27, // 14: leasemq.v1.FlowDependency.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
+	20, // 15: leasemq.v1.FlowNode.job:type_name -> leasemq.v1.JobSpec
 	11, // 16: leasemq.v1.FlowNode.depends_on:type_name -> leasemq.v1.FlowDependency
 	12, // 17: leasemq.v1.AddFlowRequest.nodes:type_name -> leasemq.v1.FlowNode
-	19, // 18: leasemq.v1.AddFlowRequest.durability:type_name -> leasemq.v1.Durability
+	21, // 18: leasemq.v1.AddFlowRequest.durability:type_name -> leasemq.v1.Durability
 	2,  // 19: leasemq.v1.AddFlowResponse.results:type_name -> leasemq.v1.AddJobResponse
-	25, // 20: leasemq.v1.DependencyState.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
-	20, // 21: leasemq.v1.DependencyState.state:type_name -> leasemq.v1.JobState
+	27, // 20: leasemq.v1.DependencyState.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
+	22, // 21: leasemq.v1.DependencyState.state:type_name -> leasemq.v1.JobState
 	16, // 22: leasemq.v1.GetDependenciesResponse.dependencies:type_name -> leasemq.v1.DependencyState
 	1,  // 23: leasemq.v1.ProducerService.AddJob:input_type -> leasemq.v1.AddJobRequest
 	3,  // 24: leasemq.v1.ProducerService.BatchAddJobs:input_type -> leasemq.v1.BatchAddJobsRequest
@@ -1299,16 +1429,18 @@ var file_leasemq_v1_producer_proto_depIdxs = []int32{
 	5,  // 26: leasemq.v1.ProducerService.GetJob:input_type -> leasemq.v1.GetJobRequest
 	7,  // 27: leasemq.v1.ProducerService.AwaitJob:input_type -> leasemq.v1.AwaitJobRequest
 	9,  // 28: leasemq.v1.ProducerService.CancelJob:input_type -> leasemq.v1.CancelJobRequest
-	15, // 29: leasemq.v1.ProducerService.GetDependencies:input_type -> leasemq.v1.GetDependenciesRequest
-	2,  // 30: leasemq.v1.ProducerService.AddJob:output_type -> leasemq.v1.AddJobResponse
-	4,  // 31: leasemq.v1.ProducerService.BatchAddJobs:output_type -> leasemq.v1.BatchAddJobsResponse
-	14, // 32: leasemq.v1.ProducerService.AddFlow:output_type -> leasemq.v1.AddFlowResponse
-	6,  // 33: leasemq.v1.ProducerService.GetJob:output_type -> leasemq.v1.GetJobResponse
-	8,  // 34: leasemq.v1.ProducerService.AwaitJob:output_type -> leasemq.v1.AwaitJobResponse
-	10, // 35: leasemq.v1.ProducerService.CancelJob:output_type -> leasemq.v1.CancelJobResponse
-	17, // 36: leasemq.v1.ProducerService.GetDependencies:output_type -> leasemq.v1.GetDependenciesResponse
-	30, // [30:37] is the sub-list for method output_type
-	23, // [23:30] is the sub-list for method input_type
+	18, // 29: leasemq.v1.ProducerService.RemoveDeduplicationKey:input_type -> leasemq.v1.RemoveDeduplicationKeyRequest
+	15, // 30: leasemq.v1.ProducerService.GetDependencies:input_type -> leasemq.v1.GetDependenciesRequest
+	2,  // 31: leasemq.v1.ProducerService.AddJob:output_type -> leasemq.v1.AddJobResponse
+	4,  // 32: leasemq.v1.ProducerService.BatchAddJobs:output_type -> leasemq.v1.BatchAddJobsResponse
+	14, // 33: leasemq.v1.ProducerService.AddFlow:output_type -> leasemq.v1.AddFlowResponse
+	6,  // 34: leasemq.v1.ProducerService.GetJob:output_type -> leasemq.v1.GetJobResponse
+	8,  // 35: leasemq.v1.ProducerService.AwaitJob:output_type -> leasemq.v1.AwaitJobResponse
+	10, // 36: leasemq.v1.ProducerService.CancelJob:output_type -> leasemq.v1.CancelJobResponse
+	19, // 37: leasemq.v1.ProducerService.RemoveDeduplicationKey:output_type -> leasemq.v1.RemoveDeduplicationKeyResponse
+	17, // 38: leasemq.v1.ProducerService.GetDependencies:output_type -> leasemq.v1.GetDependenciesResponse
+	31, // [31:39] is the sub-list for method output_type
+	23, // [23:31] is the sub-list for method input_type
 	23, // [23:23] is the sub-list for extension type_name
 	23, // [23:23] is the sub-list for extension extendee
 	0,  // [0:23] is the sub-list for field type_name
@@ -1326,7 +1458,7 @@ func file_leasemq_v1_producer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_producer_proto_rawDesc), len(file_leasemq_v1_producer_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,13 +21,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ProducerService_AddJob_FullMethodName          = "/leasemq.v1.ProducerService/AddJob"
-	ProducerService_BatchAddJobs_FullMethodName    = "/leasemq.v1.ProducerService/BatchAddJobs"
-	ProducerService_AddFlow_FullMethodName         = "/leasemq.v1.ProducerService/AddFlow"
-	ProducerService_GetJob_FullMethodName          = "/leasemq.v1.ProducerService/GetJob"
-	ProducerService_AwaitJob_FullMethodName        = "/leasemq.v1.ProducerService/AwaitJob"
-	ProducerService_CancelJob_FullMethodName       = "/leasemq.v1.ProducerService/CancelJob"
-	ProducerService_GetDependencies_FullMethodName = "/leasemq.v1.ProducerService/GetDependencies"
+	ProducerService_AddJob_FullMethodName                 = "/leasemq.v1.ProducerService/AddJob"
+	ProducerService_BatchAddJobs_FullMethodName           = "/leasemq.v1.ProducerService/BatchAddJobs"
+	ProducerService_AddFlow_FullMethodName                = "/leasemq.v1.ProducerService/AddFlow"
+	ProducerService_GetJob_FullMethodName                 = "/leasemq.v1.ProducerService/GetJob"
+	ProducerService_AwaitJob_FullMethodName               = "/leasemq.v1.ProducerService/AwaitJob"
+	ProducerService_CancelJob_FullMethodName              = "/leasemq.v1.ProducerService/CancelJob"
+	ProducerService_RemoveDeduplicationKey_FullMethodName = "/leasemq.v1.ProducerService/RemoveDeduplicationKey"
+	ProducerService_GetDependencies_FullMethodName        = "/leasemq.v1.ProducerService/GetDependencies"
 )
 
 // ProducerServiceClient is the client API for ProducerService service.
@@ -52,6 +53,8 @@ type ProducerServiceClient interface {
 	// Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
 	// Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
 	CancelJob(ctx context.Context, in *CancelJobRequest, opts ...grpc.CallOption) (*CancelJobResponse, error)
+	// Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe.
+	RemoveDeduplicationKey(ctx context.Context, in *RemoveDeduplicationKeyRequest, opts ...grpc.CallOption) (*RemoveDeduplicationKeyResponse, error)
 	// The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe.
 	GetDependencies(ctx context.Context, in *GetDependenciesRequest, opts ...grpc.CallOption) (*GetDependenciesResponse, error)
 }
@@ -124,6 +127,16 @@ func (c *producerServiceClient) CancelJob(ctx context.Context, in *CancelJobRequ
 	return out, nil
 }
 
+func (c *producerServiceClient) RemoveDeduplicationKey(ctx context.Context, in *RemoveDeduplicationKeyRequest, opts ...grpc.CallOption) (*RemoveDeduplicationKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RemoveDeduplicationKeyResponse)
+	err := c.cc.Invoke(ctx, ProducerService_RemoveDeduplicationKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *producerServiceClient) GetDependencies(ctx context.Context, in *GetDependenciesRequest, opts ...grpc.CallOption) (*GetDependenciesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetDependenciesResponse)
@@ -156,6 +169,8 @@ type ProducerServiceServer interface {
 	// Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
 	// Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
 	CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error)
+	// Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe.
+	RemoveDeduplicationKey(context.Context, *RemoveDeduplicationKeyRequest) (*RemoveDeduplicationKeyResponse, error)
 	// The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe.
 	GetDependencies(context.Context, *GetDependenciesRequest) (*GetDependenciesResponse, error)
 	mustEmbedUnimplementedProducerServiceServer()
@@ -185,6 +200,9 @@ func (UnimplementedProducerServiceServer) AwaitJob(context.Context, *AwaitJobReq
 }
 func (UnimplementedProducerServiceServer) CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelJob not implemented")
+}
+func (UnimplementedProducerServiceServer) RemoveDeduplicationKey(context.Context, *RemoveDeduplicationKeyRequest) (*RemoveDeduplicationKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RemoveDeduplicationKey not implemented")
 }
 func (UnimplementedProducerServiceServer) GetDependencies(context.Context, *GetDependenciesRequest) (*GetDependenciesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetDependencies not implemented")
@@ -318,6 +336,24 @@ func _ProducerService_CancelJob_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProducerService_RemoveDeduplicationKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RemoveDeduplicationKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProducerServiceServer).RemoveDeduplicationKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProducerService_RemoveDeduplicationKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProducerServiceServer).RemoveDeduplicationKey(ctx, req.(*RemoveDeduplicationKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ProducerService_GetDependencies_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetDependenciesRequest)
 	if err := dec(in); err != nil {
@@ -366,6 +402,10 @@ var ProducerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CancelJob",
 			Handler:    _ProducerService_CancelJob_Handler,
+		},
+		{
+			MethodName: "RemoveDeduplicationKey",
+			Handler:    _ProducerService_RemoveDeduplicationKey_Handler,
 		},
 		{
 			MethodName: "GetDependencies",

@@ -154,6 +154,8 @@ type Lease struct {
 	LeaseExpireTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=lease_expire_time,json=leaseExpireTime,proto3" json:"lease_expire_time,omitempty"`
 	// How long the lease was made for: time from receipt, for workers whose clock is not the store's.
 	LeaseDuration *durationpb.Duration `protobuf:"bytes,5,opt,name=lease_duration,json=leaseDuration,proto3" json:"lease_duration,omitempty"`
+	// What an attempt before this one stored last by Heartbeat: where this one may go on. Empty when none did.
+	Checkpoint    []byte `protobuf:"bytes,6,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -219,6 +221,13 @@ func (x *Lease) GetLeaseExpireTime() *timestamppb.Timestamp {
 func (x *Lease) GetLeaseDuration() *durationpb.Duration {
 	if x != nil {
 		return x.LeaseDuration
+	}
+	return nil
+}
+
+func (x *Lease) GetCheckpoint() []byte {
+	if x != nil {
+		return x.Checkpoint
 	}
 	return nil
 }
@@ -365,7 +374,12 @@ type BatchLeaseJobsRequest struct {
 	// Optional. As in LeaseJobRequest.
 	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Optional. 1 to 1,000; default 1.
-	MaxJobs       uint32 `protobuf:"varint,6,opt,name=max_jobs,json=maxJobs,proto3" json:"max_jobs,omitempty"`
+	MaxJobs uint32 `protobuf:"varint,6,opt,name=max_jobs,json=maxJobs,proto3" json:"max_jobs,omitempty"`
+	// Optional. How many jobs are worth waiting for, 1 to max_jobs; default max_jobs with a linger, else 1.
+	MinJobs uint32 `protobuf:"varint,7,opt,name=min_jobs,json=minJobs,proto3" json:"min_jobs,omitempty"`
+	// Optional. How long to wait for min_jobs once there is a first job, even beyond wait_duration; 0 to 10 s, at most half of lease_duration; default 0: not
+	// at all. The leases count from when each was made.
+	Linger        *durationpb.Duration `protobuf:"bytes,8,opt,name=linger,proto3" json:"linger,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -440,6 +454,20 @@ func (x *BatchLeaseJobsRequest) GetMaxJobs() uint32 {
 		return x.MaxJobs
 	}
 	return 0
+}
+
+func (x *BatchLeaseJobsRequest) GetMinJobs() uint32 {
+	if x != nil {
+		return x.MinJobs
+	}
+	return 0
+}
+
+func (x *BatchLeaseJobsRequest) GetLinger() *durationpb.Duration {
+	if x != nil {
+		return x.Linger
+	}
+	return nil
 }
 
 // The leases.
@@ -1556,6 +1584,9 @@ type HeartbeatRequest struct {
 	LeaseTokens []string `protobuf:"bytes,2,rep,name=lease_tokens,json=leaseTokens,proto3" json:"lease_tokens,omitempty"`
 	// Optional. How long from now; 1 s to 12 h; default 30 s; never beyond the attempt's timeout.
 	LeaseDuration *durationpb.Duration `protobuf:"bytes,3,opt,name=lease_duration,json=leaseDuration,proto3" json:"lease_duration,omitempty"`
+	// Optional. By lease_token, which must be among lease_tokens: where the next attempt may go on, at most 16 KiB each, in place of the one before. Its
+	// Lease has it, until the job has completed. Not stored when the lease is LOST.
+	Checkpoints   map[string][]byte `protobuf:"bytes,4,rep,name=checkpoints,proto3" json:"checkpoints,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1607,6 +1638,13 @@ func (x *HeartbeatRequest) GetLeaseTokens() []string {
 func (x *HeartbeatRequest) GetLeaseDuration() *durationpb.Duration {
 	if x != nil {
 		return x.LeaseDuration
+	}
+	return nil
+}
+
+func (x *HeartbeatRequest) GetCheckpoints() map[string][]byte {
+	if x != nil {
+		return x.Checkpoints
 	}
 	return nil
 }
@@ -2262,14 +2300,17 @@ var File_leasemq_v1_worker_proto protoreflect.FileDescriptor
 const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"\x17leasemq/v1/worker.proto\x12\n" +
-	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x14leasemq/v1/job.proto\"\xef\x01\n" +
+	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x14leasemq/v1/job.proto\"\x8f\x02\n" +
 	"\x05Lease\x12\x1f\n" +
 	"\vlease_token\x18\x01 \x01(\tR\n" +
 	"leaseToken\x12!\n" +
 	"\x03job\x18\x02 \x01(\v2\x0f.leasemq.v1.JobR\x03job\x12\x18\n" +
 	"\aattempt\x18\x03 \x01(\rR\aattempt\x12F\n" +
 	"\x11lease_expire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x0fleaseExpireTime\x12@\n" +
-	"\x0elease_duration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\rleaseDuration\"\xe7\x01\n" +
+	"\x0elease_duration\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\rleaseDuration\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x06 \x01(\fR\n" +
+	"checkpoint\"\xe7\x01\n" +
 	"\x0fLeaseJobRequest\x12\x16\n" +
 	"\x06queues\x18\x01 \x03(\tR\x06queues\x12\x1b\n" +
 	"\tworker_id\x18\x02 \x01(\tR\bworkerId\x12@\n" +
@@ -2278,7 +2319,7 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tR\trequestId\";\n" +
 	"\x10LeaseJobResponse\x12'\n" +
-	"\x05lease\x18\x01 \x01(\v2\x11.leasemq.v1.LeaseR\x05lease\"\x88\x02\n" +
+	"\x05lease\x18\x01 \x01(\v2\x11.leasemq.v1.LeaseR\x05lease\"\xd6\x02\n" +
 	"\x15BatchLeaseJobsRequest\x12\x16\n" +
 	"\x06queues\x18\x01 \x03(\tR\x06queues\x12\x1b\n" +
 	"\tworker_id\x18\x02 \x01(\tR\bworkerId\x12@\n" +
@@ -2286,7 +2327,9 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\rwait_duration\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\fwaitDuration\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tR\trequestId\x12\x19\n" +
-	"\bmax_jobs\x18\x06 \x01(\rR\amaxJobs\"C\n" +
+	"\bmax_jobs\x18\x06 \x01(\rR\amaxJobs\x12\x19\n" +
+	"\bmin_jobs\x18\a \x01(\rR\aminJobs\x121\n" +
+	"\x06linger\x18\b \x01(\v2\x19.google.protobuf.DurationR\x06linger\"C\n" +
 	"\x16BatchLeaseJobsResponse\x12)\n" +
 	"\x06leases\x18\x01 \x03(\v2\x11.leasemq.v1.LeaseR\x06leases\"}\n" +
 	"\x12CompleteJobRequest\x12\x1f\n" +
@@ -2362,11 +2405,15 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"sdkVersion\x12\x16\n" +
 	"\x06queues\x18\x06 \x03(\tR\x06queues\x12 \n" +
 	"\vconcurrency\x18\a \x01(\rR\vconcurrency\x12\x18\n" +
-	"\arunning\x18\b \x01(\rR\arunning\"\xa7\x01\n" +
+	"\arunning\x18\b \x01(\rR\arunning\"\xb8\x02\n" +
 	"\x10HeartbeatRequest\x12.\n" +
 	"\x06worker\x18\x01 \x01(\v2\x16.leasemq.v1.WorkerInfoR\x06worker\x12!\n" +
 	"\flease_tokens\x18\x02 \x03(\tR\vleaseTokens\x12@\n" +
-	"\x0elease_duration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\rleaseDuration\"\xaa\x01\n" +
+	"\x0elease_duration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\rleaseDuration\x12O\n" +
+	"\vcheckpoints\x18\x04 \x03(\v2-.leasemq.v1.HeartbeatRequest.CheckpointsEntryR\vcheckpoints\x1a>\n" +
+	"\x10CheckpointsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\xaa\x01\n" +
 	"\x0eLeaseHeartbeat\x12\x1f\n" +
 	"\vlease_token\x18\x01 \x01(\tR\n" +
 	"leaseToken\x12/\n" +
@@ -2444,7 +2491,7 @@ func file_leasemq_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemq_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leasemq_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_leasemq_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_leasemq_v1_worker_proto_goTypes = []any{
 	(LeaseStatus)(0),               // 0: leasemq.v1.LeaseStatus
 	(WorkerDirective)(0),           // 1: leasemq.v1.WorkerDirective
@@ -2482,86 +2529,89 @@ var file_leasemq_v1_worker_proto_goTypes = []any{
 	(*AppendLogsResponse)(nil),     // 33: leasemq.v1.AppendLogsResponse
 	(*DrainWorkerRequest)(nil),     // 34: leasemq.v1.DrainWorkerRequest
 	(*DrainWorkerResponse)(nil),    // 35: leasemq.v1.DrainWorkerResponse
-	(*Job)(nil),                    // 36: leasemq.v1.Job
-	(*timestamppb.Timestamp)(nil),  // 37: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 38: google.protobuf.Duration
-	(JobState)(0),                  // 39: leasemq.v1.JobState
-	(*Failure)(nil),                // 40: leasemq.v1.Failure
-	(*Dependency)(nil),             // 41: leasemq.v1.Dependency
-	(*status.Status)(nil),          // 42: google.rpc.Status
-	(*structpb.Value)(nil),         // 43: google.protobuf.Value
+	nil,                            // 36: leasemq.v1.HeartbeatRequest.CheckpointsEntry
+	(*Job)(nil),                    // 37: leasemq.v1.Job
+	(*timestamppb.Timestamp)(nil),  // 38: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 39: google.protobuf.Duration
+	(JobState)(0),                  // 40: leasemq.v1.JobState
+	(*Failure)(nil),                // 41: leasemq.v1.Failure
+	(*Dependency)(nil),             // 42: leasemq.v1.Dependency
+	(*status.Status)(nil),          // 43: google.rpc.Status
+	(*structpb.Value)(nil),         // 44: google.protobuf.Value
 }
 var file_leasemq_v1_worker_proto_depIdxs = []int32{
-	36, // 0: leasemq.v1.Lease.job:type_name -> leasemq.v1.Job
-	37, // 1: leasemq.v1.Lease.lease_expire_time:type_name -> google.protobuf.Timestamp
-	38, // 2: leasemq.v1.Lease.lease_duration:type_name -> google.protobuf.Duration
-	38, // 3: leasemq.v1.LeaseJobRequest.lease_duration:type_name -> google.protobuf.Duration
-	38, // 4: leasemq.v1.LeaseJobRequest.wait_duration:type_name -> google.protobuf.Duration
+	37, // 0: leasemq.v1.Lease.job:type_name -> leasemq.v1.Job
+	38, // 1: leasemq.v1.Lease.lease_expire_time:type_name -> google.protobuf.Timestamp
+	39, // 2: leasemq.v1.Lease.lease_duration:type_name -> google.protobuf.Duration
+	39, // 3: leasemq.v1.LeaseJobRequest.lease_duration:type_name -> google.protobuf.Duration
+	39, // 4: leasemq.v1.LeaseJobRequest.wait_duration:type_name -> google.protobuf.Duration
 	2,  // 5: leasemq.v1.LeaseJobResponse.lease:type_name -> leasemq.v1.Lease
-	38, // 6: leasemq.v1.BatchLeaseJobsRequest.lease_duration:type_name -> google.protobuf.Duration
-	38, // 7: leasemq.v1.BatchLeaseJobsRequest.wait_duration:type_name -> google.protobuf.Duration
-	2,  // 8: leasemq.v1.BatchLeaseJobsResponse.leases:type_name -> leasemq.v1.Lease
-	39, // 9: leasemq.v1.CompleteJobResponse.state:type_name -> leasemq.v1.JobState
-	40, // 10: leasemq.v1.FailJobRequest.failure:type_name -> leasemq.v1.Failure
-	38, // 11: leasemq.v1.FailJobRequest.retry_delay:type_name -> google.protobuf.Duration
-	39, // 12: leasemq.v1.FailJobResponse.next_state:type_name -> leasemq.v1.JobState
-	37, // 13: leasemq.v1.FailJobResponse.next_run_time:type_name -> google.protobuf.Timestamp
-	38, // 14: leasemq.v1.ReleaseJobRequest.delay:type_name -> google.protobuf.Duration
-	38, // 15: leasemq.v1.ReleaseJobRequest.hold_queue:type_name -> google.protobuf.Duration
-	39, // 16: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
-	40, // 17: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
-	38, // 18: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
-	38, // 19: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
-	38, // 20: leasemq.v1.ReleaseOutcome.hold_queue:type_name -> google.protobuf.Duration
-	41, // 21: leasemq.v1.BlockOnOutcome.dependencies:type_name -> leasemq.v1.Dependency
-	13, // 22: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
-	14, // 23: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
-	15, // 24: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
-	16, // 25: leasemq.v1.Settlement.block_on:type_name -> leasemq.v1.BlockOnOutcome
-	17, // 26: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
-	39, // 27: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
-	37, // 28: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
-	19, // 29: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
-	42, // 30: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
-	20, // 31: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
-	22, // 32: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
-	38, // 33: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
-	0,  // 34: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
-	37, // 35: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
-	24, // 36: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
-	1,  // 37: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
-	0,  // 38: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
-	27, // 39: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
-	1,  // 40: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
-	28, // 41: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
-	43, // 42: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
-	3,  // 43: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
-	5,  // 44: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
-	7,  // 45: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
-	9,  // 46: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
-	11, // 47: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
-	18, // 48: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
-	23, // 49: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
-	26, // 50: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
-	30, // 51: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
-	32, // 52: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
-	34, // 53: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
-	4,  // 54: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
-	6,  // 55: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
-	8,  // 56: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
-	10, // 57: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
-	12, // 58: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
-	21, // 59: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
-	25, // 60: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
-	29, // 61: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
-	31, // 62: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
-	33, // 63: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
-	35, // 64: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
-	54, // [54:65] is the sub-list for method output_type
-	43, // [43:54] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	39, // 6: leasemq.v1.BatchLeaseJobsRequest.lease_duration:type_name -> google.protobuf.Duration
+	39, // 7: leasemq.v1.BatchLeaseJobsRequest.wait_duration:type_name -> google.protobuf.Duration
+	39, // 8: leasemq.v1.BatchLeaseJobsRequest.linger:type_name -> google.protobuf.Duration
+	2,  // 9: leasemq.v1.BatchLeaseJobsResponse.leases:type_name -> leasemq.v1.Lease
+	40, // 10: leasemq.v1.CompleteJobResponse.state:type_name -> leasemq.v1.JobState
+	41, // 11: leasemq.v1.FailJobRequest.failure:type_name -> leasemq.v1.Failure
+	39, // 12: leasemq.v1.FailJobRequest.retry_delay:type_name -> google.protobuf.Duration
+	40, // 13: leasemq.v1.FailJobResponse.next_state:type_name -> leasemq.v1.JobState
+	38, // 14: leasemq.v1.FailJobResponse.next_run_time:type_name -> google.protobuf.Timestamp
+	39, // 15: leasemq.v1.ReleaseJobRequest.delay:type_name -> google.protobuf.Duration
+	39, // 16: leasemq.v1.ReleaseJobRequest.hold_queue:type_name -> google.protobuf.Duration
+	40, // 17: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
+	41, // 18: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
+	39, // 19: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
+	39, // 20: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
+	39, // 21: leasemq.v1.ReleaseOutcome.hold_queue:type_name -> google.protobuf.Duration
+	42, // 22: leasemq.v1.BlockOnOutcome.dependencies:type_name -> leasemq.v1.Dependency
+	13, // 23: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
+	14, // 24: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
+	15, // 25: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
+	16, // 26: leasemq.v1.Settlement.block_on:type_name -> leasemq.v1.BlockOnOutcome
+	17, // 27: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
+	40, // 28: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
+	38, // 29: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
+	19, // 30: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
+	43, // 31: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
+	20, // 32: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
+	22, // 33: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
+	39, // 34: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
+	36, // 35: leasemq.v1.HeartbeatRequest.checkpoints:type_name -> leasemq.v1.HeartbeatRequest.CheckpointsEntry
+	0,  // 36: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
+	38, // 37: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
+	24, // 38: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
+	1,  // 39: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
+	0,  // 40: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
+	27, // 41: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
+	1,  // 42: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
+	28, // 43: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
+	44, // 44: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
+	3,  // 45: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
+	5,  // 46: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
+	7,  // 47: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
+	9,  // 48: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
+	11, // 49: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
+	18, // 50: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
+	23, // 51: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
+	26, // 52: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
+	30, // 53: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
+	32, // 54: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
+	34, // 55: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
+	4,  // 56: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
+	6,  // 57: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
+	8,  // 58: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
+	10, // 59: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
+	12, // 60: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
+	21, // 61: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
+	25, // 62: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
+	29, // 63: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
+	31, // 64: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
+	33, // 65: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
+	35, // 66: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
+	56, // [56:67] is the sub-list for method output_type
+	45, // [45:56] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_worker_proto_init() }
@@ -2591,7 +2641,7 @@ func file_leasemq_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_worker_proto_rawDesc), len(file_leasemq_v1_worker_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

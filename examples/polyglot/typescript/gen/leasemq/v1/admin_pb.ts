@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/admin.proto.
  */
 export const file_leasemq_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIs8CCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhIKCm1heF9hY3RpdmUYBiABKA0SKQoKcmF0ZV9saW1pdBgHIAEoCzIVLmxlYXNlbXEudjEuUmF0ZUxpbWl0EhMKC21heF93YWl0aW5nGAggASgNQhgKFl9tYXhfbGVhc2VfZXhwaXJhdGlvbnMiSgoJUmF0ZUxpbWl0EhAKCG1heF9qb2JzGAEgASgNEisKCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uImUKBVF1ZXVlEgwKBG5hbWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIlCgVzdGF0cxgDIAEoCzIWLmxlYXNlbXEudjEuUXVldWVTdGF0cyI6ChFMaXN0UXVldWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJQChJMaXN0UXVldWVzUmVzcG9uc2USIQoGcXVldWVzGAEgAygLMhEubGVhc2VtcS52MS5RdWV1ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0UXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIjQKEEdldFF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIn0KElVwZGF0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI3ChNVcGRhdGVRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSIiChFQYXVzZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIUChJQYXVzZVF1ZXVlUmVzcG9uc2UiIwoSUmVzdW1lUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhUKE1Jlc3VtZVF1ZXVlUmVzcG9uc2UiOwoRRHJhaW5RdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSFwoPaW5jbHVkZV9kZWxheWVkGAIgASgIIjkKEkRyYWluUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgiMgoSRGVsZXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg0KBWZvcmNlGAIgASgIIjoKE0RlbGV0ZVF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIrwBCg9MaXN0Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJAoGc3RhdGVzGAIgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIMCgRuYW1lGAMgASgJEhAKCG9yZGVyX2J5GAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoDRISCgpwYWdlX3Rva2VuGAYgASgJEi0KCXJlYWRfbWFzaxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siSgoQTGlzdEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIloKEkxpc3RKb2JMb2dzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiUQoTTGlzdEpvYkxvZ3NSZXNwb25zZRINCgVsaW5lcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKbGluZV9jb3VudBgDIAEoDSIVCgZKb2JJZHMSCwoDaWRzGAEgAygJInwKCUpvYkZpbHRlchIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSLQoKb2xkZXJfdGhhbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIMCgRuYW1lGAMgASgJEg0KBWxpbWl0GAQgASgNIqkBChBSZXRyeUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASFQoNa2VlcF9hdHRlbXB0cxgEIAEoCBISCgpwYWdlX3Rva2VuGAUgASgJQgsKCXNlbGVjdGlvbiJzChFSZXRyeUpvYnNSZXNwb25zZRIVCg1yZXRyaWVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKUAQoSUHJvbW90ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idgoTUHJvbW90ZUpvYnNSZXNwb25zZRIWCg5wcm9tb3RlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkiuQEKEURlbGV0ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCRIkCgdjYXNjYWRlGAUgASgOMhMubGVhc2VtcS52MS5DYXNjYWRlQgsKCXNlbGVjdGlvbiJ0ChJEZWxldGVKb2JzUmVzcG9uc2USFQoNZGVsZXRlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkikQEKBldvcmtlchIkCgRpbmZvGAEgASgLMhYubGVhc2VtcS52MS5Xb3JrZXJJbmZvEjIKDmhlYXJ0YmVhdF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglwb2xsX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKEkxpc3RXb3JrZXJzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJTChNMaXN0V29ya2Vyc1Jlc3BvbnNlEiMKB3dvcmtlcnMYASADKAsyEi5sZWFzZW1xLnYxLldvcmtlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFgoUR2V0U2VydmVySW5mb1JlcXVlc3Qi5wEKCVN0b3JlSW5mbxIMCgRraW5kGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSEAoIZW1iZWRkZWQYAyABKAgSMgoSZGVmYXVsdF9kdXJhYmlsaXR5GAQgASgOMhYubGVhc2VtcS52MS5EdXJhYmlsaXR5Ei4KDm1heF9kdXJhYmlsaXR5GAUgASgOMhYubGVhc2VtcS52MS5EdXJhYmlsaXR5EhAKCHdhcm5pbmdzGAYgAygJEhkKEXVzZWRfbWVtb3J5X2J5dGVzGAcgASgEEhgKEG1heF9tZW1vcnlfYnl0ZXMYCCABKAQixwEKFUdldFNlcnZlckluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEiQKBXN0b3JlGAIgASgLMhUubGVhc2VtcS52MS5TdG9yZUluZm8SFAoMY2FwYWJpbGl0aWVzGAMgAygJEhkKEW1heF9wYXlsb2FkX2J5dGVzGAQgASgEEhYKDm1heF9iYXRjaF9zaXplGAUgASgNEi4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMpcJCgxBZG1pblNlcnZpY2USRQoIR2V0U3RhdHMSGy5sZWFzZW1xLnYxLkdldFN0YXRzUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0U3RhdHNSZXNwb25zZRJLCgpMaXN0UXVldWVzEh0ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVxdWVzdBoeLmxlYXNlbXEudjEuTGlzdFF1ZXVlc1Jlc3BvbnNlEkUKCEdldFF1ZXVlEhsubGVhc2VtcS52MS5HZXRRdWV1ZVJlcXVlc3QaHC5sZWFzZW1xLnYxLkdldFF1ZXVlUmVzcG9uc2USTgoLVXBkYXRlUXVldWUSHi5sZWFzZW1xLnYxLlVwZGF0ZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXNwb25zZRJLCgpQYXVzZVF1ZXVlEh0ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuUGF1c2VRdWV1ZVJlc3BvbnNlEk4KC1Jlc3VtZVF1ZXVlEh4ubGVhc2VtcS52MS5SZXN1bWVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVzcG9uc2USSwoKRHJhaW5RdWV1ZRIdLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlcXVlc3QaHi5sZWFzZW1xLnYxLkRyYWluUXVldWVSZXNwb25zZRJOCgtEZWxldGVRdWV1ZRIeLmxlYXNlbXEudjEuRGVsZXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlc3BvbnNlEkUKCExpc3RKb2JzEhsubGVhc2VtcS52MS5MaXN0Sm9ic1JlcXVlc3QaHC5sZWFzZW1xLnYxLkxpc3RKb2JzUmVzcG9uc2USTgoLTGlzdEpvYkxvZ3MSHi5sZWFzZW1xLnYxLkxpc3RKb2JMb2dzUmVxdWVzdBofLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXNwb25zZRJICglSZXRyeUpvYnMSHC5sZWFzZW1xLnYxLlJldHJ5Sm9ic1JlcXVlc3QaHS5sZWFzZW1xLnYxLlJldHJ5Sm9ic1Jlc3BvbnNlEk4KC1Byb21vdGVKb2JzEh4ubGVhc2VtcS52MS5Qcm9tb3RlSm9ic1JlcXVlc3QaHy5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVzcG9uc2USSwoKRGVsZXRlSm9icxIdLmxlYXNlbXEudjEuRGVsZXRlSm9ic1JlcXVlc3QaHi5sZWFzZW1xLnYxLkRlbGV0ZUpvYnNSZXNwb25zZRJOCgtMaXN0V29ya2VycxIeLmxlYXNlbXEudjEuTGlzdFdvcmtlcnNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlElQKDUdldFNlcnZlckluZm8SIC5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXF1ZXN0GiEubGVhc2VtcS52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2VCSgoOZGV2LmxlYXNlbXEudjFQAVo2Z2l0aHViLmNvbS9sZWFzZW1xL2xlYXNlbXEvZ2VuL2dvL2xlYXNlbXEvdjE7bGVhc2VtcXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_producer, file_leasemq_v1_worker]);
+  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIs8CCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhIKCm1heF9hY3RpdmUYBiABKA0SKQoKcmF0ZV9saW1pdBgHIAEoCzIVLmxlYXNlbXEudjEuUmF0ZUxpbWl0EhMKC21heF93YWl0aW5nGAggASgNQhgKFl9tYXhfbGVhc2VfZXhwaXJhdGlvbnMiSgoJUmF0ZUxpbWl0EhAKCG1heF9qb2JzGAEgASgNEisKCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uImUKBVF1ZXVlEgwKBG5hbWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIlCgVzdGF0cxgDIAEoCzIWLmxlYXNlbXEudjEuUXVldWVTdGF0cyI6ChFMaXN0UXVldWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJQChJMaXN0UXVldWVzUmVzcG9uc2USIQoGcXVldWVzGAEgAygLMhEubGVhc2VtcS52MS5RdWV1ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0UXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIjQKEEdldFF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIn0KElVwZGF0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI3ChNVcGRhdGVRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSIiChFQYXVzZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIUChJQYXVzZVF1ZXVlUmVzcG9uc2UiIwoSUmVzdW1lUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhUKE1Jlc3VtZVF1ZXVlUmVzcG9uc2UiOwoRRHJhaW5RdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSFwoPaW5jbHVkZV9kZWxheWVkGAIgASgIIjkKEkRyYWluUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgiMgoSRGVsZXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg0KBWZvcmNlGAIgASgIIjoKE0RlbGV0ZVF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIrwBCg9MaXN0Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJAoGc3RhdGVzGAIgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIMCgRuYW1lGAMgASgJEhAKCG9yZGVyX2J5GAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoDRISCgpwYWdlX3Rva2VuGAYgASgJEi0KCXJlYWRfbWFzaxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siSgoQTGlzdEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIloKEkxpc3RKb2JMb2dzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiUQoTTGlzdEpvYkxvZ3NSZXNwb25zZRINCgVsaW5lcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKbGluZV9jb3VudBgDIAEoDSIVCgZKb2JJZHMSCwoDaWRzGAEgAygJInwKCUpvYkZpbHRlchIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSLQoKb2xkZXJfdGhhbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIMCgRuYW1lGAMgASgJEg0KBWxpbWl0GAQgASgNIqkBChBSZXRyeUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASFQoNa2VlcF9hdHRlbXB0cxgEIAEoCBISCgpwYWdlX3Rva2VuGAUgASgJQgsKCXNlbGVjdGlvbiJzChFSZXRyeUpvYnNSZXNwb25zZRIVCg1yZXRyaWVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKUAQoSUHJvbW90ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idgoTUHJvbW90ZUpvYnNSZXNwb25zZRIWCg5wcm9tb3RlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkiuQEKEURlbGV0ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCRIkCgdjYXNjYWRlGAUgASgOMhMubGVhc2VtcS52MS5DYXNjYWRlQgsKCXNlbGVjdGlvbiJ0ChJEZWxldGVKb2JzUmVzcG9uc2USFQoNZGVsZXRlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkiowEKEUNhbmNlbEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASDgoGcmVhc29uGAQgASgJEhIKCnBhZ2VfdG9rZW4YBSABKAlCCwoJc2VsZWN0aW9uInYKEkNhbmNlbEpvYnNSZXNwb25zZRIXCg9jYW5jZWxsZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJImQKCEpvYlF1ZXJ5EhEKCWlkX3ByZWZpeBgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDHBheWxvYWRfdGV4dBgEIAEoCRIUCgxmYWlsdXJlX3RleHQYBSABKAlKBAgDEARSBWdyb3VwIsMBChFTZWFyY2hKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIjCgVxdWVyeRgCIAEoCzIULmxlYXNlbXEudjEuSm9iUXVlcnkSJAoGc3RhdGVzGAMgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCRItCglyZWFkX21hc2sYBiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrImQKElNlYXJjaEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFgoOZXhhbWluZWRfY291bnQYAiABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJItYBChBVcGRhdGVKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIUCgdwYXlsb2FkGAMgASgMSACIAQESFQoIcHJpb3JpdHkYBCABKA1IAYgBARIsCghydW5fdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX21hc2sYBiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgoKCF9wYXlsb2FkQgsKCV9wcmlvcml0eSIxChFVcGRhdGVKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYiKRAQoGV29ya2VyEiQKBGluZm8YASABKAsyFi5sZWFzZW1xLnYxLldvcmtlckluZm8SMgoOaGVhcnRiZWF0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCXBvbGxfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSgoSTGlzdFdvcmtlcnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlMKE0xpc3RXb3JrZXJzUmVzcG9uc2USIwoHd29ya2VycxgBIAMoCzISLmxlYXNlbXEudjEuV29ya2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCLnAQoJU3RvcmVJbmZvEgwKBGtpbmQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIQCghlbWJlZGRlZBgDIAEoCBIyChJkZWZhdWx0X2R1cmFiaWxpdHkYBCABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSLgoObWF4X2R1cmFiaWxpdHkYBSABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSEAoId2FybmluZ3MYBiADKAkSGQoRdXNlZF9tZW1vcnlfYnl0ZXMYByABKAQSGAoQbWF4X21lbW9yeV9ieXRlcxgIIAEoBCLHAQoVR2V0U2VydmVySW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSJAoFc3RvcmUYAiABKAsyFS5sZWFzZW1xLnYxLlN0b3JlSW5mbxIUCgxjYXBhYmlsaXRpZXMYAyADKAkSGQoRbWF4X3BheWxvYWRfYnl0ZXMYBCABKAQSFgoObWF4X2JhdGNoX3NpemUYBSABKA0SLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy+woKDEFkbWluU2VydmljZRJFCghHZXRTdGF0cxIbLmxlYXNlbXEudjEuR2V0U3RhdHNSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRTdGF0c1Jlc3BvbnNlEksKCkxpc3RRdWV1ZXMSHS5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVzcG9uc2USRQoIR2V0UXVldWUSGy5sZWFzZW1xLnYxLkdldFF1ZXVlUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0UXVldWVSZXNwb25zZRJOCgtVcGRhdGVRdWV1ZRIeLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlc3BvbnNlEksKClBhdXNlUXVldWUSHS5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVzcG9uc2USTgoLUmVzdW1lUXVldWUSHi5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXNwb25zZRJLCgpEcmFpblF1ZXVlEh0ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlc3BvbnNlEk4KC0RlbGV0ZVF1ZXVlEh4ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVzcG9uc2USRQoITGlzdEpvYnMSGy5sZWFzZW1xLnYxLkxpc3RKb2JzUmVxdWVzdBocLmxlYXNlbXEudjEuTGlzdEpvYnNSZXNwb25zZRJOCgtMaXN0Sm9iTG9ncxIeLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1Jlc3BvbnNlEkgKCVJldHJ5Sm9icxIcLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVxdWVzdBodLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVzcG9uc2USTgoLUHJvbW90ZUpvYnMSHi5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVxdWVzdBofLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXNwb25zZRJLCgpEZWxldGVKb2JzEh0ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVxdWVzdBoeLmxlYXNlbXEudjEuRGVsZXRlSm9ic1Jlc3BvbnNlEksKCkNhbmNlbEpvYnMSHS5sZWFzZW1xLnYxLkNhbmNlbEpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5DYW5jZWxKb2JzUmVzcG9uc2USSwoKU2VhcmNoSm9icxIdLmxlYXNlbXEudjEuU2VhcmNoSm9ic1JlcXVlc3QaHi5sZWFzZW1xLnYxLlNlYXJjaEpvYnNSZXNwb25zZRJICglVcGRhdGVKb2ISHC5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlcXVlc3QaHS5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlc3BvbnNlEk4KC0xpc3RXb3JrZXJzEh4ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2USVAoNR2V0U2VydmVySW5mbxIgLmxlYXNlbXEudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIS5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_producer, file_leasemq_v1_worker]);
 
 /**
  * Asks for counts.
@@ -731,7 +731,7 @@ export const JobIdsSchema: GenMessage<JobIds> = /*@__PURE__*/
  */
 export type JobFilter = Message<"leasemq.v1.JobFilter"> & {
   /**
-   * Optional for RetryJobs (default FAILED) and PromoteJobs (DELAYED); required for DeleteJobs. ACTIVE is refused.
+   * Optional for RetryJobs (default FAILED) and PromoteJobs (DELAYED); required for DeleteJobs and CancelJobs. ACTIVE is for CancelJobs only.
    *
    * @generated from field: leasemq.v1.JobState state = 1;
    */
@@ -1060,6 +1060,317 @@ export const DeleteJobsResponseSchema: GenMessage<DeleteJobsResponse> = /*@__PUR
   messageDesc(file_leasemq_v1_admin, 30);
 
 /**
+ * Asks to cancel jobs.
+ *
+ * @generated from message leasemq.v1.CancelJobsRequest
+ */
+export type CancelJobsRequest = Message<"leasemq.v1.CancelJobsRequest"> & {
+  /**
+   * Required.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Required.
+   *
+   * @generated from oneof leasemq.v1.CancelJobsRequest.selection
+   */
+  selection: {
+    /**
+     * These.
+     *
+     * @generated from field: leasemq.v1.JobIds job_ids = 2;
+     */
+    value: JobIds;
+    case: "jobIds";
+  } | {
+    /**
+     * All that match; of WAITING, DELAYED and ACTIVE ones.
+     *
+     * @generated from field: leasemq.v1.JobFilter filter = 3;
+     */
+    value: JobFilter;
+    case: "filter";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Optional. As in CancelJobRequest.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * Optional. From the call before, to go on.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message leasemq.v1.CancelJobsRequest.
+ * Use `create(CancelJobsRequestSchema)` to create a new message.
+ */
+export const CancelJobsRequestSchema: GenMessage<CancelJobsRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 31);
+
+/**
+ * What became of them.
+ *
+ * @generated from message leasemq.v1.CancelJobsResponse
+ */
+export type CancelJobsResponse = Message<"leasemq.v1.CancelJobsResponse"> & {
+  /**
+   * Jobs cancelled, or whose workers are being told.
+   *
+   * @generated from field: uint32 cancelled_count = 1;
+   */
+  cancelledCount: number;
+
+  /**
+   * Jobs named that do not exist.
+   *
+   * @generated from field: uint32 not_found_count = 2;
+   */
+  notFoundCount: number;
+
+  /**
+   * Jobs named that had completed or failed.
+   *
+   * @generated from field: uint32 skipped_count = 3;
+   */
+  skippedCount: number;
+
+  /**
+   * Not empty: call again with it to go on.
+   *
+   * @generated from field: string next_page_token = 4;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message leasemq.v1.CancelJobsResponse.
+ * Use `create(CancelJobsResponseSchema)` to create a new message.
+ */
+export const CancelJobsResponseSchema: GenMessage<CancelJobsResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 32);
+
+/**
+ * What to look for: all that is set must hold, and something must be set. Upper and lower case are told apart.
+ *
+ * @generated from message leasemq.v1.JobQuery
+ */
+export type JobQuery = Message<"leasemq.v1.JobQuery"> & {
+  /**
+   * Optional. How the id begins; at most 128 characters.
+   *
+   * @generated from field: string id_prefix = 1;
+   */
+  idPrefix: string;
+
+  /**
+   * Optional. The job's name, whole.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Optional. Text somewhere in the payload, as UTF-8; at most 1,024 characters.
+   *
+   * @generated from field: string payload_text = 4;
+   */
+  payloadText: string;
+
+  /**
+   * Optional. Text somewhere in the type, message or stack trace of one of the failures kept; at most 1,024 characters.
+   *
+   * @generated from field: string failure_text = 5;
+   */
+  failureText: string;
+};
+
+/**
+ * Describes the message leasemq.v1.JobQuery.
+ * Use `create(JobQuerySchema)` to create a new message.
+ */
+export const JobQuerySchema: GenMessage<JobQuery> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 33);
+
+/**
+ * Asks for jobs by what they hold.
+ *
+ * @generated from message leasemq.v1.SearchJobsRequest
+ */
+export type SearchJobsRequest = Message<"leasemq.v1.SearchJobsRequest"> & {
+  /**
+   * Required.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Required.
+   *
+   * @generated from field: leasemq.v1.JobQuery query = 2;
+   */
+  query?: JobQuery | undefined;
+
+  /**
+   * Optional. Default all. Searched state by state, in the order given.
+   *
+   * @generated from field: repeated leasemq.v1.JobState states = 3;
+   */
+  states: JobState[];
+
+  /**
+   * Optional. 1 to 1,000; default 100. A page may be shorter, even empty: go on while there is a next_page_token.
+   *
+   * @generated from field: uint32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * Optional. From the page before; the other fields must be the same.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+
+  /**
+   * Optional. The fields of Job wanted; default all.
+   *
+   * @generated from field: google.protobuf.FieldMask read_mask = 6;
+   */
+  readMask?: FieldMask | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.SearchJobsRequest.
+ * Use `create(SearchJobsRequestSchema)` to create a new message.
+ */
+export const SearchJobsRequestSchema: GenMessage<SearchJobsRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 34);
+
+/**
+ * Jobs that were found.
+ *
+ * @generated from message leasemq.v1.SearchJobsResponse
+ */
+export type SearchJobsResponse = Message<"leasemq.v1.SearchJobsResponse"> & {
+  /**
+   * At most page_size.
+   *
+   * @generated from field: repeated leasemq.v1.Job jobs = 1;
+   */
+  jobs: Job[];
+
+  /**
+   * How many jobs this call has looked at.
+   *
+   * @generated from field: uint32 examined_count = 2;
+   */
+  examinedCount: number;
+
+  /**
+   * Empty when all were looked at.
+   *
+   * @generated from field: string next_page_token = 3;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message leasemq.v1.SearchJobsResponse.
+ * Use `create(SearchJobsResponseSchema)` to create a new message.
+ */
+export const SearchJobsResponseSchema: GenMessage<SearchJobsResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 35);
+
+/**
+ * Asks to change a job.
+ *
+ * @generated from message leasemq.v1.UpdateJobRequest
+ */
+export type UpdateJobRequest = Message<"leasemq.v1.UpdateJobRequest"> & {
+  /**
+   * Required.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Required.
+   *
+   * @generated from field: string job_id = 2;
+   */
+  jobId: string;
+
+  /**
+   * Optional. The new payload; at most 1 MiB. Its content type stays.
+   *
+   * @generated from field: optional bytes payload = 3;
+   */
+  payload?: Uint8Array | undefined;
+
+  /**
+   * Optional. 0 to 2,097,151. A WAITING job whose priority changes goes to the tail of the new one.
+   *
+   * @generated from field: optional uint32 priority = 4;
+   */
+  priority?: number | undefined;
+
+  /**
+   * Optional. When it may start: a time to come makes it DELAYED until then, one in the past makes it WAITING at once.
+   *
+   * @generated from field: google.protobuf.Timestamp run_time = 5;
+   */
+  runTime?: Timestamp | undefined;
+
+  /**
+   * Optional. Of payload, priority and run_time those to change; one that is named but not set goes back to its default: no payload, priority 0, at once.
+   * Default: those that are set.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 6;
+   */
+  updateMask?: FieldMask | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.UpdateJobRequest.
+ * Use `create(UpdateJobRequestSchema)` to create a new message.
+ */
+export const UpdateJobRequestSchema: GenMessage<UpdateJobRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 36);
+
+/**
+ * The job as it is now.
+ *
+ * @generated from message leasemq.v1.UpdateJobResponse
+ */
+export type UpdateJobResponse = Message<"leasemq.v1.UpdateJobResponse"> & {
+  /**
+   * The job.
+   *
+   * @generated from field: leasemq.v1.Job job = 1;
+   */
+  job?: Job | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.UpdateJobResponse.
+ * Use `create(UpdateJobResponseSchema)` to create a new message.
+ */
+export const UpdateJobResponseSchema: GenMessage<UpdateJobResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 37);
+
+/**
  * A worker as the server knows it.
  *
  * @generated from message leasemq.v1.Worker
@@ -1092,7 +1403,7 @@ export type Worker = Message<"leasemq.v1.Worker"> & {
  * Use `create(WorkerSchema)` to create a new message.
  */
 export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 31);
+  messageDesc(file_leasemq_v1_admin, 38);
 
 /**
  * Asks for workers.
@@ -1127,7 +1438,7 @@ export type ListWorkersRequest = Message<"leasemq.v1.ListWorkersRequest"> & {
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 32);
+  messageDesc(file_leasemq_v1_admin, 39);
 
 /**
  * Workers, by id.
@@ -1155,7 +1466,7 @@ export type ListWorkersResponse = Message<"leasemq.v1.ListWorkersResponse"> & {
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 33);
+  messageDesc(file_leasemq_v1_admin, 40);
 
 /**
  * Asks what the server is.
@@ -1170,7 +1481,7 @@ export type GetServerInfoRequest = Message<"leasemq.v1.GetServerInfoRequest"> & 
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 34);
+  messageDesc(file_leasemq_v1_admin, 41);
 
 /**
  * What the store is.
@@ -1240,7 +1551,7 @@ export type StoreInfo = Message<"leasemq.v1.StoreInfo"> & {
  * Use `create(StoreInfoSchema)` to create a new message.
  */
 export const StoreInfoSchema: GenMessage<StoreInfo> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 35);
+  messageDesc(file_leasemq_v1_admin, 42);
 
 /**
  * What the server is.
@@ -1296,7 +1607,7 @@ export type GetServerInfoResponse = Message<"leasemq.v1.GetServerInfoResponse"> 
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 36);
+  messageDesc(file_leasemq_v1_admin, 43);
 
 /**
  * Reads and steers queues, jobs and workers. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
@@ -1433,6 +1744,36 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof DeleteJobsRequestSchema;
     output: typeof DeleteJobsResponseSchema;
+  },
+  /**
+   * Cancels jobs: at once those that are not leased; the workers of the others are told within a second. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.AdminService.CancelJobs
+   */
+  cancelJobs: {
+    methodKind: "unary";
+    input: typeof CancelJobsRequestSchema;
+    output: typeof CancelJobsResponseSchema;
+  },
+  /**
+   * Finds jobs by what they hold, looking at some thousand jobs a call: go on while there is a next_page_token. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.AdminService.SearchJobs
+   */
+  searchJobs: {
+    methodKind: "unary";
+    input: typeof SearchJobsRequestSchema;
+    output: typeof SearchJobsResponseSchema;
+  },
+  /**
+   * Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.AdminService.UpdateJob
+   */
+  updateJob: {
+    methodKind: "unary";
+    input: typeof UpdateJobRequestSchema;
+    output: typeof UpdateJobResponseSchema;
   },
   /**
    * Lists the workers that were heard of in the last minute. A retry is safe.

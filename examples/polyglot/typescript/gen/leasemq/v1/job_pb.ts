@@ -14,7 +14,42 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/job.proto.
  */
 export const file_leasemq_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChRsZWFzZW1xL3YxL2pvYi5wcm90bxIKbGVhc2VtcS52MSJkCgpEZXBlbmRlbmN5Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRI3Cgpvbl9mYWlsdXJlGAMgASgOMiMubGVhc2VtcS52MS5EZXBlbmRlbmN5RmFpbHVyZVBvbGljeSItCgxKb2JSZWZlcmVuY2USDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJIpoFCgdKb2JTcGVjEgwKBG5hbWUYASABKAkSDwoHcGF5bG9hZBgCIAEoDBIUCgxjb250ZW50X3R5cGUYAyABKAkSMQoHaGVhZGVycxgEIAMoCzIgLmxlYXNlbXEudjEuSm9iU3BlYy5IZWFkZXJzRW50cnkSCgoCaWQYBSABKAkSEAoIcHJpb3JpdHkYBiABKA0SDAoEbGlmbxgHIAEoCBIqCgVkZWxheRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkgAEi4KCHJ1bl90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEiYKBXJldHJ5GAogASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIqCgd0aW1lb3V0GAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA3R0bBgMIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGA0gASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgOIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGA8gASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgQIAEoDUgBiAEBEiwKDGRlcGVuZGVuY2llcxgTIAMoCzIWLmxlYXNlbXEudjEuRGVwZW5kZW5jeRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVzdGFydEIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zIkkKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIkCgdiYWNrb2ZmGAIgASgLMhMubGVhc2VtcS52MS5CYWNrb2ZmIqwBCgdCYWNrb2ZmEikKBWZpeGVkGAEgASgLMhgubGVhc2VtcS52MS5GaXhlZEJhY2tvZmZIABI1CgtleHBvbmVudGlhbBgCIAEoCzIeLmxlYXNlbXEudjEuRXhwb25lbnRpYWxCYWNrb2ZmSAASJwoEbGlzdBgDIAEoCzIXLmxlYXNlbXEudjEuTGlzdEJhY2tvZmZIABIOCgZqaXR0ZXIYBCABKAFCBgoEa2luZCI4CgxGaXhlZEJhY2tvZmYSKAoFZGVsYXkYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24inAEKEkV4cG9uZW50aWFsQmFja29mZhIwCg1pbml0aWFsX2RlbGF5GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKCm11bHRpcGxpZXIYAiABKAFIAIgBARIsCgltYXhfZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDQoLX211bHRpcGxpZXIiOAoLTGlzdEJhY2tvZmYSKQoGZGVsYXlzGAEgAygLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIl0KCVJldGVudGlvbhIqCgdtYXhfYWdlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKCW1heF9jb3VudBgCIAEoDUgAiAEBQgwKCl9tYXhfY291bnQisgEKB0ZhaWx1cmUSJQoEa2luZBgBIAEoDjIXLmxlYXNlbXEudjEuRmFpbHVyZUtpbmQSDAoEdHlwZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhMKC3N0YWNrX3RyYWNlGAQgASgJEg8KB2F0dGVtcHQYBSABKA0SKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd29ya2VyX2lkGAcgASgJIsEFCgNKb2ISDQoFcXVldWUYASABKAkSCgoCaWQYAiABKAkSIQoEc3BlYxgDIAEoCzITLmxlYXNlbXEudjEuSm9iU3BlYxIjCgVzdGF0ZRgEIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSDwoHYXR0ZW1wdBgFIAEoDRIZChFsZWFzZV9leHBpcmF0aW9ucxgGIAEoDRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIcnVuX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd29ya2VyX2lkGAwgASgJEjUKEWxlYXNlX2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCghwcm9ncmVzcxgOIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIOCgZyZXN1bHQYDyABKAwSGwoTcmVzdWx0X2NvbnRlbnRfdHlwZRgQIAEoCRIlCghmYWlsdXJlcxgRIAMoCzITLmxlYXNlbXEudjEuRmFpbHVyZRIVCg1mYWlsdXJlX2NvdW50GBIgASgNEhgKEGNhbmNlbF9yZXF1ZXN0ZWQYEyABKAgSLAoKZGVwZW5kZW50cxgUIAMoCzIYLmxlYXNlbXEudjEuSm9iUmVmZXJlbmNlEhMKC3NjaGVkdWxlX2lkGBUgASgJItcCCgpRdWV1ZVN0YXRzEg8KB3dhaXRpbmcYASABKA0SDwoHZGVsYXllZBgCIAEoDRIPCgdibG9ja2VkGAMgASgNEg4KBmFjdGl2ZRgEIAEoDRIRCgljb21wbGV0ZWQYBSABKA0SDgoGZmFpbGVkGAYgASgNEhEKCWNhbmNlbGxlZBgHIAEoDRIOCgZwYXVzZWQYCCABKAgSNQoSb2xkZXN0X3dhaXRpbmdfYWdlGAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB3dvcmtlcnMYCiABKA0SEwoLYWRkZWRfdG90YWwYCyABKAQSFwoPY29tcGxldGVkX3RvdGFsGAwgASgEEhQKDGZhaWxlZF90b3RhbBgNIAEoBBI0ChBob2xkX2V4cGlyZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCrIAQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSk9CX1NUQVRFX1dBSVRJTkcQARIVChFKT0JfU1RBVEVfREVMQVlFRBACEhUKEUpPQl9TVEFURV9CTE9DS0VEEAMSFAoQSk9CX1NUQVRFX0FDVElWRRAEEhcKE0pPQl9TVEFURV9DT01QTEVURUQQBRIUChBKT0JfU1RBVEVfRkFJTEVEEAYSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAHKnAKCkR1cmFiaWxpdHkSGgoWRFVSQUJJTElUWV9VTlNQRUNJRklFRBAAEhUKEURVUkFCSUxJVFlfTUVNT1JZEAESFAoQRFVSQUJJTElUWV9GU1lOQxACEhkKFURVUkFCSUxJVFlfUkVQTElDQVRFRBADKtABCgtGYWlsdXJlS2luZBIcChhGQUlMVVJFX0tJTkRfVU5TUEVDSUZJRUQQABIWChJGQUlMVVJFX0tJTkRfRVJST1IQARIeChpGQUlMVVJFX0tJTkRfTEVBU0VfRVhQSVJFRBACEhgKFEZBSUxVUkVfS0lORF9USU1FT1VUEAMSGAoURkFJTFVSRV9LSU5EX0VYUElSRUQQBBIbChdGQUlMVVJFX0tJTkRfREVQRU5ERU5DWRAFEhoKFkZBSUxVUkVfS0lORF9DQU5DRUxMRUQQBiqxAQoXRGVwZW5kZW5jeUZhaWx1cmVQb2xpY3kSKQolREVQRU5ERU5DWV9GQUlMVVJFX1BPTElDWV9VTlNQRUNJRklFRBAAEiIKHkRFUEVOREVOQ1lfRkFJTFVSRV9QT0xJQ1lfRkFJTBABEiEKHURFUEVOREVOQ1lfRkFJTFVSRV9QT0xJQ1lfUlVOEAISJAogREVQRU5ERU5DWV9GQUlMVVJFX1BPTElDWV9JR05PUkUQA0JKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChRsZWFzZW1xL3YxL2pvYi5wcm90bxIKbGVhc2VtcS52MSJxCg1EZWR1cGxpY2F0aW9uEgsKA2tleRgBIAEoCRIrCgRtb2RlGAIgASgOMh0ubGVhc2VtcS52MS5EZWR1cGxpY2F0aW9uTW9kZRImCgN0dGwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iZAoKRGVwZW5kZW5jeRINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSNwoKb25fZmFpbHVyZRgDIAEoDjIjLmxlYXNlbXEudjEuRGVwZW5kZW5jeUZhaWx1cmVQb2xpY3kiLQoMSm9iUmVmZXJlbmNlEg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCSLMBQoHSm9iU3BlYxIMCgRuYW1lGAEgASgJEg8KB3BheWxvYWQYAiABKAwSFAoMY29udGVudF90eXBlGAMgASgJEjEKB2hlYWRlcnMYBCADKAsyIC5sZWFzZW1xLnYxLkpvYlNwZWMuSGVhZGVyc0VudHJ5EgoKAmlkGAUgASgJEhAKCHByaW9yaXR5GAYgASgNEgwKBGxpZm8YByABKAgSKgoFZGVsYXkYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IABIuCghydW5fdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABImCgVyZXRyeRgKIAEoCzIXLmxlYXNlbXEudjEuUmV0cnlQb2xpY3kSKgoHdGltZW91dBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgN0dGwYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMgoTY29tcGxldGVkX3JldGVudGlvbhgNIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEi8KEGZhaWxlZF9yZXRlbnRpb24YDiABKAsyFS5sZWFzZW1xLnYxLlJldGVudGlvbhIZChFkZWFkX2xldHRlcl9xdWV1ZRgPIAEoCRIiChVtYXhfbGVhc2VfZXhwaXJhdGlvbnMYECABKA1IAYgBARIwCg1kZWR1cGxpY2F0aW9uGBEgASgLMhkubGVhc2VtcS52MS5EZWR1cGxpY2F0aW9uEiwKDGRlcGVuZGVuY2llcxgTIAMoCzIWLmxlYXNlbXEudjEuRGVwZW5kZW5jeRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVzdGFydEIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zIkkKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIkCgdiYWNrb2ZmGAIgASgLMhMubGVhc2VtcS52MS5CYWNrb2ZmIqwBCgdCYWNrb2ZmEikKBWZpeGVkGAEgASgLMhgubGVhc2VtcS52MS5GaXhlZEJhY2tvZmZIABI1CgtleHBvbmVudGlhbBgCIAEoCzIeLmxlYXNlbXEudjEuRXhwb25lbnRpYWxCYWNrb2ZmSAASJwoEbGlzdBgDIAEoCzIXLmxlYXNlbXEudjEuTGlzdEJhY2tvZmZIABIOCgZqaXR0ZXIYBCABKAFCBgoEa2luZCI4CgxGaXhlZEJhY2tvZmYSKAoFZGVsYXkYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24inAEKEkV4cG9uZW50aWFsQmFja29mZhIwCg1pbml0aWFsX2RlbGF5GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKCm11bHRpcGxpZXIYAiABKAFIAIgBARIsCgltYXhfZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDQoLX211bHRpcGxpZXIiOAoLTGlzdEJhY2tvZmYSKQoGZGVsYXlzGAEgAygLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIl0KCVJldGVudGlvbhIqCgdtYXhfYWdlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKCW1heF9jb3VudBgCIAEoDUgAiAEBQgwKCl9tYXhfY291bnQisgEKB0ZhaWx1cmUSJQoEa2luZBgBIAEoDjIXLmxlYXNlbXEudjEuRmFpbHVyZUtpbmQSDAoEdHlwZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhMKC3N0YWNrX3RyYWNlGAQgASgJEg8KB2F0dGVtcHQYBSABKA0SKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd29ya2VyX2lkGAcgASgJIsEFCgNKb2ISDQoFcXVldWUYASABKAkSCgoCaWQYAiABKAkSIQoEc3BlYxgDIAEoCzITLmxlYXNlbXEudjEuSm9iU3BlYxIjCgVzdGF0ZRgEIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSDwoHYXR0ZW1wdBgFIAEoDRIZChFsZWFzZV9leHBpcmF0aW9ucxgGIAEoDRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIcnVuX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd29ya2VyX2lkGAwgASgJEjUKEWxlYXNlX2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCghwcm9ncmVzcxgOIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIOCgZyZXN1bHQYDyABKAwSGwoTcmVzdWx0X2NvbnRlbnRfdHlwZRgQIAEoCRIlCghmYWlsdXJlcxgRIAMoCzITLmxlYXNlbXEudjEuRmFpbHVyZRIVCg1mYWlsdXJlX2NvdW50GBIgASgNEhgKEGNhbmNlbF9yZXF1ZXN0ZWQYEyABKAgSLAoKZGVwZW5kZW50cxgUIAMoCzIYLmxlYXNlbXEudjEuSm9iUmVmZXJlbmNlEhMKC3NjaGVkdWxlX2lkGBUgASgJItcCCgpRdWV1ZVN0YXRzEg8KB3dhaXRpbmcYASABKA0SDwoHZGVsYXllZBgCIAEoDRIPCgdibG9ja2VkGAMgASgNEg4KBmFjdGl2ZRgEIAEoDRIRCgljb21wbGV0ZWQYBSABKA0SDgoGZmFpbGVkGAYgASgNEhEKCWNhbmNlbGxlZBgHIAEoDRIOCgZwYXVzZWQYCCABKAgSNQoSb2xkZXN0X3dhaXRpbmdfYWdlGAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB3dvcmtlcnMYCiABKA0SEwoLYWRkZWRfdG90YWwYCyABKAQSFwoPY29tcGxldGVkX3RvdGFsGAwgASgEEhQKDGZhaWxlZF90b3RhbBgNIAEoBBI0ChBob2xkX2V4cGlyZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCrIAQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSk9CX1NUQVRFX1dBSVRJTkcQARIVChFKT0JfU1RBVEVfREVMQVlFRBACEhUKEUpPQl9TVEFURV9CTE9DS0VEEAMSFAoQSk9CX1NUQVRFX0FDVElWRRAEEhcKE0pPQl9TVEFURV9DT01QTEVURUQQBRIUChBKT0JfU1RBVEVfRkFJTEVEEAYSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAHKnAKCkR1cmFiaWxpdHkSGgoWRFVSQUJJTElUWV9VTlNQRUNJRklFRBAAEhUKEURVUkFCSUxJVFlfTUVNT1JZEAESFAoQRFVSQUJJTElUWV9GU1lOQxACEhkKFURVUkFCSUxJVFlfUkVQTElDQVRFRBADKtABCgtGYWlsdXJlS2luZBIcChhGQUlMVVJFX0tJTkRfVU5TUEVDSUZJRUQQABIWChJGQUlMVVJFX0tJTkRfRVJST1IQARIeChpGQUlMVVJFX0tJTkRfTEVBU0VfRVhQSVJFRBACEhgKFEZBSUxVUkVfS0lORF9USU1FT1VUEAMSGAoURkFJTFVSRV9LSU5EX0VYUElSRUQQBBIbChdGQUlMVVJFX0tJTkRfREVQRU5ERU5DWRAFEhoKFkZBSUxVUkVfS0lORF9DQU5DRUxMRUQQBirEAQoRRGVkdXBsaWNhdGlvbk1vZGUSIgoeREVEVVBMSUNBVElPTl9NT0RFX1VOU1BFQ0lGSUVEEAASJQohREVEVVBMSUNBVElPTl9NT0RFX1VOVElMX0ZJTklTSEVEEAESHwobREVEVVBMSUNBVElPTl9NT0RFX1RIUk9UVExFEAISHwobREVEVVBMSUNBVElPTl9NT0RFX0RFQk9VTkNFEAMSIgoeREVEVVBMSUNBVElPTl9NT0RFX0tFRVBfTEFURVNUEAQqsQEKF0RlcGVuZGVuY3lGYWlsdXJlUG9saWN5EikKJURFUEVOREVOQ1lfRkFJTFVSRV9QT0xJQ1lfVU5TUEVDSUZJRUQQABIiCh5ERVBFTkRFTkNZX0ZBSUxVUkVfUE9MSUNZX0ZBSUwQARIhCh1ERVBFTkRFTkNZX0ZBSUxVUkVfUE9MSUNZX1JVThACEiQKIERFUEVOREVOQ1lfRkFJTFVSRV9QT0xJQ1lfSUdOT1JFEANCSgoOZGV2LmxlYXNlbXEudjFQAVo2Z2l0aHViLmNvbS9sZWFzZW1xL2xlYXNlbXEvZ2VuL2dvL2xlYXNlbXEvdjE7bGVhc2VtcXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+
+/**
+ * Which jobs count as the same, apart from their ids.
+ *
+ * @generated from message leasemq.v1.Deduplication
+ */
+export type Deduplication = Message<"leasemq.v1.Deduplication"> & {
+  /**
+   * Required. 1 to 128 printable characters; a queue's own. Only one job at a time holds it.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Optional. Default UNTIL_FINISHED.
+   *
+   * @generated from field: leasemq.v1.DeduplicationMode mode = 2;
+   */
+  mode: DeduplicationMode;
+
+  /**
+   * Required for THROTTLE, refused for KEEP_LATEST, else optional: how long the key is held at most, 1 ms to 10 years.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 3;
+   */
+  ttl?: Duration | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.Deduplication.
+ * Use `create(DeduplicationSchema)` to create a new message.
+ */
+export const DeduplicationSchema: GenMessage<Deduplication> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_job, 0);
 
 /**
  * A job that must be done before another one may start.
@@ -49,7 +84,7 @@ export type Dependency = Message<"leasemq.v1.Dependency"> & {
  * Use `create(DependencySchema)` to create a new message.
  */
 export const DependencySchema: GenMessage<Dependency> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 0);
+  messageDesc(file_leasemq_v1_job, 1);
 
 /**
  * Names a job.
@@ -77,10 +112,10 @@ export type JobReference = Message<"leasemq.v1.JobReference"> & {
  * Use `create(JobReferenceSchema)` to create a new message.
  */
 export const JobReferenceSchema: GenMessage<JobReference> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 1);
+  messageDesc(file_leasemq_v1_job, 2);
 
 /**
- * What a producer says about a job. Immutable once added.
+ * What a producer says about a job. Immutable once added, but for UpdateJob.
  *
  * @generated from message leasemq.v1.JobSpec
  */
@@ -207,6 +242,13 @@ export type JobSpec = Message<"leasemq.v1.JobSpec"> & {
   maxLeaseExpirations?: number | undefined;
 
   /**
+   * Optional. Unset = jobs are the same only by their id. Not for a job of a schedule or a flow, or one with dependencies.
+   *
+   * @generated from field: leasemq.v1.Deduplication deduplication = 17;
+   */
+  deduplication?: Deduplication | undefined;
+
+  /**
    * Optional. The jobs that must be done before it may start; at most 1,000, each once. Until then it is BLOCKED. Its delay counts from then, its ttl from
    * when it was added.
    *
@@ -220,7 +262,7 @@ export type JobSpec = Message<"leasemq.v1.JobSpec"> & {
  * Use `create(JobSpecSchema)` to create a new message.
  */
 export const JobSpecSchema: GenMessage<JobSpec> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 2);
+  messageDesc(file_leasemq_v1_job, 3);
 
 /**
  * How often and when a failed job is tried again.
@@ -248,7 +290,7 @@ export type RetryPolicy = Message<"leasemq.v1.RetryPolicy"> & {
  * Use `create(RetryPolicySchema)` to create a new message.
  */
 export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 3);
+  messageDesc(file_leasemq_v1_job, 4);
 
 /**
  * The wait before the next attempt, computed by the server.
@@ -300,7 +342,7 @@ export type Backoff = Message<"leasemq.v1.Backoff"> & {
  * Use `create(BackoffSchema)` to create a new message.
  */
 export const BackoffSchema: GenMessage<Backoff> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 4);
+  messageDesc(file_leasemq_v1_job, 5);
 
 /**
  * The same wait each time.
@@ -321,7 +363,7 @@ export type FixedBackoff = Message<"leasemq.v1.FixedBackoff"> & {
  * Use `create(FixedBackoffSchema)` to create a new message.
  */
 export const FixedBackoffSchema: GenMessage<FixedBackoff> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 5);
+  messageDesc(file_leasemq_v1_job, 6);
 
 /**
  * initial_delay × multiplier^(attempt-1), at most max_delay.
@@ -356,7 +398,7 @@ export type ExponentialBackoff = Message<"leasemq.v1.ExponentialBackoff"> & {
  * Use `create(ExponentialBackoffSchema)` to create a new message.
  */
 export const ExponentialBackoffSchema: GenMessage<ExponentialBackoff> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 6);
+  messageDesc(file_leasemq_v1_job, 7);
 
 /**
  * A wait for each attempt.
@@ -377,7 +419,7 @@ export type ListBackoff = Message<"leasemq.v1.ListBackoff"> & {
  * Use `create(ListBackoffSchema)` to create a new message.
  */
 export const ListBackoffSchema: GenMessage<ListBackoff> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 7);
+  messageDesc(file_leasemq_v1_job, 8);
 
 /**
  * How long finished jobs are kept. Both unset = the queue's default.
@@ -405,7 +447,7 @@ export type Retention = Message<"leasemq.v1.Retention"> & {
  * Use `create(RetentionSchema)` to create a new message.
  */
 export const RetentionSchema: GenMessage<Retention> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 8);
+  messageDesc(file_leasemq_v1_job, 9);
 
 /**
  * One failure of one attempt.
@@ -468,7 +510,7 @@ export type Failure = Message<"leasemq.v1.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 9);
+  messageDesc(file_leasemq_v1_job, 10);
 
 /**
  * What can be read of a job. Every field is output only.
@@ -629,7 +671,7 @@ export type Job = Message<"leasemq.v1.Job"> & {
  * Use `create(JobSchema)` to create a new message.
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 10);
+  messageDesc(file_leasemq_v1_job, 11);
 
 /**
  * How many jobs a queue has in each state, and since its beginning.
@@ -741,7 +783,7 @@ export type QueueStats = Message<"leasemq.v1.QueueStats"> & {
  * Use `create(QueueStatsSchema)` to create a new message.
  */
 export const QueueStatsSchema: GenMessage<QueueStats> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 11);
+  messageDesc(file_leasemq_v1_job, 12);
 
 /**
  * Where a job is in its life. docs/job-life.md draws the transitions.
@@ -916,6 +958,55 @@ export const FailureKindSchema: GenEnum<FailureKind> = /*@__PURE__*/
   enumDesc(file_leasemq_v1_job, 2);
 
 /**
+ * What becomes of a job whose deduplication key is held by another one of the queue.
+ *
+ * @generated from enum leasemq.v1.DeduplicationMode
+ */
+export enum DeduplicationMode {
+  /**
+   * Not set; UNTIL_FINISHED.
+   *
+   * @generated from enum value: DEDUPLICATION_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Nothing is added while the job that holds the key is unfinished; with a ttl, for that long at most.
+   *
+   * @generated from enum value: DEDUPLICATION_MODE_UNTIL_FINISHED = 1;
+   */
+  UNTIL_FINISHED = 1,
+
+  /**
+   * Nothing is added for ttl after the job that took the key, finished or not.
+   *
+   * @generated from enum value: DEDUPLICATION_MODE_THROTTLE = 2;
+   */
+  THROTTLE = 2,
+
+  /**
+   * The new job takes the place of the one that holds the key while that is DELAYED for its first time, and its delay starts anew. Without a ttl
+   * the key is free once the delay is over; with one, ttl after the job that was added last, and until then nothing is added.
+   *
+   * @generated from enum value: DEDUPLICATION_MODE_DEBOUNCE = 3;
+   */
+  DEBOUNCE = 3,
+
+  /**
+   * As UNTIL_FINISHED; but once the job that holds the key has started, the latest job is kept aside, and added when that one has finished.
+   *
+   * @generated from enum value: DEDUPLICATION_MODE_KEEP_LATEST = 4;
+   */
+  KEEP_LATEST = 4,
+}
+
+/**
+ * Describes the enum leasemq.v1.DeduplicationMode.
+ */
+export const DeduplicationModeSchema: GenEnum<DeduplicationMode> = /*@__PURE__*/
+  enumDesc(file_leasemq_v1_job, 3);
+
+/**
  * What happens to a job when one that it depends on fails, is cancelled, or is deleted before it finished.
  *
  * @generated from enum leasemq.v1.DependencyFailurePolicy
@@ -954,5 +1045,5 @@ export enum DependencyFailurePolicy {
  * Describes the enum leasemq.v1.DependencyFailurePolicy.
  */
 export const DependencyFailurePolicySchema: GenEnum<DependencyFailurePolicy> = /*@__PURE__*/
-  enumDesc(file_leasemq_v1_job, 3);
+  enumDesc(file_leasemq_v1_job, 4);
 

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/producer.proto.
  */
 export const file_leasemq_v1_producer: GenFile = /*@__PURE__*/
-  fileDesc("ChlsZWFzZW1xL3YxL3Byb2R1Y2VyLnByb3RvEgpsZWFzZW1xLnYxImwKDUFkZEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSIAoDam9iGAIgASgLMhMubGVhc2VtcS52MS5Kb2JTcGVjEioKCmR1cmFiaWxpdHkYAyABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkisAEKDkFkZEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIEiMKBXN0YXRlGAMgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIsCghydW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eSJzChNCYXRjaEFkZEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiEKBGpvYnMYAiADKAsyEy5sZWFzZW1xLnYxLkpvYlNwZWMSKgoKZHVyYWJpbGl0eRgDIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eSJDChRCYXRjaEFkZEpvYnNSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhoubGVhc2VtcS52MS5BZGRKb2JSZXNwb25zZSJdCg1HZXRKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRItCglyZWFkX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIi4KDkdldEpvYlJlc3BvbnNlEhwKA2pvYhgBIAEoCzIPLmxlYXNlbXEudjEuSm9iImIKD0F3YWl0Sm9iUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSMAoNd2FpdF9kdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJCChBBd2FpdEpvYlJlc3BvbnNlEhwKA2pvYhgBIAEoCzIPLmxlYXNlbXEudjEuSm9iEhAKCGZpbmlzaGVkGAIgASgIImcKEENhbmNlbEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIkCgdjYXNjYWRlGAQgASgOMhMubGVhc2VtcS52MS5DYXNjYWRlIjgKEUNhbmNlbEpvYlJlc3BvbnNlEiMKBXN0YXRlGAEgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZSJWCg5GbG93RGVwZW5kZW5jeRILCgNrZXkYASABKAkSNwoKb25fZmFpbHVyZRgCIAEoDjIjLmxlYXNlbXEudjEuRGVwZW5kZW5jeUZhaWx1cmVQb2xpY3kieAoIRmxvd05vZGUSDQoFcXVldWUYASABKAkSIAoDam9iGAIgASgLMhMubGVhc2VtcS52MS5Kb2JTcGVjEgsKA2tleRgDIAEoCRIuCgpkZXBlbmRzX29uGAQgAygLMhoubGVhc2VtcS52MS5GbG93RGVwZW5kZW5jeSJhCg5BZGRGbG93UmVxdWVzdBIjCgVub2RlcxgBIAMoCzIULmxlYXNlbXEudjEuRmxvd05vZGUSKgoKZHVyYWJpbGl0eRgCIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eSI+Cg9BZGRGbG93UmVzcG9uc2USKwoHcmVzdWx0cxgBIAMoCzIaLmxlYXNlbXEudjEuQWRkSm9iUmVzcG9uc2UiXgoWR2V0RGVwZW5kZW5jaWVzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiuwEKD0RlcGVuZGVuY3lTdGF0ZRINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSNwoKb25fZmFpbHVyZRgDIAEoDjIjLmxlYXNlbXEudjEuRGVwZW5kZW5jeUZhaWx1cmVQb2xpY3kSIwoFc3RhdGUYBCABKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlEg4KBnJlc3VsdBgFIAEoDBIbChNyZXN1bHRfY29udGVudF90eXBlGAYgASgJImUKF0dldERlcGVuZGVuY2llc1Jlc3BvbnNlEjEKDGRlcGVuZGVuY2llcxgBIAMoCzIbLmxlYXNlbXEudjEuRGVwZW5kZW5jeVN0YXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSpUCgdDYXNjYWRlEhcKE0NBU0NBREVfVU5TUEVDSUZJRUQQABIYChRDQVNDQURFX0RFUEVOREVOQ0lFUxABEhYKEkNBU0NBREVfREVQRU5ERU5UUxACMpcECg9Qcm9kdWNlclNlcnZpY2USPwoGQWRkSm9iEhkubGVhc2VtcS52MS5BZGRKb2JSZXF1ZXN0GhoubGVhc2VtcS52MS5BZGRKb2JSZXNwb25zZRJRCgxCYXRjaEFkZEpvYnMSHy5sZWFzZW1xLnYxLkJhdGNoQWRkSm9ic1JlcXVlc3QaIC5sZWFzZW1xLnYxLkJhdGNoQWRkSm9ic1Jlc3BvbnNlEkIKB0FkZEZsb3cSGi5sZWFzZW1xLnYxLkFkZEZsb3dSZXF1ZXN0GhsubGVhc2VtcS52MS5BZGRGbG93UmVzcG9uc2USPwoGR2V0Sm9iEhkubGVhc2VtcS52MS5HZXRKb2JSZXF1ZXN0GhoubGVhc2VtcS52MS5HZXRKb2JSZXNwb25zZRJFCghBd2FpdEpvYhIbLmxlYXNlbXEudjEuQXdhaXRKb2JSZXF1ZXN0GhwubGVhc2VtcS52MS5Bd2FpdEpvYlJlc3BvbnNlEkgKCUNhbmNlbEpvYhIcLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVxdWVzdBodLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVzcG9uc2USWgoPR2V0RGVwZW5kZW5jaWVzEiIubGVhc2VtcS52MS5HZXREZXBlbmRlbmNpZXNSZXF1ZXN0GiMubGVhc2VtcS52MS5HZXREZXBlbmRlbmNpZXNSZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job]);
+  fileDesc("ChlsZWFzZW1xL3YxL3Byb2R1Y2VyLnByb3RvEgpsZWFzZW1xLnYxImwKDUFkZEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSIAoDam9iGAIgASgLMhMubGVhc2VtcS52MS5Kb2JTcGVjEioKCmR1cmFiaWxpdHkYAyABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkixgEKDkFkZEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIEiMKBXN0YXRlGAMgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIsCghydW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIUCgxkZWR1cGxpY2F0ZWQYBiABKAgicwoTQmF0Y2hBZGRKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIhCgRqb2JzGAIgAygLMhMubGVhc2VtcS52MS5Kb2JTcGVjEioKCmR1cmFiaWxpdHkYAyABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkiQwoUQmF0Y2hBZGRKb2JzUmVzcG9uc2USKwoHcmVzdWx0cxgBIAMoCzIaLmxlYXNlbXEudjEuQWRkSm9iUmVzcG9uc2UiXQoNR2V0Sm9iUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSLQoJcmVhZF9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayIuCg5HZXRKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYiJiCg9Bd2FpdEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEjAKDXdhaXRfZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iQgoQQXdhaXRKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYhIQCghmaW5pc2hlZBgCIAEoCCJnChBDYW5jZWxKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSJAoHY2FzY2FkZRgEIAEoDjITLmxlYXNlbXEudjEuQ2FzY2FkZSI4ChFDYW5jZWxKb2JSZXNwb25zZRIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUiVgoORmxvd0RlcGVuZGVuY3kSCwoDa2V5GAEgASgJEjcKCm9uX2ZhaWx1cmUYAiABKA4yIy5sZWFzZW1xLnYxLkRlcGVuZGVuY3lGYWlsdXJlUG9saWN5IngKCEZsb3dOb2RlEg0KBXF1ZXVlGAEgASgJEiAKA2pvYhgCIAEoCzITLmxlYXNlbXEudjEuSm9iU3BlYxILCgNrZXkYAyABKAkSLgoKZGVwZW5kc19vbhgEIAMoCzIaLmxlYXNlbXEudjEuRmxvd0RlcGVuZGVuY3kiYQoOQWRkRmxvd1JlcXVlc3QSIwoFbm9kZXMYASADKAsyFC5sZWFzZW1xLnYxLkZsb3dOb2RlEioKCmR1cmFiaWxpdHkYAiABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkiPgoPQWRkRmxvd1Jlc3BvbnNlEisKB3Jlc3VsdHMYASADKAsyGi5sZWFzZW1xLnYxLkFkZEpvYlJlc3BvbnNlIl4KFkdldERlcGVuZGVuY2llc1JlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIrsBCg9EZXBlbmRlbmN5U3RhdGUSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEjcKCm9uX2ZhaWx1cmUYAyABKA4yIy5sZWFzZW1xLnYxLkRlcGVuZGVuY3lGYWlsdXJlUG9saWN5EiMKBXN0YXRlGAQgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIOCgZyZXN1bHQYBSABKAwSGwoTcmVzdWx0X2NvbnRlbnRfdHlwZRgGIAEoCSJlChdHZXREZXBlbmRlbmNpZXNSZXNwb25zZRIxCgxkZXBlbmRlbmNpZXMYASADKAsyGy5sZWFzZW1xLnYxLkRlcGVuZGVuY3lTdGF0ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOwodUmVtb3ZlRGVkdXBsaWNhdGlvbktleVJlcXVlc3QSDQoFcXVldWUYASABKAkSCwoDa2V5GAIgASgJIkEKHlJlbW92ZURlZHVwbGljYXRpb25LZXlSZXNwb25zZRIPCgdyZW1vdmVkGAEgASgIEg4KBmpvYl9pZBgCIAEoCSpUCgdDYXNjYWRlEhcKE0NBU0NBREVfVU5TUEVDSUZJRUQQABIYChRDQVNDQURFX0RFUEVOREVOQ0lFUxABEhYKEkNBU0NBREVfREVQRU5ERU5UUxACMogFCg9Qcm9kdWNlclNlcnZpY2USPwoGQWRkSm9iEhkubGVhc2VtcS52MS5BZGRKb2JSZXF1ZXN0GhoubGVhc2VtcS52MS5BZGRKb2JSZXNwb25zZRJRCgxCYXRjaEFkZEpvYnMSHy5sZWFzZW1xLnYxLkJhdGNoQWRkSm9ic1JlcXVlc3QaIC5sZWFzZW1xLnYxLkJhdGNoQWRkSm9ic1Jlc3BvbnNlEkIKB0FkZEZsb3cSGi5sZWFzZW1xLnYxLkFkZEZsb3dSZXF1ZXN0GhsubGVhc2VtcS52MS5BZGRGbG93UmVzcG9uc2USPwoGR2V0Sm9iEhkubGVhc2VtcS52MS5HZXRKb2JSZXF1ZXN0GhoubGVhc2VtcS52MS5HZXRKb2JSZXNwb25zZRJFCghBd2FpdEpvYhIbLmxlYXNlbXEudjEuQXdhaXRKb2JSZXF1ZXN0GhwubGVhc2VtcS52MS5Bd2FpdEpvYlJlc3BvbnNlEkgKCUNhbmNlbEpvYhIcLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVxdWVzdBodLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVzcG9uc2USbwoWUmVtb3ZlRGVkdXBsaWNhdGlvbktleRIpLmxlYXNlbXEudjEuUmVtb3ZlRGVkdXBsaWNhdGlvbktleVJlcXVlc3QaKi5sZWFzZW1xLnYxLlJlbW92ZURlZHVwbGljYXRpb25LZXlSZXNwb25zZRJaCg9HZXREZXBlbmRlbmNpZXMSIi5sZWFzZW1xLnYxLkdldERlcGVuZGVuY2llc1JlcXVlc3QaIy5sZWFzZW1xLnYxLkdldERlcGVuZGVuY2llc1Jlc3BvbnNlQkoKDmRldi5sZWFzZW1xLnYxUAFaNmdpdGh1Yi5jb20vbGVhc2VtcS9sZWFzZW1xL2dlbi9nby9sZWFzZW1xL3YxO2xlYXNlbXF2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job]);
 
 /**
  * Asks to add one job.
@@ -60,21 +60,21 @@ export const AddJobRequestSchema: GenMessage<AddJobRequest> = /*@__PURE__*/
  */
 export type AddJobResponse = Message<"leasemq.v1.AddJobResponse"> & {
   /**
-   * The job's id: the one given, or the one made.
+   * The job's id: the one given, or the one made; when it was not added because of its deduplication key, the id of the job that holds the key.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * False when a job with this id existed already, and nothing changed.
+   * False when a job with this id existed already, and nothing changed; or when another job holds its deduplication key.
    *
    * @generated from field: bool created = 2;
    */
   created: boolean;
 
   /**
-   * The state that the job is in.
+   * The state that the job job_id is in; unset when a deduplication key is held for a time that runs on, and its job was removed since.
    *
    * @generated from field: leasemq.v1.JobState state = 3;
    */
@@ -93,6 +93,14 @@ export type AddJobResponse = Message<"leasemq.v1.AddJobResponse"> & {
    * @generated from field: leasemq.v1.Durability durability = 5;
    */
   durability: Durability;
+
+  /**
+   * True when another job held the deduplication key: with created, that one was DELAYED and this one has taken its place (DEBOUNCE); else this one was
+   * not added, or (KEEP_LATEST) is kept aside until job_id has finished.
+   *
+   * @generated from field: bool deduplicated = 6;
+   */
+  deduplicated: boolean;
 };
 
 /**
@@ -586,6 +594,62 @@ export const GetDependenciesResponseSchema: GenMessage<GetDependenciesResponse> 
   messageDesc(file_leasemq_v1_producer, 16);
 
 /**
+ * Asks to free a deduplication key.
+ *
+ * @generated from message leasemq.v1.RemoveDeduplicationKeyRequest
+ */
+export type RemoveDeduplicationKeyRequest = Message<"leasemq.v1.RemoveDeduplicationKeyRequest"> & {
+  /**
+   * Required. The key's queue.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Required. 1 to 128 printable characters.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message leasemq.v1.RemoveDeduplicationKeyRequest.
+ * Use `create(RemoveDeduplicationKeyRequestSchema)` to create a new message.
+ */
+export const RemoveDeduplicationKeyRequestSchema: GenMessage<RemoveDeduplicationKeyRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 17);
+
+/**
+ * What held the key.
+ *
+ * @generated from message leasemq.v1.RemoveDeduplicationKeyResponse
+ */
+export type RemoveDeduplicationKeyResponse = Message<"leasemq.v1.RemoveDeduplicationKeyResponse"> & {
+  /**
+   * False when no job held it, and nothing changed.
+   *
+   * @generated from field: bool removed = 1;
+   */
+  removed: boolean;
+
+  /**
+   * The job that held it; it goes on as before. Empty when none did.
+   *
+   * @generated from field: string job_id = 2;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message leasemq.v1.RemoveDeduplicationKeyResponse.
+ * Use `create(RemoveDeduplicationKeyResponseSchema)` to create a new message.
+ */
+export const RemoveDeduplicationKeyResponseSchema: GenMessage<RemoveDeduplicationKeyResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 18);
+
+/**
  * Which jobs a verb reaches beyond the one named.
  *
  * @generated from enum leasemq.v1.Cascade
@@ -688,6 +752,16 @@ export const ProducerService: GenService<{
     methodKind: "unary";
     input: typeof CancelJobRequestSchema;
     output: typeof CancelJobResponseSchema;
+  },
+  /**
+   * Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.ProducerService.RemoveDeduplicationKey
+   */
+  removeDeduplicationKey: {
+    methodKind: "unary";
+    input: typeof RemoveDeduplicationKeyRequestSchema;
+    output: typeof RemoveDeduplicationKeyResponseSchema;
   },
   /**
    * The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe.

@@ -1,0 +1,17 @@
+"""The store's verb for deduplication keys: a part of `Store`. Taking and freeing them is part of adding and finishing."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+
+class DeduplicationVerbs(ABC):
+    """What `Store` has to say about deduplication keys."""
+
+    @abstractmethod
+    async def _run(self, name: str, queue: str, items: Any = (), /, **args: Any) -> Any:
+        """Runs a script."""
+
+    async def remove_deduplication_key(self, queue: str, key: str) -> str:
+        """Frees a key; returns the id of the job that held it, or ""."""
+        reply: bytes = await self._run("dedup_remove", queue, key=key)
+        return reply.decode()

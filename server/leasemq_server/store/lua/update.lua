@@ -1,0 +1,31 @@
+-- update: WAITING, DELAYED, or (but for its run time) BLOCKED → the same with another spec, or in another place; a run time in the past promotes, one to come delays.
+-- Compare-and-set on what is stored, so that two updates of different fields both stand.
+-- KEYS: meta, wait, delayed, spec*, job*
+-- ARGV: now_ms, id, expected, spec_bytes, options, to_tail, run_ms
+-- RETURNS: {OK} | {CONFLICT} | {JOB_NOT_FOUND} | {JOB_NOT_IN_STATE, state}
+-- USES: job, wake, order
+local state = state_of(id)
+if not state then return { 'JOB_NOT_FOUND' } end
+if state ~= 'waiting' and state ~= 'delayed' and (state ~= 'blocked' or run_ms ~= '') then return { 'JOB_NOT_IN_STATE', state } end
+if redis.call('GET', spec .. id) ~= expected then return { 'CONFLICT' } end
+local now = clock()
+local create_ms = string.match(expected, '^%d+')
+redis.call('SET', spec .. id, create_ms .. (options == '' and '' or ' ' .. options) .. '\n' .. spec_bytes)
+
+local function move(to)
+  redis.call('ZREM', state == 'delayed' and delayed or wait, id)
+  if to == 'delayed' then
+    delay_until(id, tonumber(run_ms))
+  else
+    wake_if_first()
+    redis.call('ZADD', wait, tail_score(priority_of(decode(options)), 1), id)
+  end
+  if to ~= state and redis.call('EXISTS', job .. id) == 1 then redis.call('HSET', job .. id, 's', to) end
+end
+
+if run_ms ~= '' and tonumber(run_ms) > now then
+  move('delayed')
+elseif (run_ms ~= '' and state == 'delayed') or (to_tail == '1' and state == 'waiting') then
+  move('waiting')
+end
+return { 'OK' }

@@ -1,0 +1,12 @@
+"""The commands of docs/batches-and-checkpoints.md, with grpcurl as the worker."""
+
+from pathlib import Path
+
+from tests.examples.pages import block, shell
+from tests.polyglot.support import Broker
+
+
+def test_the_next_lease_carries_what_a_heartbeat_stored(broker: Broker, grpcurl: str, tmp_path: Path) -> None:
+    commands = f'PATH="{grpcurl}:$PATH"\n{block("batches-and-checkpoints.md", "sh")}'
+    ended = shell(commands, broker.address, tmp_path)
+    assert ended.stdout.strip() == '"checkpoint": "cGFnZSA3"', ended
