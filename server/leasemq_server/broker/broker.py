@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from leasemq_server.broker.awaiting import Awaiting
 from leasemq_server.broker.coalesce import Coalescer
 from leasemq_server.broker.dispatch import Dispatcher
+from leasemq_server.broker.events import Events
 from leasemq_server.broker.queues import Queues
 from leasemq_server.broker.relay import Relay
 from leasemq_server.broker.schedules import Schedules
@@ -37,6 +38,7 @@ class Broker:
         self.workers = Workers()
         self.awaiting = Awaiting(store)
         self.relay = Relay(store, self.queues, self.tasks)
+        self.events = Events(store)
         self.schedules = Schedules(store, self.queues)
         self.dispatcher = Dispatcher(store, self.wakes, self.workers, self.relay, self.tasks)
         self.settler = Settler(store, self.relay)

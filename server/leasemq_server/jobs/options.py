@@ -3,7 +3,7 @@
 The keys are short since each job that needs them carries them: p priority, l lifo, ma max_attempts, rp 1 when the job
 has a retry policy of its own, bo backoff (k kind; d delay; i, m, x initial, multiplier, maximum; l list; j jitter), to
 timeout, tl ttl, cr and fr completed and failed retention (a age, c count), dl dead_letter_queue, me
-max_lease_expirations, sc the id of the schedule that added the job. All times are milliseconds. lua/lib/retry.lua,
+max_lease_expirations, ev max_events, sc the id of the schedule that added the job. All times are milliseconds. lua/lib/retry.lua,
 finish.lua and maintain.lua read them.
 """
 
@@ -59,6 +59,8 @@ def config_options(config: admin_pb2.QueueConfig, check: Check) -> str:
         options["dl"] = check.queue(config.dead_letter_queue, "config.dead_letter_queue")
     if config.HasField("max_lease_expirations"):
         options["me"] = config.max_lease_expirations
+    if config.HasField("max_events"):
+        options["ev"] = check.whole(config.max_events, "config.max_events", 0, limits.MAX_EVENTS)
     return _json(options)
 
 

@@ -22,15 +22,26 @@ from leasemq_server.rpc.encode import (
     stats_message,
     wants_spec,
 )
+from leasemq_server.rpc.events import EventHandlers
 from leasemq_server.rpc.wire import set_time
 from leasemq_server.store.types import Counts, Position
 
 SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
-CAPABILITIES = ("durability", "dead-letter-queue", "priority", "delay", "retry", "retention", "watch-worker", "schedules")
+CAPABILITIES = (
+    "durability",
+    "dead-letter-queue",
+    "priority",
+    "delay",
+    "retry",
+    "retention",
+    "watch-worker",
+    "schedules",
+    "events",
+)
 DEFAULT_ORDER = list(STATE_WORDS)
 
 
-class AdminServicer:
+class AdminServicer(EventHandlers):
     """Reads and steers queues, jobs and workers."""
 
     writes_reply = frozenset[str]()

@@ -29,6 +29,7 @@ _NAMES = (
     "cancelled",
     "purge",
     "outbox",
+    "events",
     "schedules",
     "schedule_times",
 )

@@ -3,7 +3,7 @@
 -- ARGV: now_ms
 -- ITEMS: id, spec_bytes, options, delay_ms, run_ms
 -- RETURNS: one a job: {created 0|1, state, run_ms}; nothing when all are new and wait
--- USES: job, wake, order
+-- USES: job, wake, order, events
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
 local head = string.format('%.0f', now)
@@ -30,6 +30,7 @@ local function store_if_new(id, spec_bytes, options)
 end
 
 local results, to_wait, to_delay, twins = {}, {}, {}, {}
+local waiting, delaying, duplicates = {}, {}, {}
 local added, tail, plainly = 0, nil, true
 
 for i, id, spec_bytes, options, delay_ms, run_ms in items() do
@@ -38,6 +39,7 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
     local state = twin and twin[2] or state_of(id)
     results[i] = { 0, state, twin and twin[3] or state == 'delayed' and redis.call('ZSCORE', delayed, id) or '0' }
     plainly = false
+    duplicates[#duplicates + 1] = id
   else
     added = added + 1
     local own = options ~= '' and cjson.decode(options) or nil
@@ -50,6 +52,7 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       -- the fraction keeps the order within a batch; due times are compared as whole milliseconds
       to_delay[#to_delay + 1] = string.format('%.4f', ms + (i - 1) / 1024)
       to_delay[#to_delay + 1] = id
+      delaying[#delaying + 1] = id
       soonest = math.min(soonest or ms, ms)
       results[i] = { 1, 'delayed', string.format('%.0f', ms) }
       plainly = false
@@ -63,6 +66,7 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       end
       to_wait[#to_wait + 1] = score
       to_wait[#to_wait + 1] = id
+      waiting[#waiting + 1] = id
       results[i] = CREATED
     end
     if not all_new then twins[id] = results[i] end
@@ -78,4 +82,11 @@ if #to_delay > 0 then
   redis.call('ZADD', delayed, unpack(to_delay))
 end
 if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
+for _, one in ipairs({ { 'added\twaiting', waiting }, { 'added\tdelayed', delaying }, { 'duplicated', duplicates } }) do
+  if one[2][1] then
+    happened[#happened + 1] = one[1]
+    happened[#happened + 1] = one[2]
+  end
+end
+-- INLINE: publish_events
 return plainly and {} or results

@@ -4,7 +4,7 @@
 -- ITEMS: id, nonce, result, content_type
 -- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; nothing when all are completed
 -- FLAGS: allow-oom
--- USES: job, wake, finish, plain, lease
+-- USES: job, wake, finish, plain, lease, events
 local COMPLETED = outcome('completed', 0, 0)
 local now = clock()
 local results, done, all_completed = {}, {}, true
@@ -44,5 +44,7 @@ if #done > 0 then
   redis.call('ZREM', leases, unpack(done))
   redis.call('HINCRBY', meta, 'completed', #done)
   file_finished()
+  happened[1], happened[2] = 'completed', done
 end
+-- INLINE: publish_events
 return all_completed and {} or results

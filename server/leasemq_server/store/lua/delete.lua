@@ -4,7 +4,8 @@
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
 -- FLAGS: allow-oom
--- USES: job, wake, finish, plain
+-- USES: job, wake, finish, plain, emit
+local now = clock()
 local WHERE = { waiting = wait, delayed = delayed, active = leases, completed = completed, failed = failed, cancelled = cancelled }
 local results, gone = {}, {}
 for i, id in items() do
@@ -22,8 +23,10 @@ for i, id in items() do
     redis.call('ZREM', expiry, id)
     redis.call('ZREM', purge, id)
     gone[#gone + 1] = id
+    emit(id, 'removed', nil, nil, 'deleted')
     results[i] = 'OK'
   end
 end
 remove_all(gone)
+-- INLINE: publish_events
 return results

@@ -5,7 +5,7 @@
 -- ITEMS: request_id, worker, max_jobs, lease_ms
 -- RETURNS: {in how many ms to look again or -1, more 0|1, outbox 0|1, start_ms, a list a request: {expire_ms, ids, nonces, blobs, those that are not at their first, plain lease: {index from 0, attempt, expire_ms, lease_expirations, failure_count, start_ms}}}
 -- FLAGS: allow-oom
--- USES: job, moments, plain
+-- USES: job, moments, plain, events
 local NONCE_LENGTH = 24
 local REPLAY_MS = 60000
 local now = clock()
@@ -144,7 +144,11 @@ if open and wanted > 0 then pop_waiting() end
 for i, request_id, worker, max_jobs, lease_ms in items() do
   if not is_retry[i] then
     serve(answers[i], worker, tonumber(max_jobs), tonumber(lease_ms))
-    if #answers[i][2] > 0 then remember(request_id, answers[i], tonumber(lease_ms)) end
+    if #answers[i][2] > 0 then
+      remember(request_id, answers[i], tonumber(lease_ms))
+      happened[#happened + 1] = 'leased\tactive\t' .. worker
+      happened[#happened + 1] = answers[i][2]
+    end
   end
 end
 
@@ -161,4 +165,10 @@ while popped[next_pop] do
   next_pop = next_pop + 2
 end
 if #unserved > 0 then redis.call('ZADD', wait, unpack(unserved)) end
-return { next_in, open and redis.call('EXISTS', wait) or 0, outbox_entries, start, answers }
+local more = open and redis.call('EXISTS', wait) or 0
+if more == 0 and to_lease[1] then
+  happened[#happened + 1] = 'drained'
+  happened[#happened + 1] = { '' }
+end
+-- INLINE: publish_events
+return { next_in, more, outbox_entries, start, answers }

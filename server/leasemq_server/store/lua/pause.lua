@@ -3,11 +3,15 @@
 -- ARGV: now_ms, paused
 -- RETURNS: OK
 -- FLAGS: allow-oom
--- USES: wake
+-- USES: job, wake, events
+local now = clock()
+local changed
 if paused == '1' then
-  redis.call('HSET', meta, 'paused', 1)
+  changed = redis.call('HSET', meta, 'paused', 1)
 else
-  redis.call('HDEL', meta, 'paused')
+  changed = redis.call('HDEL', meta, 'paused')
   publish_wake(0)
 end
+if changed == 1 then happened[1], happened[2] = paused == '1' and 'paused' or 'resumed', { '' } end
+-- INLINE: publish_events
 return 'OK'

@@ -15,4 +15,5 @@ for i = #queued, 1, -1 do -- backwards, so that the first of the batch is at the
   results[i] = record and release(queued[i][1], queued[i][3], record, now) or reply
 end
 file_finished()
+-- INLINE: publish_events
 return results

@@ -4,7 +4,8 @@
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
 -- FLAGS: allow-oom
--- USES: job, wake, order, plain
+-- USES: job, wake, order, plain, emit
+local now = clock()
 local SETS = { completed = completed, failed = failed, cancelled = cancelled }
 local results = {}
 for i, id in items() do
@@ -21,7 +22,9 @@ for i, id in items() do
     redis.call('HSET', job .. id, 's', 'waiting', 't', '')
     if keep_attempts ~= '1' then redis.call('HSET', job .. id, 'a', 0, 'n', 0) end
     wait_at_tail(id, options_of(id))
+    emit(id, 'retried', 'waiting')
     results[i] = 'OK'
   end
 end
+-- INLINE: publish_events
 return results

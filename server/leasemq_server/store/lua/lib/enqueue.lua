@@ -1,6 +1,6 @@
 -- Adds one job from within another transition, as `add` does for a caller: an id that exists changes nothing.
 -- KEYS: meta, wait, delayed, expiry, spec*
--- USES: job, wake, order
+-- USES: job, wake, order, emit
 local function enqueue(id, spec_bytes, options, delay_ms, now)
   local head = string.format('%.0f', now)
   if options ~= '' then head = head .. ' ' .. options end
@@ -12,8 +12,10 @@ local function enqueue(id, spec_bytes, options, delay_ms, now)
   end
   if delay_ms > 0 then
     delay_until(id, now + delay_ms)
+    emit(id, 'added', 'delayed', nil, 'schedule')
   else
     wait_at_tail(id, own)
+    emit(id, 'added', 'waiting', nil, 'schedule')
   end
   redis.call('HINCRBY', meta, 'added', 1)
   return true

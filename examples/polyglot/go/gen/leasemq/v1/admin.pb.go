@@ -26,6 +26,131 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What happened. State is what it led to.
+type EventKind int32
+
+const (
+	// Not set.
+	EventKind_EVENT_KIND_UNSPECIFIED EventKind = 0
+	// A job was added: WAITING or DELAYED. reason "schedule" when the clock did it.
+	EventKind_EVENT_KIND_ADDED EventKind = 1
+	// An add named an id that exists: nothing changed.
+	EventKind_EVENT_KIND_DUPLICATED EventKind = 2
+	// DELAYED → WAITING: reason "due", or "asked".
+	EventKind_EVENT_KIND_PROMOTED EventKind = 3
+	// WAITING → ACTIVE, by worker_id.
+	EventKind_EVENT_KIND_LEASED EventKind = 4
+	// The worker reported how far it is; the job has the value.
+	EventKind_EVENT_KIND_PROGRESS EventKind = 5
+	// ACTIVE → COMPLETED.
+	EventKind_EVENT_KIND_COMPLETED EventKind = 6
+	// An attempt failed or timed out, and there is another: ACTIVE → WAITING or DELAYED. reason says what went wrong.
+	EventKind_EVENT_KIND_RETRYING EventKind = 7
+	// Failed for good: the last attempt, or too many leases that ran out, or not started within its ttl. reason says what went wrong.
+	EventKind_EVENT_KIND_FAILED EventKind = 8
+	// The worker gave it back, or was gone before it got it: ACTIVE → WAITING or DELAYED.
+	EventKind_EVENT_KIND_RELEASED EventKind = 9
+	// The lease ran out: ACTIVE → WAITING. reason says how.
+	EventKind_EVENT_KIND_LEASE_EXPIRED EventKind = 10
+	// Somebody wants an ACTIVE job cancelled; its worker is being told.
+	EventKind_EVENT_KIND_CANCEL_REQUESTED EventKind = 11
+	// An unfinished job → CANCELLED. reason is the caller's.
+	EventKind_EVENT_KIND_CANCELLED EventKind = 12
+	// Redriven: FAILED, COMPLETED or CANCELLED → WAITING.
+	EventKind_EVENT_KIND_RETRIED EventKind = 13
+	// Removed by hand: reason "deleted" or "drained". What retention removes is not told.
+	EventKind_EVENT_KIND_REMOVED EventKind = 14
+	// The last waiting job was leased. Of the queue: no job_id.
+	EventKind_EVENT_KIND_DRAINED EventKind = 15
+	// The queue gives out no more leases. No job_id.
+	EventKind_EVENT_KIND_PAUSED EventKind = 16
+	// It does again. No job_id.
+	EventKind_EVENT_KIND_RESUMED EventKind = 17
+	// The queue's configuration was changed. No job_id.
+	EventKind_EVENT_KIND_CONFIGURED EventKind = 18
+	// An add was left out, or put in the place of another, since a job with its deduplication key is there: job_id is the job kept.
+	EventKind_EVENT_KIND_DEDUPLICATED EventKind = 19
+	// Events after the resume_token are not kept any more; those that follow are the oldest there are. Sent whatever kinds were asked for. No job_id.
+	EventKind_EVENT_KIND_EVENTS_LOST EventKind = 20
+)
+
+// Enum value maps for EventKind.
+var (
+	EventKind_name = map[int32]string{
+		0:  "EVENT_KIND_UNSPECIFIED",
+		1:  "EVENT_KIND_ADDED",
+		2:  "EVENT_KIND_DUPLICATED",
+		3:  "EVENT_KIND_PROMOTED",
+		4:  "EVENT_KIND_LEASED",
+		5:  "EVENT_KIND_PROGRESS",
+		6:  "EVENT_KIND_COMPLETED",
+		7:  "EVENT_KIND_RETRYING",
+		8:  "EVENT_KIND_FAILED",
+		9:  "EVENT_KIND_RELEASED",
+		10: "EVENT_KIND_LEASE_EXPIRED",
+		11: "EVENT_KIND_CANCEL_REQUESTED",
+		12: "EVENT_KIND_CANCELLED",
+		13: "EVENT_KIND_RETRIED",
+		14: "EVENT_KIND_REMOVED",
+		15: "EVENT_KIND_DRAINED",
+		16: "EVENT_KIND_PAUSED",
+		17: "EVENT_KIND_RESUMED",
+		18: "EVENT_KIND_CONFIGURED",
+		19: "EVENT_KIND_DEDUPLICATED",
+		20: "EVENT_KIND_EVENTS_LOST",
+	}
+	EventKind_value = map[string]int32{
+		"EVENT_KIND_UNSPECIFIED":      0,
+		"EVENT_KIND_ADDED":            1,
+		"EVENT_KIND_DUPLICATED":       2,
+		"EVENT_KIND_PROMOTED":         3,
+		"EVENT_KIND_LEASED":           4,
+		"EVENT_KIND_PROGRESS":         5,
+		"EVENT_KIND_COMPLETED":        6,
+		"EVENT_KIND_RETRYING":         7,
+		"EVENT_KIND_FAILED":           8,
+		"EVENT_KIND_RELEASED":         9,
+		"EVENT_KIND_LEASE_EXPIRED":    10,
+		"EVENT_KIND_CANCEL_REQUESTED": 11,
+		"EVENT_KIND_CANCELLED":        12,
+		"EVENT_KIND_RETRIED":          13,
+		"EVENT_KIND_REMOVED":          14,
+		"EVENT_KIND_DRAINED":          15,
+		"EVENT_KIND_PAUSED":           16,
+		"EVENT_KIND_RESUMED":          17,
+		"EVENT_KIND_CONFIGURED":       18,
+		"EVENT_KIND_DEDUPLICATED":     19,
+		"EVENT_KIND_EVENTS_LOST":      20,
+	}
+)
+
+func (x EventKind) Enum() *EventKind {
+	p := new(EventKind)
+	*p = x
+	return p
+}
+
+func (x EventKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EventKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_leasemq_v1_admin_proto_enumTypes[0].Descriptor()
+}
+
+func (EventKind) Type() protoreflect.EnumType {
+	return &file_leasemq_v1_admin_proto_enumTypes[0]
+}
+
+func (x EventKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EventKind.Descriptor instead.
+func (EventKind) EnumDescriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{0}
+}
+
 // Asks for counts.
 type GetStatsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -131,8 +256,10 @@ type QueueConfig struct {
 	DeadLetterQueue string `protobuf:"bytes,4,opt,name=dead_letter_queue,json=deadLetterQueue,proto3" json:"dead_letter_queue,omitempty"`
 	// Optional. How many times a job's lease may run out before it fails; default 3.
 	MaxLeaseExpirations *uint32 `protobuf:"varint,5,opt,name=max_lease_expirations,json=maxLeaseExpirations,proto3,oneof" json:"max_lease_expirations,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Optional. How many events are kept, 0 to 1,000,000; default 10,000; 0 = none are written. Up to 100 entries more, of one script call each, may be kept.
+	MaxEvents     *uint32 `protobuf:"varint,10,opt,name=max_events,json=maxEvents,proto3,oneof" json:"max_events,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *QueueConfig) Reset() {
@@ -196,6 +323,13 @@ func (x *QueueConfig) GetDeadLetterQueue() string {
 func (x *QueueConfig) GetMaxLeaseExpirations() uint32 {
 	if x != nil && x.MaxLeaseExpirations != nil {
 		return *x.MaxLeaseExpirations
+	}
+	return 0
+}
+
+func (x *QueueConfig) GetMaxEvents() uint32 {
+	if x != nil && x.MaxEvents != nil {
+		return *x.MaxEvents
 	}
 	return 0
 }
@@ -2099,6 +2233,234 @@ func (x *ListWorkersResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Something that happened in a queue.
+type Event struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What.
+	Kind EventKind `protobuf:"varint,1,opt,name=kind,proto3,enum=leasemq.v1.EventKind" json:"kind,omitempty"`
+	// The job; empty when it concerns the queue.
+	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// When, by the store's clock.
+	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	// Opaque. Watching with it goes on after this event.
+	ResumeToken string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// The job's state after it; not set where there is none.
+	State JobState `protobuf:"varint,5,opt,name=state,proto3,enum=leasemq.v1.JobState" json:"state,omitempty"`
+	// The worker that did it or held the lease, where there is one; not told of COMPLETED, whose job has it.
+	WorkerId string `protobuf:"bytes,6,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	// More about it, for people, as its kind says; at most 200 bytes.
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event) Reset() {
+	*x = Event{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event) ProtoMessage() {}
+
+func (x *Event) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event.ProtoReflect.Descriptor instead.
+func (*Event) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Event) GetKind() EventKind {
+	if x != nil {
+		return x.Kind
+	}
+	return EventKind_EVENT_KIND_UNSPECIFIED
+}
+
+func (x *Event) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *Event) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Event) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *Event) GetState() JobState {
+	if x != nil {
+		return x.State
+	}
+	return JobState_JOB_STATE_UNSPECIFIED
+}
+
+func (x *Event) GetWorkerId() string {
+	if x != nil {
+		return x.WorkerId
+	}
+	return ""
+}
+
+func (x *Event) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Asks for events.
+type WatchEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. One that nobody used yet may be watched too.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Optional. From an event or response of the same queue; default: from now on.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Optional. Default all.
+	Kinds []EventKind `protobuf:"varint,3,rep,packed,name=kinds,proto3,enum=leasemq.v1.EventKind" json:"kinds,omitempty"`
+	// Optional. Without a resume_token: from the oldest event that is kept, instead of from now on.
+	FromOldest    bool `protobuf:"varint,4,opt,name=from_oldest,json=fromOldest,proto3" json:"from_oldest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchEventsRequest) Reset() {
+	*x = WatchEventsRequest{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchEventsRequest) ProtoMessage() {}
+
+func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
+func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *WatchEventsRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *WatchEventsRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *WatchEventsRequest) GetKinds() []EventKind {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *WatchEventsRequest) GetFromOldest() bool {
+	if x != nil {
+		return x.FromOldest
+	}
+	return false
+}
+
+// What happened next.
+type WatchEventsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In order; none in the first message and in a keep-alive.
+	Events []*Event `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	// Opaque. Watching with it goes on after all that was looked at so far, of other kinds too.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchEventsResponse) Reset() {
+	*x = WatchEventsResponse{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchEventsResponse) ProtoMessage() {}
+
+func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
+func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *WatchEventsResponse) GetEvents() []*Event {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *WatchEventsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
 // Asks what the server is.
 type GetServerInfoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2108,7 +2470,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2120,7 +2482,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2133,7 +2495,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{36}
 }
 
 // What the store is.
@@ -2161,7 +2523,7 @@ type StoreInfo struct {
 
 func (x *StoreInfo) Reset() {
 	*x = StoreInfo{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2173,7 +2535,7 @@ func (x *StoreInfo) String() string {
 func (*StoreInfo) ProtoMessage() {}
 
 func (x *StoreInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2186,7 +2548,7 @@ func (x *StoreInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
 func (*StoreInfo) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *StoreInfo) GetKind() string {
@@ -2266,7 +2628,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2278,7 +2640,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2291,7 +2653,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetServerInfoResponse) GetVersion() string {
@@ -2345,14 +2707,18 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x0fGetStatsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\"@\n" +
 	"\x10GetStatsResponse\x12,\n" +
-	"\x05stats\x18\x01 \x01(\v2\x16.leasemq.v1.QueueStatsR\x05stats\"\xd4\x02\n" +
+	"\x05stats\x18\x01 \x01(\v2\x16.leasemq.v1.QueueStatsR\x05stats\"\x87\x03\n" +
 	"\vQueueConfig\x12<\n" +
 	"\rdefault_retry\x18\x01 \x01(\v2\x17.leasemq.v1.RetryPolicyR\fdefaultRetry\x12F\n" +
 	"\x13completed_retention\x18\x02 \x01(\v2\x15.leasemq.v1.RetentionR\x12completedRetention\x12@\n" +
 	"\x10failed_retention\x18\x03 \x01(\v2\x15.leasemq.v1.RetentionR\x0ffailedRetention\x12*\n" +
 	"\x11dead_letter_queue\x18\x04 \x01(\tR\x0fdeadLetterQueue\x127\n" +
-	"\x15max_lease_expirations\x18\x05 \x01(\rH\x00R\x13maxLeaseExpirations\x88\x01\x01B\x18\n" +
-	"\x16_max_lease_expirations\"z\n" +
+	"\x15max_lease_expirations\x18\x05 \x01(\rH\x00R\x13maxLeaseExpirations\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"max_events\x18\n" +
+	" \x01(\rH\x01R\tmaxEvents\x88\x01\x01B\x18\n" +
+	"\x16_max_lease_expirationsB\r\n" +
+	"\v_max_events\"z\n" +
 	"\x05Queue\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\x06config\x18\x02 \x01(\v2\x17.leasemq.v1.QueueConfigR\x06config\x12,\n" +
@@ -2472,7 +2838,24 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"k\n" +
 	"\x13ListWorkersResponse\x12,\n" +
 	"\aworkers\x18\x01 \x03(\v2\x12.leasemq.v1.WorkerR\aworkers\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x16\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xfd\x01\n" +
+	"\x05Event\x12)\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x15.leasemq.v1.EventKindR\x04kind\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12.\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12!\n" +
+	"\fresume_token\x18\x04 \x01(\tR\vresumeToken\x12*\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x14.leasemq.v1.JobStateR\x05state\x12\x1b\n" +
+	"\tworker_id\x18\x06 \x01(\tR\bworkerId\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\x9b\x01\n" +
+	"\x12WatchEventsRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12+\n" +
+	"\x05kinds\x18\x03 \x03(\x0e2\x15.leasemq.v1.EventKindR\x05kinds\x12\x1f\n" +
+	"\vfrom_oldest\x18\x04 \x01(\bR\n" +
+	"fromOldest\"c\n" +
+	"\x13WatchEventsResponse\x12)\n" +
+	"\x06events\x18\x01 \x03(\v2\x11.leasemq.v1.EventR\x06events\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\x16\n" +
 	"\x14GetServerInfoRequest\"\xcd\x02\n" +
 	"\tStoreInfo\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
@@ -2490,7 +2873,30 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x11max_payload_bytes\x18\x04 \x01(\x04R\x0fmaxPayloadBytes\x12$\n" +
 	"\x0emax_batch_size\x18\x05 \x01(\rR\fmaxBatchSize\x129\n" +
 	"\n" +
-	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime2\x97\t\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime*\xa8\x04\n" +
+	"\tEventKind\x12\x1a\n" +
+	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10EVENT_KIND_ADDED\x10\x01\x12\x19\n" +
+	"\x15EVENT_KIND_DUPLICATED\x10\x02\x12\x17\n" +
+	"\x13EVENT_KIND_PROMOTED\x10\x03\x12\x15\n" +
+	"\x11EVENT_KIND_LEASED\x10\x04\x12\x17\n" +
+	"\x13EVENT_KIND_PROGRESS\x10\x05\x12\x18\n" +
+	"\x14EVENT_KIND_COMPLETED\x10\x06\x12\x17\n" +
+	"\x13EVENT_KIND_RETRYING\x10\a\x12\x15\n" +
+	"\x11EVENT_KIND_FAILED\x10\b\x12\x17\n" +
+	"\x13EVENT_KIND_RELEASED\x10\t\x12\x1c\n" +
+	"\x18EVENT_KIND_LEASE_EXPIRED\x10\n" +
+	"\x12\x1f\n" +
+	"\x1bEVENT_KIND_CANCEL_REQUESTED\x10\v\x12\x18\n" +
+	"\x14EVENT_KIND_CANCELLED\x10\f\x12\x16\n" +
+	"\x12EVENT_KIND_RETRIED\x10\r\x12\x16\n" +
+	"\x12EVENT_KIND_REMOVED\x10\x0e\x12\x16\n" +
+	"\x12EVENT_KIND_DRAINED\x10\x0f\x12\x15\n" +
+	"\x11EVENT_KIND_PAUSED\x10\x10\x12\x16\n" +
+	"\x12EVENT_KIND_RESUMED\x10\x11\x12\x19\n" +
+	"\x15EVENT_KIND_CONFIGURED\x10\x12\x12\x1b\n" +
+	"\x17EVENT_KIND_DEDUPLICATED\x10\x13\x12\x1a\n" +
+	"\x16EVENT_KIND_EVENTS_LOST\x10\x142\xe9\t\n" +
 	"\fAdminService\x12E\n" +
 	"\bGetStats\x12\x1b.leasemq.v1.GetStatsRequest\x1a\x1c.leasemq.v1.GetStatsResponse\x12K\n" +
 	"\n" +
@@ -2509,7 +2915,8 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\vPromoteJobs\x12\x1e.leasemq.v1.PromoteJobsRequest\x1a\x1f.leasemq.v1.PromoteJobsResponse\x12K\n" +
 	"\n" +
 	"DeleteJobs\x12\x1d.leasemq.v1.DeleteJobsRequest\x1a\x1e.leasemq.v1.DeleteJobsResponse\x12N\n" +
-	"\vListWorkers\x12\x1e.leasemq.v1.ListWorkersRequest\x1a\x1f.leasemq.v1.ListWorkersResponse\x12T\n" +
+	"\vListWorkers\x12\x1e.leasemq.v1.ListWorkersRequest\x1a\x1f.leasemq.v1.ListWorkersResponse\x12P\n" +
+	"\vWatchEvents\x12\x1e.leasemq.v1.WatchEventsRequest\x1a\x1f.leasemq.v1.WatchEventsResponse0\x01\x12T\n" +
 	"\rGetServerInfo\x12 .leasemq.v1.GetServerInfoRequest\x1a!.leasemq.v1.GetServerInfoResponseBJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
 
@@ -2525,121 +2932,133 @@ func file_leasemq_v1_admin_proto_rawDescGZIP() []byte {
 	return file_leasemq_v1_admin_proto_rawDescData
 }
 
-var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_leasemq_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_leasemq_v1_admin_proto_goTypes = []any{
-	(*GetStatsRequest)(nil),       // 0: leasemq.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),      // 1: leasemq.v1.GetStatsResponse
-	(*QueueConfig)(nil),           // 2: leasemq.v1.QueueConfig
-	(*Queue)(nil),                 // 3: leasemq.v1.Queue
-	(*ListQueuesRequest)(nil),     // 4: leasemq.v1.ListQueuesRequest
-	(*ListQueuesResponse)(nil),    // 5: leasemq.v1.ListQueuesResponse
-	(*GetQueueRequest)(nil),       // 6: leasemq.v1.GetQueueRequest
-	(*GetQueueResponse)(nil),      // 7: leasemq.v1.GetQueueResponse
-	(*UpdateQueueRequest)(nil),    // 8: leasemq.v1.UpdateQueueRequest
-	(*UpdateQueueResponse)(nil),   // 9: leasemq.v1.UpdateQueueResponse
-	(*PauseQueueRequest)(nil),     // 10: leasemq.v1.PauseQueueRequest
-	(*PauseQueueResponse)(nil),    // 11: leasemq.v1.PauseQueueResponse
-	(*ResumeQueueRequest)(nil),    // 12: leasemq.v1.ResumeQueueRequest
-	(*ResumeQueueResponse)(nil),   // 13: leasemq.v1.ResumeQueueResponse
-	(*DrainQueueRequest)(nil),     // 14: leasemq.v1.DrainQueueRequest
-	(*DrainQueueResponse)(nil),    // 15: leasemq.v1.DrainQueueResponse
-	(*DeleteQueueRequest)(nil),    // 16: leasemq.v1.DeleteQueueRequest
-	(*DeleteQueueResponse)(nil),   // 17: leasemq.v1.DeleteQueueResponse
-	(*ListJobsRequest)(nil),       // 18: leasemq.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),      // 19: leasemq.v1.ListJobsResponse
-	(*ListJobLogsRequest)(nil),    // 20: leasemq.v1.ListJobLogsRequest
-	(*ListJobLogsResponse)(nil),   // 21: leasemq.v1.ListJobLogsResponse
-	(*JobIds)(nil),                // 22: leasemq.v1.JobIds
-	(*JobFilter)(nil),             // 23: leasemq.v1.JobFilter
-	(*RetryJobsRequest)(nil),      // 24: leasemq.v1.RetryJobsRequest
-	(*RetryJobsResponse)(nil),     // 25: leasemq.v1.RetryJobsResponse
-	(*PromoteJobsRequest)(nil),    // 26: leasemq.v1.PromoteJobsRequest
-	(*PromoteJobsResponse)(nil),   // 27: leasemq.v1.PromoteJobsResponse
-	(*DeleteJobsRequest)(nil),     // 28: leasemq.v1.DeleteJobsRequest
-	(*DeleteJobsResponse)(nil),    // 29: leasemq.v1.DeleteJobsResponse
-	(*Worker)(nil),                // 30: leasemq.v1.Worker
-	(*ListWorkersRequest)(nil),    // 31: leasemq.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),   // 32: leasemq.v1.ListWorkersResponse
-	(*GetServerInfoRequest)(nil),  // 33: leasemq.v1.GetServerInfoRequest
-	(*StoreInfo)(nil),             // 34: leasemq.v1.StoreInfo
-	(*GetServerInfoResponse)(nil), // 35: leasemq.v1.GetServerInfoResponse
-	(*QueueStats)(nil),            // 36: leasemq.v1.QueueStats
-	(*RetryPolicy)(nil),           // 37: leasemq.v1.RetryPolicy
-	(*Retention)(nil),             // 38: leasemq.v1.Retention
-	(*fieldmaskpb.FieldMask)(nil), // 39: google.protobuf.FieldMask
-	(JobState)(0),                 // 40: leasemq.v1.JobState
-	(*Job)(nil),                   // 41: leasemq.v1.Job
-	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
-	(*WorkerInfo)(nil),            // 43: leasemq.v1.WorkerInfo
-	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
-	(Durability)(0),               // 45: leasemq.v1.Durability
+	(EventKind)(0),                // 0: leasemq.v1.EventKind
+	(*GetStatsRequest)(nil),       // 1: leasemq.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),      // 2: leasemq.v1.GetStatsResponse
+	(*QueueConfig)(nil),           // 3: leasemq.v1.QueueConfig
+	(*Queue)(nil),                 // 4: leasemq.v1.Queue
+	(*ListQueuesRequest)(nil),     // 5: leasemq.v1.ListQueuesRequest
+	(*ListQueuesResponse)(nil),    // 6: leasemq.v1.ListQueuesResponse
+	(*GetQueueRequest)(nil),       // 7: leasemq.v1.GetQueueRequest
+	(*GetQueueResponse)(nil),      // 8: leasemq.v1.GetQueueResponse
+	(*UpdateQueueRequest)(nil),    // 9: leasemq.v1.UpdateQueueRequest
+	(*UpdateQueueResponse)(nil),   // 10: leasemq.v1.UpdateQueueResponse
+	(*PauseQueueRequest)(nil),     // 11: leasemq.v1.PauseQueueRequest
+	(*PauseQueueResponse)(nil),    // 12: leasemq.v1.PauseQueueResponse
+	(*ResumeQueueRequest)(nil),    // 13: leasemq.v1.ResumeQueueRequest
+	(*ResumeQueueResponse)(nil),   // 14: leasemq.v1.ResumeQueueResponse
+	(*DrainQueueRequest)(nil),     // 15: leasemq.v1.DrainQueueRequest
+	(*DrainQueueResponse)(nil),    // 16: leasemq.v1.DrainQueueResponse
+	(*DeleteQueueRequest)(nil),    // 17: leasemq.v1.DeleteQueueRequest
+	(*DeleteQueueResponse)(nil),   // 18: leasemq.v1.DeleteQueueResponse
+	(*ListJobsRequest)(nil),       // 19: leasemq.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),      // 20: leasemq.v1.ListJobsResponse
+	(*ListJobLogsRequest)(nil),    // 21: leasemq.v1.ListJobLogsRequest
+	(*ListJobLogsResponse)(nil),   // 22: leasemq.v1.ListJobLogsResponse
+	(*JobIds)(nil),                // 23: leasemq.v1.JobIds
+	(*JobFilter)(nil),             // 24: leasemq.v1.JobFilter
+	(*RetryJobsRequest)(nil),      // 25: leasemq.v1.RetryJobsRequest
+	(*RetryJobsResponse)(nil),     // 26: leasemq.v1.RetryJobsResponse
+	(*PromoteJobsRequest)(nil),    // 27: leasemq.v1.PromoteJobsRequest
+	(*PromoteJobsResponse)(nil),   // 28: leasemq.v1.PromoteJobsResponse
+	(*DeleteJobsRequest)(nil),     // 29: leasemq.v1.DeleteJobsRequest
+	(*DeleteJobsResponse)(nil),    // 30: leasemq.v1.DeleteJobsResponse
+	(*Worker)(nil),                // 31: leasemq.v1.Worker
+	(*ListWorkersRequest)(nil),    // 32: leasemq.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),   // 33: leasemq.v1.ListWorkersResponse
+	(*Event)(nil),                 // 34: leasemq.v1.Event
+	(*WatchEventsRequest)(nil),    // 35: leasemq.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),   // 36: leasemq.v1.WatchEventsResponse
+	(*GetServerInfoRequest)(nil),  // 37: leasemq.v1.GetServerInfoRequest
+	(*StoreInfo)(nil),             // 38: leasemq.v1.StoreInfo
+	(*GetServerInfoResponse)(nil), // 39: leasemq.v1.GetServerInfoResponse
+	(*QueueStats)(nil),            // 40: leasemq.v1.QueueStats
+	(*RetryPolicy)(nil),           // 41: leasemq.v1.RetryPolicy
+	(*Retention)(nil),             // 42: leasemq.v1.Retention
+	(*fieldmaskpb.FieldMask)(nil), // 43: google.protobuf.FieldMask
+	(JobState)(0),                 // 44: leasemq.v1.JobState
+	(*Job)(nil),                   // 45: leasemq.v1.Job
+	(*durationpb.Duration)(nil),   // 46: google.protobuf.Duration
+	(*WorkerInfo)(nil),            // 47: leasemq.v1.WorkerInfo
+	(*timestamppb.Timestamp)(nil), // 48: google.protobuf.Timestamp
+	(Durability)(0),               // 49: leasemq.v1.Durability
 }
 var file_leasemq_v1_admin_proto_depIdxs = []int32{
-	36, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
-	37, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
-	38, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
-	38, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
-	2,  // 4: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
-	36, // 5: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
-	3,  // 6: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
-	3,  // 7: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
-	2,  // 8: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
-	39, // 9: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,  // 10: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
-	40, // 11: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
-	39, // 12: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
-	41, // 13: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
-	40, // 14: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
-	42, // 15: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
-	22, // 16: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	23, // 17: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	22, // 18: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	23, // 19: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	22, // 20: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	23, // 21: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	43, // 22: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
-	44, // 23: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
-	44, // 24: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
-	30, // 25: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
-	45, // 26: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
-	45, // 27: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
-	34, // 28: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
-	44, // 29: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	0,  // 30: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
-	4,  // 31: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
-	6,  // 32: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
-	8,  // 33: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
-	10, // 34: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
-	12, // 35: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
-	14, // 36: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
-	16, // 37: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
-	18, // 38: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
-	20, // 39: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
-	24, // 40: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
-	26, // 41: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
-	28, // 42: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
-	31, // 43: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
-	33, // 44: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
-	1,  // 45: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
-	5,  // 46: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
-	7,  // 47: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
-	9,  // 48: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
-	11, // 49: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
-	13, // 50: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
-	15, // 51: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
-	17, // 52: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
-	19, // 53: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
-	21, // 54: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
-	25, // 55: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
-	27, // 56: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
-	29, // 57: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
-	32, // 58: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
-	35, // 59: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
-	45, // [45:60] is the sub-list for method output_type
-	30, // [30:45] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	40, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
+	41, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
+	42, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
+	42, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
+	3,  // 4: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
+	40, // 5: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
+	4,  // 6: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
+	4,  // 7: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
+	3,  // 8: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
+	43, // 9: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	4,  // 10: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
+	44, // 11: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
+	43, // 12: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	45, // 13: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
+	44, // 14: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
+	46, // 15: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
+	23, // 16: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	24, // 17: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	23, // 18: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	24, // 19: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	23, // 20: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	24, // 21: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	47, // 22: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
+	48, // 23: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
+	48, // 24: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
+	31, // 25: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
+	0,  // 26: leasemq.v1.Event.kind:type_name -> leasemq.v1.EventKind
+	48, // 27: leasemq.v1.Event.time:type_name -> google.protobuf.Timestamp
+	44, // 28: leasemq.v1.Event.state:type_name -> leasemq.v1.JobState
+	0,  // 29: leasemq.v1.WatchEventsRequest.kinds:type_name -> leasemq.v1.EventKind
+	34, // 30: leasemq.v1.WatchEventsResponse.events:type_name -> leasemq.v1.Event
+	49, // 31: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
+	49, // 32: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
+	38, // 33: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
+	48, // 34: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	1,  // 35: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
+	5,  // 36: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
+	7,  // 37: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
+	9,  // 38: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
+	11, // 39: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
+	13, // 40: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
+	15, // 41: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
+	17, // 42: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
+	19, // 43: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
+	21, // 44: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
+	25, // 45: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
+	27, // 46: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
+	29, // 47: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
+	32, // 48: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
+	35, // 49: leasemq.v1.AdminService.WatchEvents:input_type -> leasemq.v1.WatchEventsRequest
+	37, // 50: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
+	2,  // 51: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
+	6,  // 52: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
+	8,  // 53: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
+	10, // 54: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
+	12, // 55: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
+	14, // 56: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
+	16, // 57: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
+	18, // 58: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
+	20, // 59: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
+	22, // 60: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
+	26, // 61: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
+	28, // 62: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
+	30, // 63: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
+	33, // 64: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
+	36, // 65: leasemq.v1.AdminService.WatchEvents:output_type -> leasemq.v1.WatchEventsResponse
+	39, // 66: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
+	51, // [51:67] is the sub-list for method output_type
+	35, // [35:51] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_admin_proto_init() }
@@ -2667,13 +3086,14 @@ func file_leasemq_v1_admin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_admin_proto_rawDesc), len(file_leasemq_v1_admin_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   36,
+			NumEnums:      1,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_leasemq_v1_admin_proto_goTypes,
 		DependencyIndexes: file_leasemq_v1_admin_proto_depIdxs,
+		EnumInfos:         file_leasemq_v1_admin_proto_enumTypes,
 		MessageInfos:      file_leasemq_v1_admin_proto_msgTypes,
 	}.Build()
 	File_leasemq_v1_admin_proto = out.File

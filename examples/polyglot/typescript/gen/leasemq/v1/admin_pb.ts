@@ -4,8 +4,8 @@
 // @generated from file leasemq/v1/admin.proto (package leasemq.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Durability, Job, JobState, QueueStats, Retention, RetryPolicy } from "./job_pb.js";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/admin.proto.
  */
 export const file_leasemq_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIvsBCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBQhgKFl9tYXhfbGVhc2VfZXhwaXJhdGlvbnMiZQoFUXVldWUSDAoEbmFtZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEiUKBXN0YXRzGAMgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIjoKEUxpc3RRdWV1ZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIlAKEkxpc3RRdWV1ZXNSZXNwb25zZRIhCgZxdWV1ZXMYASADKAsyES5sZWFzZW1xLnYxLlF1ZXVlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIgCg9HZXRRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiNAoQR2V0UXVldWVSZXNwb25zZRIgCgVxdWV1ZRgBIAEoCzIRLmxlYXNlbXEudjEuUXVldWUifQoSVXBkYXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEicKBmNvbmZpZxgCIAEoCzIXLmxlYXNlbXEudjEuUXVldWVDb25maWcSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjcKE1VwZGF0ZVF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIiIKEVBhdXNlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhQKElBhdXNlUXVldWVSZXNwb25zZSIjChJSZXN1bWVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiFQoTUmVzdW1lUXVldWVSZXNwb25zZSI7ChFEcmFpblF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIXCg9pbmNsdWRlX2RlbGF5ZWQYAiABKAgiOQoSRHJhaW5RdWV1ZVJlc3BvbnNlEhUKDXJlbW92ZWRfY291bnQYASABKA0SDAoEbW9yZRgCIAEoCCIyChJEZWxldGVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSDQoFZm9yY2UYAiABKAgiOgoTRGVsZXRlUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgivAEKD0xpc3RKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIkCgZzdGF0ZXMYAiADKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlEgwKBG5hbWUYAyABKAkSEAoIb3JkZXJfYnkYBCABKAkSEQoJcGFnZV9zaXplGAUgASgNEhIKCnBhZ2VfdG9rZW4YBiABKAkSLQoJcmVhZF9tYXNrGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJKChBMaXN0Sm9ic1Jlc3BvbnNlEh0KBGpvYnMYASADKAsyDy5sZWFzZW1xLnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiWgoSTGlzdEpvYkxvZ3NSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJRChNMaXN0Sm9iTG9nc1Jlc3BvbnNlEg0KBWxpbmVzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpsaW5lX2NvdW50GAMgASgNIhUKBkpvYklkcxILCgNpZHMYASADKAkifAoJSm9iRmlsdGVyEiMKBXN0YXRlGAEgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRItCgpvbGRlcl90aGFuGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEgwKBG5hbWUYAyABKAkSDQoFbGltaXQYBCABKA0iqQEKEFJldHJ5Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABIVCg1rZWVwX2F0dGVtcHRzGAQgASgIEhIKCnBhZ2VfdG9rZW4YBSABKAlCCwoJc2VsZWN0aW9uInMKEVJldHJ5Sm9ic1Jlc3BvbnNlEhUKDXJldHJpZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpQBChJQcm9tb3RlSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABISCgpwYWdlX3Rva2VuGAQgASgJQgsKCXNlbGVjdGlvbiJ2ChNQcm9tb3RlSm9ic1Jlc3BvbnNlEhYKDnByb21vdGVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKTAQoRRGVsZXRlSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABISCgpwYWdlX3Rva2VuGAQgASgJQgsKCXNlbGVjdGlvbiJ0ChJEZWxldGVKb2JzUmVzcG9uc2USFQoNZGVsZXRlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkikQEKBldvcmtlchIkCgRpbmZvGAEgASgLMhYubGVhc2VtcS52MS5Xb3JrZXJJbmZvEjIKDmhlYXJ0YmVhdF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglwb2xsX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKEkxpc3RXb3JrZXJzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJTChNMaXN0V29ya2Vyc1Jlc3BvbnNlEiMKB3dvcmtlcnMYASADKAsyEi5sZWFzZW1xLnYxLldvcmtlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFgoUR2V0U2VydmVySW5mb1JlcXVlc3Qi5wEKCVN0b3JlSW5mbxIMCgRraW5kGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSEAoIZW1iZWRkZWQYAyABKAgSMgoSZGVmYXVsdF9kdXJhYmlsaXR5GAQgASgOMhYubGVhc2VtcS52MS5EdXJhYmlsaXR5Ei4KDm1heF9kdXJhYmlsaXR5GAUgASgOMhYubGVhc2VtcS52MS5EdXJhYmlsaXR5EhAKCHdhcm5pbmdzGAYgAygJEhkKEXVzZWRfbWVtb3J5X2J5dGVzGAcgASgEEhgKEG1heF9tZW1vcnlfYnl0ZXMYCCABKAQixwEKFUdldFNlcnZlckluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEiQKBXN0b3JlGAIgASgLMhUubGVhc2VtcS52MS5TdG9yZUluZm8SFAoMY2FwYWJpbGl0aWVzGAMgAygJEhkKEW1heF9wYXlsb2FkX2J5dGVzGAQgASgEEhYKDm1heF9iYXRjaF9zaXplGAUgASgNEi4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMpcJCgxBZG1pblNlcnZpY2USRQoIR2V0U3RhdHMSGy5sZWFzZW1xLnYxLkdldFN0YXRzUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0U3RhdHNSZXNwb25zZRJLCgpMaXN0UXVldWVzEh0ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVxdWVzdBoeLmxlYXNlbXEudjEuTGlzdFF1ZXVlc1Jlc3BvbnNlEkUKCEdldFF1ZXVlEhsubGVhc2VtcS52MS5HZXRRdWV1ZVJlcXVlc3QaHC5sZWFzZW1xLnYxLkdldFF1ZXVlUmVzcG9uc2USTgoLVXBkYXRlUXVldWUSHi5sZWFzZW1xLnYxLlVwZGF0ZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXNwb25zZRJLCgpQYXVzZVF1ZXVlEh0ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuUGF1c2VRdWV1ZVJlc3BvbnNlEk4KC1Jlc3VtZVF1ZXVlEh4ubGVhc2VtcS52MS5SZXN1bWVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVzcG9uc2USSwoKRHJhaW5RdWV1ZRIdLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlcXVlc3QaHi5sZWFzZW1xLnYxLkRyYWluUXVldWVSZXNwb25zZRJOCgtEZWxldGVRdWV1ZRIeLmxlYXNlbXEudjEuRGVsZXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlc3BvbnNlEkUKCExpc3RKb2JzEhsubGVhc2VtcS52MS5MaXN0Sm9ic1JlcXVlc3QaHC5sZWFzZW1xLnYxLkxpc3RKb2JzUmVzcG9uc2USTgoLTGlzdEpvYkxvZ3MSHi5sZWFzZW1xLnYxLkxpc3RKb2JMb2dzUmVxdWVzdBofLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXNwb25zZRJICglSZXRyeUpvYnMSHC5sZWFzZW1xLnYxLlJldHJ5Sm9ic1JlcXVlc3QaHS5sZWFzZW1xLnYxLlJldHJ5Sm9ic1Jlc3BvbnNlEk4KC1Byb21vdGVKb2JzEh4ubGVhc2VtcS52MS5Qcm9tb3RlSm9ic1JlcXVlc3QaHy5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVzcG9uc2USSwoKRGVsZXRlSm9icxIdLmxlYXNlbXEudjEuRGVsZXRlSm9ic1JlcXVlc3QaHi5sZWFzZW1xLnYxLkRlbGV0ZUpvYnNSZXNwb25zZRJOCgtMaXN0V29ya2VycxIeLmxlYXNlbXEudjEuTGlzdFdvcmtlcnNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlElQKDUdldFNlcnZlckluZm8SIC5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXF1ZXN0GiEubGVhc2VtcS52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2VCSgoOZGV2LmxlYXNlbXEudjFQAVo2Z2l0aHViLmNvbS9sZWFzZW1xL2xlYXNlbXEvZ2VuL2dvL2xlYXNlbXEvdjE7bGVhc2VtcXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_worker]);
+  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIqMCCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhcKCm1heF9ldmVudHMYCiABKA1IAYgBAUIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zQg0KC19tYXhfZXZlbnRzImUKBVF1ZXVlEgwKBG5hbWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIlCgVzdGF0cxgDIAEoCzIWLmxlYXNlbXEudjEuUXVldWVTdGF0cyI6ChFMaXN0UXVldWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJQChJMaXN0UXVldWVzUmVzcG9uc2USIQoGcXVldWVzGAEgAygLMhEubGVhc2VtcS52MS5RdWV1ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0UXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIjQKEEdldFF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIn0KElVwZGF0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI3ChNVcGRhdGVRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSIiChFQYXVzZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIUChJQYXVzZVF1ZXVlUmVzcG9uc2UiIwoSUmVzdW1lUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhUKE1Jlc3VtZVF1ZXVlUmVzcG9uc2UiOwoRRHJhaW5RdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSFwoPaW5jbHVkZV9kZWxheWVkGAIgASgIIjkKEkRyYWluUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgiMgoSRGVsZXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg0KBWZvcmNlGAIgASgIIjoKE0RlbGV0ZVF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIrwBCg9MaXN0Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJAoGc3RhdGVzGAIgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIMCgRuYW1lGAMgASgJEhAKCG9yZGVyX2J5GAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoDRISCgpwYWdlX3Rva2VuGAYgASgJEi0KCXJlYWRfbWFzaxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siSgoQTGlzdEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIloKEkxpc3RKb2JMb2dzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiUQoTTGlzdEpvYkxvZ3NSZXNwb25zZRINCgVsaW5lcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKbGluZV9jb3VudBgDIAEoDSIVCgZKb2JJZHMSCwoDaWRzGAEgAygJInwKCUpvYkZpbHRlchIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSLQoKb2xkZXJfdGhhbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIMCgRuYW1lGAMgASgJEg0KBWxpbWl0GAQgASgNIqkBChBSZXRyeUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASFQoNa2VlcF9hdHRlbXB0cxgEIAEoCBISCgpwYWdlX3Rva2VuGAUgASgJQgsKCXNlbGVjdGlvbiJzChFSZXRyeUpvYnNSZXNwb25zZRIVCg1yZXRyaWVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKUAQoSUHJvbW90ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idgoTUHJvbW90ZUpvYnNSZXNwb25zZRIWCg5wcm9tb3RlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkikwEKEURlbGV0ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idAoSRGVsZXRlSm9ic1Jlc3BvbnNlEhUKDWRlbGV0ZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpEBCgZXb3JrZXISJAoEaW5mbxgBIAEoCzIWLmxlYXNlbXEudjEuV29ya2VySW5mbxIyCg5oZWFydGJlYXRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJcG9sbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKChJMaXN0V29ya2Vyc1JlcXVlc3QSDQoFcXVldWUYASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkiUwoTTGlzdFdvcmtlcnNSZXNwb25zZRIjCgd3b3JrZXJzGAEgAygLMhIubGVhc2VtcS52MS5Xb3JrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsQBCgVFdmVudBIjCgRraW5kGAEgASgOMhUubGVhc2VtcS52MS5FdmVudEtpbmQSDgoGam9iX2lkGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDHJlc3VtZV90b2tlbhgEIAEoCRIjCgVzdGF0ZRgFIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSEQoJd29ya2VyX2lkGAYgASgJEg4KBnJlYXNvbhgHIAEoCSJ0ChJXYXRjaEV2ZW50c1JlcXVlc3QSDQoFcXVldWUYASABKAkSFAoMcmVzdW1lX3Rva2VuGAIgASgJEiQKBWtpbmRzGAMgAygOMhUubGVhc2VtcS52MS5FdmVudEtpbmQSEwoLZnJvbV9vbGRlc3QYBCABKAgiTgoTV2F0Y2hFdmVudHNSZXNwb25zZRIhCgZldmVudHMYASADKAsyES5sZWFzZW1xLnYxLkV2ZW50EhQKDHJlc3VtZV90b2tlbhgCIAEoCSIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCLnAQoJU3RvcmVJbmZvEgwKBGtpbmQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIQCghlbWJlZGRlZBgDIAEoCBIyChJkZWZhdWx0X2R1cmFiaWxpdHkYBCABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSLgoObWF4X2R1cmFiaWxpdHkYBSABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSEAoId2FybmluZ3MYBiADKAkSGQoRdXNlZF9tZW1vcnlfYnl0ZXMYByABKAQSGAoQbWF4X21lbW9yeV9ieXRlcxgIIAEoBCLHAQoVR2V0U2VydmVySW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSJAoFc3RvcmUYAiABKAsyFS5sZWFzZW1xLnYxLlN0b3JlSW5mbxIUCgxjYXBhYmlsaXRpZXMYAyADKAkSGQoRbWF4X3BheWxvYWRfYnl0ZXMYBCABKAQSFgoObWF4X2JhdGNoX3NpemUYBSABKA0SLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqqAQKCUV2ZW50S2luZBIaChZFVkVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQRVZFTlRfS0lORF9BRERFRBABEhkKFUVWRU5UX0tJTkRfRFVQTElDQVRFRBACEhcKE0VWRU5UX0tJTkRfUFJPTU9URUQQAxIVChFFVkVOVF9LSU5EX0xFQVNFRBAEEhcKE0VWRU5UX0tJTkRfUFJPR1JFU1MQBRIYChRFVkVOVF9LSU5EX0NPTVBMRVRFRBAGEhcKE0VWRU5UX0tJTkRfUkVUUllJTkcQBxIVChFFVkVOVF9LSU5EX0ZBSUxFRBAIEhcKE0VWRU5UX0tJTkRfUkVMRUFTRUQQCRIcChhFVkVOVF9LSU5EX0xFQVNFX0VYUElSRUQQChIfChtFVkVOVF9LSU5EX0NBTkNFTF9SRVFVRVNURUQQCxIYChRFVkVOVF9LSU5EX0NBTkNFTExFRBAMEhYKEkVWRU5UX0tJTkRfUkVUUklFRBANEhYKEkVWRU5UX0tJTkRfUkVNT1ZFRBAOEhYKEkVWRU5UX0tJTkRfRFJBSU5FRBAPEhUKEUVWRU5UX0tJTkRfUEFVU0VEEBASFgoSRVZFTlRfS0lORF9SRVNVTUVEEBESGQoVRVZFTlRfS0lORF9DT05GSUdVUkVEEBISGwoXRVZFTlRfS0lORF9ERURVUExJQ0FURUQQExIaChZFVkVOVF9LSU5EX0VWRU5UU19MT1NUEBQy6QkKDEFkbWluU2VydmljZRJFCghHZXRTdGF0cxIbLmxlYXNlbXEudjEuR2V0U3RhdHNSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRTdGF0c1Jlc3BvbnNlEksKCkxpc3RRdWV1ZXMSHS5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVzcG9uc2USRQoIR2V0UXVldWUSGy5sZWFzZW1xLnYxLkdldFF1ZXVlUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0UXVldWVSZXNwb25zZRJOCgtVcGRhdGVRdWV1ZRIeLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlc3BvbnNlEksKClBhdXNlUXVldWUSHS5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVzcG9uc2USTgoLUmVzdW1lUXVldWUSHi5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXNwb25zZRJLCgpEcmFpblF1ZXVlEh0ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlc3BvbnNlEk4KC0RlbGV0ZVF1ZXVlEh4ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVzcG9uc2USRQoITGlzdEpvYnMSGy5sZWFzZW1xLnYxLkxpc3RKb2JzUmVxdWVzdBocLmxlYXNlbXEudjEuTGlzdEpvYnNSZXNwb25zZRJOCgtMaXN0Sm9iTG9ncxIeLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1Jlc3BvbnNlEkgKCVJldHJ5Sm9icxIcLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVxdWVzdBodLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVzcG9uc2USTgoLUHJvbW90ZUpvYnMSHi5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVxdWVzdBofLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXNwb25zZRJLCgpEZWxldGVKb2JzEh0ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVxdWVzdBoeLmxlYXNlbXEudjEuRGVsZXRlSm9ic1Jlc3BvbnNlEk4KC0xpc3RXb3JrZXJzEh4ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2USUAoLV2F0Y2hFdmVudHMSHi5sZWFzZW1xLnYxLldhdGNoRXZlbnRzUmVxdWVzdBofLmxlYXNlbXEudjEuV2F0Y2hFdmVudHNSZXNwb25zZTABElQKDUdldFNlcnZlckluZm8SIC5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXF1ZXN0GiEubGVhc2VtcS52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2VCSgoOZGV2LmxlYXNlbXEudjFQAVo2Z2l0aHViLmNvbS9sZWFzZW1xL2xlYXNlbXEvZ2VuL2dvL2xlYXNlbXEvdjE7bGVhc2VtcXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_worker]);
 
 /**
  * Asks for counts.
@@ -102,6 +102,13 @@ export type QueueConfig = Message<"leasemq.v1.QueueConfig"> & {
    * @generated from field: optional uint32 max_lease_expirations = 5;
    */
   maxLeaseExpirations?: number | undefined;
+
+  /**
+   * Optional. How many events are kept, 0 to 1,000,000; default 10,000; 0 = none are written. Up to 100 entries more, of one script call each, may be kept.
+   *
+   * @generated from field: optional uint32 max_events = 10;
+   */
+  maxEvents?: number | undefined;
 };
 
 /**
@@ -1100,6 +1107,139 @@ export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__P
   messageDesc(file_leasemq_v1_admin, 32);
 
 /**
+ * Something that happened in a queue.
+ *
+ * @generated from message leasemq.v1.Event
+ */
+export type Event = Message<"leasemq.v1.Event"> & {
+  /**
+   * What.
+   *
+   * @generated from field: leasemq.v1.EventKind kind = 1;
+   */
+  kind: EventKind;
+
+  /**
+   * The job; empty when it concerns the queue.
+   *
+   * @generated from field: string job_id = 2;
+   */
+  jobId: string;
+
+  /**
+   * When, by the store's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 3;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * Opaque. Watching with it goes on after this event.
+   *
+   * @generated from field: string resume_token = 4;
+   */
+  resumeToken: string;
+
+  /**
+   * The job's state after it; not set where there is none.
+   *
+   * @generated from field: leasemq.v1.JobState state = 5;
+   */
+  state: JobState;
+
+  /**
+   * The worker that did it or held the lease, where there is one; not told of COMPLETED, whose job has it.
+   *
+   * @generated from field: string worker_id = 6;
+   */
+  workerId: string;
+
+  /**
+   * More about it, for people, as its kind says; at most 200 bytes.
+   *
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message leasemq.v1.Event.
+ * Use `create(EventSchema)` to create a new message.
+ */
+export const EventSchema: GenMessage<Event> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 33);
+
+/**
+ * Asks for events.
+ *
+ * @generated from message leasemq.v1.WatchEventsRequest
+ */
+export type WatchEventsRequest = Message<"leasemq.v1.WatchEventsRequest"> & {
+  /**
+   * Required. One that nobody used yet may be watched too.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Optional. From an event or response of the same queue; default: from now on.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
+
+  /**
+   * Optional. Default all.
+   *
+   * @generated from field: repeated leasemq.v1.EventKind kinds = 3;
+   */
+  kinds: EventKind[];
+
+  /**
+   * Optional. Without a resume_token: from the oldest event that is kept, instead of from now on.
+   *
+   * @generated from field: bool from_oldest = 4;
+   */
+  fromOldest: boolean;
+};
+
+/**
+ * Describes the message leasemq.v1.WatchEventsRequest.
+ * Use `create(WatchEventsRequestSchema)` to create a new message.
+ */
+export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 34);
+
+/**
+ * What happened next.
+ *
+ * @generated from message leasemq.v1.WatchEventsResponse
+ */
+export type WatchEventsResponse = Message<"leasemq.v1.WatchEventsResponse"> & {
+  /**
+   * In order; none in the first message and in a keep-alive.
+   *
+   * @generated from field: repeated leasemq.v1.Event events = 1;
+   */
+  events: Event[];
+
+  /**
+   * Opaque. Watching with it goes on after all that was looked at so far, of other kinds too.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message leasemq.v1.WatchEventsResponse.
+ * Use `create(WatchEventsResponseSchema)` to create a new message.
+ */
+export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 35);
+
+/**
  * Asks what the server is.
  *
  * @generated from message leasemq.v1.GetServerInfoRequest
@@ -1112,7 +1252,7 @@ export type GetServerInfoRequest = Message<"leasemq.v1.GetServerInfoRequest"> & 
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 33);
+  messageDesc(file_leasemq_v1_admin, 36);
 
 /**
  * What the store is.
@@ -1182,7 +1322,7 @@ export type StoreInfo = Message<"leasemq.v1.StoreInfo"> & {
  * Use `create(StoreInfoSchema)` to create a new message.
  */
 export const StoreInfoSchema: GenMessage<StoreInfo> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 34);
+  messageDesc(file_leasemq_v1_admin, 37);
 
 /**
  * What the server is.
@@ -1238,7 +1378,167 @@ export type GetServerInfoResponse = Message<"leasemq.v1.GetServerInfoResponse"> 
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 35);
+  messageDesc(file_leasemq_v1_admin, 38);
+
+/**
+ * What happened. State is what it led to.
+ *
+ * @generated from enum leasemq.v1.EventKind
+ */
+export enum EventKind {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: EVENT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A job was added: WAITING or DELAYED. reason "schedule" when the clock did it.
+   *
+   * @generated from enum value: EVENT_KIND_ADDED = 1;
+   */
+  ADDED = 1,
+
+  /**
+   * An add named an id that exists: nothing changed.
+   *
+   * @generated from enum value: EVENT_KIND_DUPLICATED = 2;
+   */
+  DUPLICATED = 2,
+
+  /**
+   * DELAYED → WAITING: reason "due", or "asked".
+   *
+   * @generated from enum value: EVENT_KIND_PROMOTED = 3;
+   */
+  PROMOTED = 3,
+
+  /**
+   * WAITING → ACTIVE, by worker_id.
+   *
+   * @generated from enum value: EVENT_KIND_LEASED = 4;
+   */
+  LEASED = 4,
+
+  /**
+   * The worker reported how far it is; the job has the value.
+   *
+   * @generated from enum value: EVENT_KIND_PROGRESS = 5;
+   */
+  PROGRESS = 5,
+
+  /**
+   * ACTIVE → COMPLETED.
+   *
+   * @generated from enum value: EVENT_KIND_COMPLETED = 6;
+   */
+  COMPLETED = 6,
+
+  /**
+   * An attempt failed or timed out, and there is another: ACTIVE → WAITING or DELAYED. reason says what went wrong.
+   *
+   * @generated from enum value: EVENT_KIND_RETRYING = 7;
+   */
+  RETRYING = 7,
+
+  /**
+   * Failed for good: the last attempt, or too many leases that ran out, or not started within its ttl. reason says what went wrong.
+   *
+   * @generated from enum value: EVENT_KIND_FAILED = 8;
+   */
+  FAILED = 8,
+
+  /**
+   * The worker gave it back, or was gone before it got it: ACTIVE → WAITING or DELAYED.
+   *
+   * @generated from enum value: EVENT_KIND_RELEASED = 9;
+   */
+  RELEASED = 9,
+
+  /**
+   * The lease ran out: ACTIVE → WAITING. reason says how.
+   *
+   * @generated from enum value: EVENT_KIND_LEASE_EXPIRED = 10;
+   */
+  LEASE_EXPIRED = 10,
+
+  /**
+   * Somebody wants an ACTIVE job cancelled; its worker is being told.
+   *
+   * @generated from enum value: EVENT_KIND_CANCEL_REQUESTED = 11;
+   */
+  CANCEL_REQUESTED = 11,
+
+  /**
+   * An unfinished job → CANCELLED. reason is the caller's.
+   *
+   * @generated from enum value: EVENT_KIND_CANCELLED = 12;
+   */
+  CANCELLED = 12,
+
+  /**
+   * Redriven: FAILED, COMPLETED or CANCELLED → WAITING.
+   *
+   * @generated from enum value: EVENT_KIND_RETRIED = 13;
+   */
+  RETRIED = 13,
+
+  /**
+   * Removed by hand: reason "deleted" or "drained". What retention removes is not told.
+   *
+   * @generated from enum value: EVENT_KIND_REMOVED = 14;
+   */
+  REMOVED = 14,
+
+  /**
+   * The last waiting job was leased. Of the queue: no job_id.
+   *
+   * @generated from enum value: EVENT_KIND_DRAINED = 15;
+   */
+  DRAINED = 15,
+
+  /**
+   * The queue gives out no more leases. No job_id.
+   *
+   * @generated from enum value: EVENT_KIND_PAUSED = 16;
+   */
+  PAUSED = 16,
+
+  /**
+   * It does again. No job_id.
+   *
+   * @generated from enum value: EVENT_KIND_RESUMED = 17;
+   */
+  RESUMED = 17,
+
+  /**
+   * The queue's configuration was changed. No job_id.
+   *
+   * @generated from enum value: EVENT_KIND_CONFIGURED = 18;
+   */
+  CONFIGURED = 18,
+
+  /**
+   * An add was left out, or put in the place of another, since a job with its deduplication key is there: job_id is the job kept.
+   *
+   * @generated from enum value: EVENT_KIND_DEDUPLICATED = 19;
+   */
+  DEDUPLICATED = 19,
+
+  /**
+   * Events after the resume_token are not kept any more; those that follow are the oldest there are. Sent whatever kinds were asked for. No job_id.
+   *
+   * @generated from enum value: EVENT_KIND_EVENTS_LOST = 20;
+   */
+  EVENTS_LOST = 20,
+}
+
+/**
+ * Describes the enum leasemq.v1.EventKind.
+ */
+export const EventKindSchema: GenEnum<EventKind> = /*@__PURE__*/
+  enumDesc(file_leasemq_v1_admin, 0);
 
 /**
  * Reads and steers queues, jobs and workers. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
@@ -1385,6 +1685,18 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ListWorkersRequestSchema;
     output: typeof ListWorkersResponseSchema;
+  },
+  /**
+   * Streams what happens in a queue: every transition once and in order, from any position that is still kept. The first message comes at once and says where
+   * it begins; an empty message every 10 s keeps the stream alive. It ends OK when the broker stops, and STORE_UNAVAILABLE in an outage: watch again with the
+   * newest resume_token, and nothing is missed. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.AdminService.WatchEvents
+   */
+  watchEvents: {
+    methodKind: "server_streaming";
+    input: typeof WatchEventsRequestSchema;
+    output: typeof WatchEventsResponseSchema;
   },
   /**
    * Says what this server is and what it stands on. A retry is safe.
