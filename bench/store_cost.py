@@ -2,7 +2,7 @@
 
 `python -m bench.store_cost [ROUNDS]` prints microseconds a job for each script.
 
-Of each script the tenth of its calls that took least is averaged, since a busy machine only adds.
+The least of several runs counts for each script, since a busy machine only adds.
 """
 
 import asyncio
@@ -16,29 +16,32 @@ from leasemq_server.store.types import Durability, LeaseRequest, NewJob
 from tests.store.valkey import running_valkey
 
 BATCHES = (1, 10, 100)
-RUNS = 3
+RUNS = 25
 QUEUE = "email"
 SPEC = b"x" * 150
 
 
 async def _lives(store: Store, batch: int, rounds: int) -> dict[str, float]:
-    spent: dict[str, list[int]] = {"add": [], "lease": [], "complete": []}
+    """All adds, then all leases, then all completes."""
+    spent: dict[str, float] = {}
 
     async def charge(name: str) -> None:
         stats = await store.info("commandstats")
-        spent[name].append(sum(int(stats.get(f"cmdstat_{command}", {"usec": 0})["usec"]) for command in ("eval", "evalsha")))
+        usec = sum(int(stats.get(f"cmdstat_{command}", {"usec": 0})["usec"]) for command in ("eval", "evalsha"))
+        spent[name] = usec / rounds / batch
         await store._command("CONFIG", "RESETSTAT")  # noqa: SLF001 - a measurement, not a caller
 
+    for _ in range(rounds):
+        await store.add(QUEUE, [NewJob(str(uuid_utils.uuid7()), SPEC, "", "", "") for _ in range(batch)], Durability.MEMORY)
+    await charge("add")
+    leased = []
     for number in range(rounds):
-        jobs = [NewJob(str(uuid_utils.uuid7()), SPEC, "", "", "") for _ in range(batch)]
-        await store.add(QUEUE, jobs, Durability.MEMORY)
-        await charge("add")
-        reply = await store.lease(QUEUE, [LeaseRequest(f"r{number}", "worker-1", batch, 30_000)])
-        await charge("lease")
-        await store.complete(QUEUE, [(job.id, job.nonce, b"", "application/json") for job in reply.answers[0]])
-        await charge("complete")
-    least = max(1, rounds // 10)
-    return {name: sum(sorted(calls)[:least]) / least / batch for name, calls in spent.items()}
+        leased += (await store.lease(QUEUE, [LeaseRequest(f"r{number}", "worker-1", batch, 30_000)])).answers
+    await charge("lease")
+    for jobs in leased:
+        await store.complete(QUEUE, [(job.id, job.nonce, b"", "application/json") for job in jobs])
+    await charge("complete")
+    return spent
 
 
 async def _measure(url: str, rounds: int) -> None:
@@ -57,7 +60,7 @@ async def _measure(url: str, rounds: int) -> None:
 
 def main() -> None:
     """Runs the measurement."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     with running_valkey() as url:
         asyncio.run(_measure(url, rounds))
 

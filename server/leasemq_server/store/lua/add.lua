@@ -82,11 +82,11 @@ if #to_delay > 0 then
   redis.call('ZADD', delayed, unpack(to_delay))
 end
 if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
-for _, one in ipairs({ { 'added\twaiting', waiting }, { 'added\tdelayed', delaying }, { 'duplicated', duplicates } }) do
-  if one[2][1] then
-    happened[#happened + 1] = one[1]
-    happened[#happened + 1] = one[2]
-  end
+if waiting[1] then happened[1], happened[2] = 'added\twaiting', waiting end
+if not plainly then
+  -- INLINE: emit
+  for _, id in ipairs(delaying) do emit(id, 'added', 'delayed') end
+  for _, id in ipairs(duplicates) do emit(id, 'duplicated') end
 end
 -- INLINE: publish_events
 return plainly and {} or results

@@ -139,7 +139,9 @@ local function remember(request_id, answer, lease_ms)
   redis.call('PEXPIRE', request .. request_id, math.min(REPLAY_MS, lease_ms))
 end
 
-local open = redis.call('HGET', meta, 'paused') ~= '1'
+local steering = redis.call('HMGET', meta, 'paused', 'config')
+local open = steering[1] ~= '1'
+config_read = decode(steering[2])
 if open and wanted > 0 then pop_waiting() end
 for i, request_id, worker, max_jobs, lease_ms in items() do
   if not is_retry[i] then
