@@ -417,6 +417,21 @@ def bad_schedule_calls(scene: Scene) -> Iterator[Bad]:
             yield Bad(f"page {number}", "schedule.ListSchedules", _with(listing, page_token=token), ["page_token"])
 
 
+def bad_events() -> Iterator[Bad]:
+    def watch(name: str, fields: list[str], **said: Any) -> Bad:
+        return Bad(name, "admin.WatchEvents", admin.WatchEventsRequest(**{"queue": "q", **said}), fields)
+
+    yield watch("queue", ["queue"], queue="a b")
+    yield watch("a token of another queue", ["resume_token"], resume_token="7.r")
+    for token in ("7", "7.", ".q", "-7.q", "x.q", "\uff17.q", "1" * 17 + ".q", "7.a b", "7/q", "7.q "):
+        yield watch(f"token {token}", ["resume_token"], resume_token=token)
+    yield watch("a token and the oldest", ["from_oldest"], resume_token="7.q", from_oldest=True)
+    for kind in (0, -1, 99):
+        yield watch(f"kind {kind}", ["kinds[1]"], kinds=[1, kind])
+    config = admin.QueueConfig(max_events=1_000_001)
+    yield Bad("too many", "admin.UpdateQueue", admin.UpdateQueueRequest(queue="q", config=config), ["config.max_events"])
+
+
 def all_bad(scene: Scene) -> dict[str, list[Bad]]:
     """All bad requests, by their group."""
     return {
@@ -430,4 +445,5 @@ def all_bad(scene: Scene) -> dict[str, list[Bad]]:
         "pages": [*bad_pages(scene), *bad_listings()],
         "bulk verbs": [*bad_bulks()],
         "schedules": [*bad_schedules(), *bad_schedule_calls(scene)],
+        "events": [*bad_events()],
     }
