@@ -17,6 +17,9 @@ NAMES = [
     "Client",
     "DeadlineExceeded",
     "Durability",
+    "Event",
+    "EventKind",
+    "EventStream",
     "ExponentialBackoff",
     "Failure",
     "FailureKind",
@@ -55,7 +58,7 @@ NAMES = [
 
 def test_the_public_names_are_these_and_no_others() -> None:
     assert sorted(leasemq.__all__) == sorted([*NAMES, *(cls.__name__ for cls in BY_REASON.values())])
-    assert leasemq.sync.__all__ == ["Admin", "Client", "Schedules"]
+    assert leasemq.sync.__all__ == ["Admin", "Client", "EventStream", "Schedules"]
 
 
 def test_every_public_thing_says_what_it_is() -> None:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
-from leasemq_server.errors import DomainError
+from leasemq_server.errors import DomainError, StoppingError
 from leasemq_server.jobs.events import Event, events_after, lost
 from leasemq_server.store.store import Store
 
@@ -30,10 +30,13 @@ class Events:
         self._waits: dict[str, asyncio.Task[None]] = {}
         self._closing = asyncio.Event()
 
-    async def watch(self, queue: str, after: int | None, *, from_oldest: bool) -> AsyncGenerator[Seen, None]:
+    async def watch(
+        self, queue: str, after: int | None, *, from_oldest: bool, until_now: bool = False
+    ) -> AsyncGenerator[Seen, None]:
         """What happens after a position (None: from now on), until the broker stops; at first, and from time to time, nothing.
 
         Raises:
+            StoppingError: the broker stops before all was seen that had happened until now, if no more was wanted.
             StoreUnavailableError: the store is gone.
         """
         first, after = await self._begin(queue, after, from_oldest=from_oldest)
@@ -47,11 +50,15 @@ class Events:
                 after = entries[-1].last
                 yield Seen(events, after)
                 told_at = loop.time()
+            elif until_now:
+                return
             else:
                 await self._wait(queue, after, told_at + KEEP_ALIVE_S - loop.time())
                 if loop.time() >= told_at + KEEP_ALIVE_S:
                     yield Seen([], after)
                     told_at = loop.time()
+        if until_now:
+            raise StoppingError
 
     async def _begin(self, queue: str, after: int | None, *, from_oldest: bool) -> tuple[list[Event], int]:
         """Where it begins. A store that lost its newest writes, or a queue that was deleted, has no such position any more."""

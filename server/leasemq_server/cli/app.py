@@ -22,6 +22,7 @@ COMMANDS = {
     "jobs": (JOBS, "List, show, retry, cancel, promote and delete jobs."),
     "schedule": (JOBS, "Add, list, show, pause, resume, trigger and delete schedules."),
     "stats": (OPERATE, "Count the jobs of one queue, or of all."),
+    "events": (OPERATE, "Show what happened in a queue, and what happens."),
     "queues": (OPERATE, "List, show, pause, resume, drain, delete and configure queues."),
     "workers": (OPERATE, "List the workers that are alive."),
     "top": (OPERATE, "Watch queues and workers live."),

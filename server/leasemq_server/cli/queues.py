@@ -143,6 +143,7 @@ def update(
         timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="Keep failed jobs this long.")
     ] = None,
     failed_count: Annotated[int | None, typer.Option(min=0, metavar="N", help="Keep this many failed jobs.")] = None,
+    max_events: Annotated[int | None, typer.Option(min=0, metavar="N", help="Keep this many events; 0 writes none.")] = None,
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
@@ -158,6 +159,7 @@ def update(
         "max_lease_expirations": max_lease_expirations,
         "completed_retention": _retention(completed_age, completed_count),
         "failed_retention": _retention(failed_age, failed_count),
+        "max_events": max_events,
     }
     given = {name: value for name, value in changes.items() if value is not None}
     if not given:

@@ -28,7 +28,7 @@ class EventHandlers:
             check.wrong("from_oldest", "must not be set together with resume_token")
         kinds = _kinds(request, check)
         check.done()
-        watch = self._broker.events.watch(queue, after, from_oldest=request.from_oldest)
+        watch = self._broker.events.watch(queue, after, from_oldest=request.from_oldest, until_now=request.until_now)
         async with aclosing(watch):
             async for seen in watch:
                 events = [_message(queue, event) for event in seen.events if not kinds or KINDS[event.kind] in kinds]

@@ -27,12 +27,15 @@ from leasemq.errors import (
     Unavailable,
     WorkerNotFound,
 )
+from leasemq.events import EventStream
 from leasemq.job import Cancelled, CancelSignal, Fatal, Job, Release, Snooze
 from leasemq.model import (
     AddedJob,
     Backoff,
     BulkResult,
     Durability,
+    Event,
+    EventKind,
     ExponentialBackoff,
     Failure,
     FailureKind,
@@ -73,6 +76,9 @@ __all__ = [
     "DependencyCycle",
     "Durability",
     "DurabilityNotReached",
+    "Event",
+    "EventKind",
+    "EventStream",
     "ExponentialBackoff",
     "Failure",
     "FailureKind",

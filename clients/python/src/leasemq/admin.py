@@ -75,6 +75,7 @@ class Admin:
         failed_retention: Retention | Unset | None = UNSET,
         dead_letter_queue: str | Unset | None = UNSET,
         max_lease_expirations: int | Unset | None = UNSET,
+        max_events: int | Unset | None = UNSET,
     ) -> QueueInfo:
         """Change what holds for jobs that say nothing themselves; makes the queue if need be.
 
@@ -88,6 +89,7 @@ class Admin:
                 "failed_retention": failed_retention,
                 "dead_letter_queue": dead_letter_queue,
                 "max_lease_expirations": max_lease_expirations,
+                "max_events": max_events,
             }
         )
         if attempts is not UNSET or backoff is not UNSET:

@@ -249,6 +249,50 @@ class Stats:
     failed_total: int
 
 
+class EventKind(IntEnum):
+    """What happened. admin.proto says more of each."""
+
+    ADDED = 1
+    DUPLICATED = 2
+    PROMOTED = 3
+    LEASED = 4
+    PROGRESS = 5
+    COMPLETED = 6
+    RETRYING = 7
+    FAILED = 8
+    RELEASED = 9
+    LEASE_EXPIRED = 10
+    CANCEL_REQUESTED = 11
+    CANCELLED = 12
+    RETRIED = 13
+    REMOVED = 14
+    DRAINED = 15
+    PAUSED = 16
+    RESUMED = 17
+    CONFIGURED = 18
+    DEDUPLICATED = 19
+    EVENTS_LOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a queue.
+
+    `kind` is a plain number when the server knows kinds that this client does not. `job_id` is empty for what concerns the queue;
+    `state` is the job's state after it; `worker_id` and `reason` are empty where there are none. `resume_token`: watching with it
+    goes on after this event.
+    """
+
+    queue: str
+    kind: EventKind | int
+    job_id: str
+    time: datetime
+    state: JobState | None
+    worker_id: str
+    reason: str
+    resume_token: str
+
+
 @dataclass(frozen=True, slots=True)
 class QueueConfig:
     """What was set for a queue; None = the server's default."""
@@ -259,6 +303,7 @@ class QueueConfig:
     failed_retention: Retention | None
     dead_letter_queue: str | None
     max_lease_expirations: int | None
+    max_events: int | None
 
 
 @dataclass(frozen=True, slots=True)

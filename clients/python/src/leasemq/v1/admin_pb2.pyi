@@ -380,16 +380,18 @@ class Event(_message.Message):
     def __init__(self, kind: _Optional[_Union[EventKind, str]] = ..., job_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., resume_token: _Optional[str] = ..., state: _Optional[_Union[_job_pb2.JobState, str]] = ..., worker_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class WatchEventsRequest(_message.Message):
-    __slots__ = ("queue", "resume_token", "kinds", "from_oldest")
+    __slots__ = ("queue", "resume_token", "kinds", "from_oldest", "until_now")
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     KINDS_FIELD_NUMBER: _ClassVar[int]
     FROM_OLDEST_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_NOW_FIELD_NUMBER: _ClassVar[int]
     queue: str
     resume_token: str
     kinds: _containers.RepeatedScalarFieldContainer[EventKind]
     from_oldest: bool
-    def __init__(self, queue: _Optional[str] = ..., resume_token: _Optional[str] = ..., kinds: _Optional[_Iterable[_Union[EventKind, str]]] = ..., from_oldest: _Optional[bool] = ...) -> None: ...
+    until_now: bool
+    def __init__(self, queue: _Optional[str] = ..., resume_token: _Optional[str] = ..., kinds: _Optional[_Iterable[_Union[EventKind, str]]] = ..., from_oldest: _Optional[bool] = ..., until_now: _Optional[bool] = ...) -> None: ...
 
 class WatchEventsResponse(_message.Message):
     __slots__ = ("events", "resume_token")

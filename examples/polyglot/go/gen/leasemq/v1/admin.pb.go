@@ -2343,7 +2343,9 @@ type WatchEventsRequest struct {
 	// Optional. Default all.
 	Kinds []EventKind `protobuf:"varint,3,rep,packed,name=kinds,proto3,enum=leasemq.v1.EventKind" json:"kinds,omitempty"`
 	// Optional. Without a resume_token: from the oldest event that is kept, instead of from now on.
-	FromOldest    bool `protobuf:"varint,4,opt,name=from_oldest,json=fromOldest,proto3" json:"from_oldest,omitempty"`
+	FromOldest bool `protobuf:"varint,4,opt,name=from_oldest,json=fromOldest,proto3" json:"from_oldest,omitempty"`
+	// Optional. End with OK when all that had happened was sent, instead of waiting for more.
+	UntilNow      bool `protobuf:"varint,5,opt,name=until_now,json=untilNow,proto3" json:"until_now,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2402,6 +2404,13 @@ func (x *WatchEventsRequest) GetKinds() []EventKind {
 func (x *WatchEventsRequest) GetFromOldest() bool {
 	if x != nil {
 		return x.FromOldest
+	}
+	return false
+}
+
+func (x *WatchEventsRequest) GetUntilNow() bool {
+	if x != nil {
+		return x.UntilNow
 	}
 	return false
 }
@@ -2846,13 +2855,14 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\fresume_token\x18\x04 \x01(\tR\vresumeToken\x12*\n" +
 	"\x05state\x18\x05 \x01(\x0e2\x14.leasemq.v1.JobStateR\x05state\x12\x1b\n" +
 	"\tworker_id\x18\x06 \x01(\tR\bworkerId\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason\"\x9b\x01\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\xb8\x01\n" +
 	"\x12WatchEventsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12+\n" +
 	"\x05kinds\x18\x03 \x03(\x0e2\x15.leasemq.v1.EventKindR\x05kinds\x12\x1f\n" +
 	"\vfrom_oldest\x18\x04 \x01(\bR\n" +
-	"fromOldest\"c\n" +
+	"fromOldest\x12\x1b\n" +
+	"\tuntil_now\x18\x05 \x01(\bR\buntilNow\"c\n" +
 	"\x13WatchEventsResponse\x12)\n" +
 	"\x06events\x18\x01 \x03(\v2\x11.leasemq.v1.EventR\x06events\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\x16\n" +
