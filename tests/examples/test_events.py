@@ -39,7 +39,7 @@ def test_the_example_misses_nothing_and_has_nothing_twice_when_it_is_run_again(a
 def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):  # noqa: F811
     ended = shell(f"set -e\n{block('console')}", address, tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
-    kinds = re.findall(r"\b(ADDED|LEASED|DRAINED|COMPLETED|PAUSED|CONFIGURED)\b", ended.stdout)
+    kinds = re.findall(r'(?:"kind":"|  )(ADDED|LEASED|DRAINED|COMPLETED|PAUSED|CONFIGURED)\b', ended.stdout)
     assert kinds == ["ADDED", "COMPLETED", "LEASED", "DRAINED", "COMPLETED", "CONFIGURED", "PAUSED"]
 
 
