@@ -91,3 +91,15 @@ def test_results_can_be_written_again_and_again(document):
     assert "second" in written
     assert "first" not in written
     assert (written.count(BEGIN_MARK), written.count(END_MARK)) == (1, 1)
+
+
+def test_the_scripts_are_timed_on_a_queue_of_the_size_asked_for():
+    command = [sys.executable, "-m", "bench.scripts", "--jobs", "10000", "--json"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    timings = json.loads(ran.stdout)
+    timed = {(timing["script"], timing["batch"]) for timing in timings}
+    assert timed >= {("lease", 1), ("lease", 1000), ("fail, for good", 1000)}
+    assert all(0 < timing["median_us"] <= timing["longest_us"] for timing in timings)
+    assert ran.returncode == (0 if all(timing["within"] for timing in timings) else 1)
+    refused = subprocess.run([*command[:4], "9"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (refused.returncode, "at least 10,000" in refused.stderr) == (2, True)

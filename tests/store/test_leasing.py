@@ -338,3 +338,12 @@ async def test_a_paused_queue_still_answers_a_retried_request(desk: Desk) -> Non
     first = await desk.lease(request_id="r")
     await desk.store.pause(desk.queue, paused=True)
     assert await desk.lease(request_id="r") == first
+
+
+async def test_a_call_gives_out_a_bounded_number_of_leases_that_are_dear_and_keeps_the_order(desk: Desk) -> None:
+    ids = [f"job-{number:03}" for number in range(600)]
+    await desk.add(*ids, to=60_000)
+    first = await desk.lease_reply(600)
+    assert (ids_of(first.answers[0]), first.more) == (ids[:250], True)
+    assert await desk.lease_ids(600) == ids[250:500]
+    assert await desk.lease_ids(600) == ids[500:]

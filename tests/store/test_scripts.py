@@ -6,7 +6,7 @@ import pytest
 from leasemq_server.store import keys
 from leasemq_server.store.keys import queue_keys
 from leasemq_server.store.scripts import LUA, ScriptCallError, all_names, load
-from leasemq_server.store.types import Durability, LeaseRequest
+from leasemq_server.store.types import Durability, LeasedJob, LeaseRequest
 
 from tests.store.declared import DECLARED
 from tests.store.harness import HOUR, LEASE_MS, Desk, new_job
@@ -115,6 +115,14 @@ async def thousand(desk: Desk) -> Desk:
     return desk
 
 
+REQUESTS = [f"r-{n}" for n in range(4)]
+
+
+async def _lease_all(desk: Desk) -> list[LeasedJob]:
+    """All of the thousand: a call gives out 250 leases of such jobs."""
+    return [job for request_id in REQUESTS for job in await desk.lease(BATCH, request_id=request_id)]
+
+
 async def test_a_thousand_jobs_are_added_delayed_promoted_and_deleted_at_once(desk: Desk) -> None:
     await desk.add(*_ids(), delay_ms=HOUR, **RICH)
     assert await desk.store.promote(desk.queue, _ids()) == ["OK"] * BATCH
@@ -134,9 +142,9 @@ async def test_a_thousand_jobs_come_due_and_expire_and_are_drained_at_once(thous
 
 async def test_a_thousand_leases_are_given_replayed_extended_and_completed_at_once(thousand: Desk) -> None:
     desk = thousand
-    jobs = await desk.lease(BATCH, request_id="r")
+    jobs = await _lease_all(desk)
     assert [job.id for job in jobs] == _ids()
-    assert await desk.lease(BATCH, request_id="r") == jobs
+    assert await _lease_all(desk) == jobs
     extensions = await desk.store.extend(desk.queue, [(job.id, job.nonce) for job in jobs], LEASE_MS)
     assert {extension.word for extension in extensions} == {"EXTENDED"}
     assert await desk.store.progress(desk.queue, [(job.id, job.nonce, "1") for job in jobs]) == [True] * BATCH
@@ -147,11 +155,11 @@ async def test_a_thousand_leases_are_given_replayed_extended_and_completed_at_on
 
 async def test_a_thousand_leases_are_released_given_back_and_failed_at_once(thousand: Desk) -> None:
     desk = thousand
-    jobs = await desk.lease(BATCH)
+    jobs = await _lease_all(desk)
+    assert await desk.store.give_back(desk.queue, [(request_id, False) for request_id in reversed(REQUESTS)]) == BATCH
+    jobs = await _lease_all(desk)
     await desk.store.release(desk.queue, [(job.id, job.nonce, 0) for job in jobs])
-    await desk.lease(BATCH, request_id="r")
-    assert await desk.store.give_back(desk.queue, [("r", False)]) == BATCH
-    jobs = await desk.lease(BATCH)
+    jobs = [job for _ in REQUESTS for job in await desk.lease(BATCH)]
     assert [job.id for job in jobs] == _ids()
     outcomes, _ = await desk.store.fail(desk.queue, [(job.id, job.nonce, "", 0, "") for job in jobs])
     assert {outcome.state for outcome in outcomes} == {"waiting"}
@@ -159,16 +167,16 @@ async def test_a_thousand_leases_are_released_given_back_and_failed_at_once(thou
 
 async def test_a_thousand_leases_run_out_at_once(thousand: Desk) -> None:
     desk = thousand
-    await desk.lease(BATCH)
+    await _lease_all(desk)
     desk.clock.advance(LEASE_MS)
-    assert [job.id for job in await desk.lease(BATCH)] == _ids()
+    assert [job.id for _ in REQUESTS for job in await desk.lease(BATCH)] == _ids()
     await desk.store.cancel(desk.queue, [(job_id, "why") for job_id in _ids()])
     assert (await desk.after(LEASE_MS)).moved == BATCH
     assert await desk.ids("cancelled") == _ids()
 
 
-async def test_a_thousand_requests_are_answered_at_once(thousand: Desk) -> None:
-    desk = thousand
+async def test_a_thousand_requests_are_answered_at_once(desk: Desk) -> None:
+    await desk.add(*_ids())
     reply = await desk.store.lease(desk.queue, [LeaseRequest(f"r{n}", "w", 1, LEASE_MS) for n in range(BATCH)])
     assert [len(answer) for answer in reply.answers] == [1] * BATCH
     assert await desk.store.give_back(desk.queue, [(f"r{n}", False) for n in range(BATCH)]) == BATCH

@@ -3,7 +3,7 @@
 import pytest
 from leasemq_server.store.types import LOST, LeasedJob, Outcome
 
-from tests.store.harness import DAY, LEASE_MS, SECOND, Desk, new_job
+from tests.store.harness import DAY, LEASE_MS, SECOND, Desk, ids_of, new_job
 
 SETTLE = {
     "complete": lambda desk, job: desk.complete(job, b"late"),
@@ -186,3 +186,21 @@ async def test_a_token_that_settled_is_no_lease_any_more(desk: Desk) -> None:
     await desk.release(job)
     assert await desk.extend(job) == ("LOST", 0)
     assert await desk.store.progress(desk.queue, [(job.id, job.nonce, "1")]) == [False]
+
+
+async def test_a_thousand_settlements_of_each_kind_keep_their_order(desk: Desk) -> None:
+    """They go to the store in several script calls."""
+    ids = [f"job-{number:04}" for number in range(1000)]
+    await desk.add(*ids, rp=1, ma=2)
+    jobs = await desk.lease(1000)
+    outcomes = await desk.store.release(desk.queue, [(job.id, job.nonce, 0) for job in jobs])
+    assert [outcome.state for outcome in outcomes] == ["waiting"] * 1000
+    assert await desk.ids("waiting") == ids
+    jobs = [job for _ in range(4) for job in await desk.lease(250)]
+    assert ids_of(jobs) == ids
+    wrong = jobs[777]._replace(nonce="wrong")
+    outcomes, _ = await desk.store.fail(
+        desk.queue, [(job.id, job.nonce, "", 0, 5000) for job in [*jobs[:777], wrong, *jobs[778:]]]
+    )
+    assert [outcome.lost for outcome in outcomes] == [index == 777 for index in range(1000)]
+    assert await desk.ids("delayed") == [*ids[:777], *ids[778:]]

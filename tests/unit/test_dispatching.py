@@ -328,3 +328,11 @@ def test_a_dead_letter_carries_the_payload_and_says_where_it_comes_from() -> Non
 
 def test_a_dead_letter_without_a_failure_is_still_one() -> None:
     assert dead_letter("email", _entry("")).id == dead_letter("email", _entry("")).id
+
+
+async def test_calls_that_one_script_call_left_out_are_served_by_the_next(desk: Desk) -> None:
+    """A call gives out 250 leases at most of jobs with a timeout; no caller is told that there is nothing."""
+    ids = [f"job-{number}" for number in range(600)]
+    await desk.store.add("email", [NewJob(job_id, b"", '{"to":60000}') for job_id in ids], Durability.MEMORY)
+    leased = await asyncio.gather(*(desk.lease(f"w{number}", wait_ms=0, queues=["email"]) for number in range(600)))
+    assert sorted(job_id for (job_id,) in leased) == sorted(ids)

@@ -145,7 +145,21 @@ class Dispatcher:
             self._wakes.of(queue).more()
         if reply.outbox:
             self._relay.soon(queue)
-        return [Lot(source, jobs) for jobs in reply.answers]
+        lots = [Lot(source, jobs) for jobs in reply.answers]
+        return await self._serve_the_rest(queue, requests, lots) if reply.more else lots
+
+    async def _serve_the_rest(self, queue: str, requests: list[LeaseRequest], lots: list[Lot]) -> list[Lot]:
+        """A script call gives out a bounded number of leases: those that it left out, though more is there, get another one."""
+        unserved = [index for index, lot in enumerate(lots) if not lot.jobs]
+        if not unserved or len(unserved) == len(requests):
+            return lots
+        try:
+            others = await self._lease(queue, [requests[index] for index in unserved])
+        except StoreUnavailableError:
+            return lots
+        for index, lot in zip(unserved, others, strict=True):
+            lots[index] = lot
+        return lots
 
     def _orphaned(self, _: str, requests: Sequence[LeaseRequest], lots: list[Lot]) -> None:
         for request, lot in zip(requests, lots, strict=True):

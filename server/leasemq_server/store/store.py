@@ -35,6 +35,7 @@ from leasemq_server.store.types import (
     Tick,
 )
 
+PART = 100  # items of one script call where each stands for itself and costs some 20 to 40 µs: no call holds the store for 10 ms
 MAX_MOVES = 1000  # jobs that one script call moves on behalf of time
 MAX_REPLY_BYTES = 3 * 1024 * 1024  # a reply must fit gRPC's default message size of 4 MiB
 MAX_LOG_LINES = 1000
@@ -125,6 +126,13 @@ class Store(ScheduleVerbs, EventVerbs):
             raise _domain_error(error) from error
         except OSError as error:
             raise StoreUnavailableError(str(error)) from error
+
+    async def _run_in_parts(self, name: str, queue: str, items: Sequence[Sequence[Any]], **args: Any) -> list[Any]:
+        """A verb whose items stand each for themselves, in several script calls."""
+        replies: list[Any] = []
+        for first in range(0, len(items), PART):
+            replies += await self._run(name, queue, items[first : first + PART], **args)
+        return replies
 
     async def _evalsha(self, execute: Callable[..., Awaitable[Any]], script: Script, call: list[Any]) -> Any:
         try:
@@ -247,16 +255,25 @@ class Store(ScheduleVerbs, EventVerbs):
 
         Says whether the outbox was written.
         """
-        replies, outbox = await self._run("fail", queue, items, seed=self._seed())
-        return [_outcome(reply) for reply in replies], bool(outbox)
+        outcomes: list[Outcome] = []
+        wrote = 0
+        for first in range(0, len(items), PART):
+            replies, outbox = await self._run("fail", queue, items[first : first + PART], seed=self._seed())
+            outcomes += map(_outcome, replies)
+            wrote += int(outbox)
+        return outcomes, wrote > 0
 
     async def release(self, queue: str, items: Sequence[tuple[str, str, int]]) -> list[Outcome]:
         """Gives jobs back, each (job id, nonce, delay ms)."""
-        return [_outcome(reply) for reply in await self._run("release", queue, items, seed=self._seed())]
+        outcomes: list[Outcome] = []
+        for first in reversed(range(0, len(items), PART)):  # so that the first is at the head in the end
+            replies = await self._run("release", queue, items[first : first + PART], seed=self._seed())
+            outcomes[:0] = map(_outcome, replies)
+        return outcomes
 
     async def progress(self, queue: str, items: Sequence[tuple[str, str, str]]) -> list[bool]:
         """Stores progress, each (job id, nonce, JSON); False where the lease is lost."""
-        return [_text(word) == "OK" for word in await self._run("progress", queue, items)]
+        return [_text(word) == "OK" for word in await self._run_in_parts("progress", queue, items)]
 
     async def log(self, queue: str, job_id: str, nonce: str, lines: Sequence[str]) -> int | None:
         """Appends lines to a job's log; returns how many were ever appended, or None when the lease is lost."""
@@ -267,7 +284,7 @@ class Store(ScheduleVerbs, EventVerbs):
 
     async def cancel(self, queue: str, items: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Cancels jobs, each (job id, reason): (OK | JOB_NOT_IN_STATE | JOB_NOT_FOUND, state)."""
-        replies = await self._run("cancel", queue, items, seed=self._seed())
+        replies = await self._run_in_parts("cancel", queue, items, seed=self._seed())
         return [(_text(reply[0]), _text(reply[1]) if len(reply) > 1 else "") for reply in replies]
 
     async def retry(self, queue: str, ids: Sequence[str], *, keep_attempts: bool = False) -> list[str]:
@@ -283,7 +300,7 @@ class Store(ScheduleVerbs, EventVerbs):
         return await self._words("delete", queue, ids, force=int(force))
 
     async def _words(self, name: str, queue: str, ids: Sequence[str], **args: Any) -> list[str]:
-        return [_text(word) for word in await self._run(name, queue, [(job_id,) for job_id in ids], **args)]
+        return [_text(word) for word in await self._run_in_parts(name, queue, [(job_id,) for job_id in ids], **args)]
 
     async def await_mark(self, queue: str, job_id: str) -> str:
         """Asks that the job's end is published; returns its state, or JOB_NOT_FOUND."""
@@ -344,9 +361,16 @@ class Store(ScheduleVerbs, EventVerbs):
 
     async def read(self, queue: str, ids: Sequence[str], *, with_spec: bool = True) -> list[StoredJob | None]:
         """Reads jobs, as many as fit one reply (at least one); None where there is none."""
-        items = [(job_id,) for job_id in ids]
-        replies = await self._run("read", queue, items, with_spec=int(with_spec), max_bytes=MAX_REPLY_BYTES)
-        return [_stored(job_id, reply) if reply else None for job_id, reply in zip(ids, replies, strict=False)]
+        found: list[StoredJob | None] = []
+        room = MAX_REPLY_BYTES
+        for first in range(0, len(ids), PART):
+            part = [(job_id,) for job_id in ids[first : first + PART]]
+            replies = await self._run("read", queue, part, with_spec=int(with_spec), max_bytes=room)
+            found += [_stored(job_id, reply) if reply else None for (job_id,), reply in zip(part, replies, strict=False)]
+            room -= sum(len(reply[0]) for reply in replies if reply)
+            if len(replies) < len(part) or room <= 0:
+                break
+        return found
 
     async def page(self, queue: str, state: str, after: Position | None, count: int, *, descending: bool) -> list[Position]:
         """Up to `count` jobs of a state in index order, from the place after `after`."""

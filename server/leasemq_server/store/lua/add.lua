@@ -7,7 +7,7 @@
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
 local head = string.format('%.0f', now)
-local soonest
+local soonest, expiring, first_expiry = nil, {}, nil
 
 -- Most batches are of new ids: they are stored by one command.
 local function store_if_all_new()
@@ -29,6 +29,14 @@ local function store_if_new(id, spec_bytes, options)
   return redis.call('SET', spec .. id, head .. options .. '\n' .. spec_bytes, 'NX')
 end
 
+-- Most jobs of a batch have the same options.
+local decoded = {}
+local function decoded_options(options)
+  if options == '' then return nil end
+  decoded[options] = decoded[options] or cjson.decode(options)
+  return decoded[options]
+end
+
 local results, to_wait, to_delay, twins = {}, {}, {}, {}
 local waiting, delaying, duplicates = {}, {}, {}
 local added, tail, plainly = 0, nil, true
@@ -42,10 +50,11 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
     duplicates[#duplicates + 1] = id
   else
     added = added + 1
-    local own = options ~= '' and cjson.decode(options) or nil
+    local own = decoded_options(options)
     if own and own.tl then
-      wake_at(expiry, now + own.tl)
-      redis.call('ZADD', expiry, now + own.tl, id)
+      expiring[#expiring + 1] = now + own.tl
+      expiring[#expiring + 1] = id
+      first_expiry = math.min(first_expiry or now + own.tl, now + own.tl)
     end
     local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
     if ms > now then
@@ -73,6 +82,10 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
   end
 end
 
+if #expiring > 0 then
+  wake_at(expiry, first_expiry)
+  redis.call('ZADD', expiry, unpack(expiring))
+end
 if #to_wait > 0 then
   wake_if_first()
   redis.call('ZADD', wait, unpack(to_wait))

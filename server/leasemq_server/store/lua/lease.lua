@@ -8,6 +8,7 @@
 -- USES: job, moments, plain, events
 local NONCE_LENGTH = 24
 local REPLAY_MS = 60000
+local MAX_HASHES = 250 -- a lease kept as a hash costs twice to three times a plain one: so many at most, that no call holds the store for long
 local now = clock()
 local start = string.format('%.0f', now)
 local outbox_entries = 0
@@ -53,7 +54,7 @@ local function replay(answer, request_id)
 end
 
 local popped, blobs, next_pop, used_bytes, used_nonces, full = {}, {}, 1, 0, 0, false
-local some_have_hashes = false
+local some_have_hashes, hashes = false, 0
 local to_lease, to_run, unexpiring = {}, {}, {}
 
 local function pop_waiting()
@@ -107,6 +108,8 @@ local function lease_one(answer, id, blob, worker, lease_ms)
     to_run[#to_run + 1] = held_plainly(nonce) .. start .. ' ' .. worker
   else
     expire = lease_by_hash(answer, id, nonce, header, worker, lease_ms)
+    hashes = hashes + 1
+    full = hashes >= MAX_HASHES
   end
   if header.expires then unexpiring[#unexpiring + 1] = id end
   if next_in < 0 or expire - now < next_in then next_in = expire - now end
