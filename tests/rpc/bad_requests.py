@@ -432,6 +432,21 @@ def bad_events() -> Iterator[Bad]:
     yield Bad("too many", "admin.UpdateQueue", admin.UpdateQueueRequest(queue="q", config=config), ["config.max_events"])
 
 
+def bad_metrics() -> Iterator[Bad]:
+    def get(name: str, fields: list[str], **said: Any) -> Bad:
+        return Bad(name, "admin.GetMetrics", admin.GetMetricsRequest(**{"queue": "q", **said}), fields)
+
+    yield get("queue", ["queue"], queue="a b")
+    for value in (0.0, 59.0, 90.0, 86_401.0, -60.0):
+        yield get(f"resolution {value}", ["resolution"], resolution=seconds(value))
+    same = Timestamp(seconds=1_763_780_000)
+    yield get("start at the end", ["start"], start=same, end=same)
+    yield get("too many points", ["resolution"], start=Timestamp(seconds=0), end=same)
+    for time in (-1, 7_258_118_401, 2**62):
+        yield get(f"start {time}", ["start"], start=Timestamp(seconds=time), end=same)
+        yield get(f"end {time}", ["end"], end=Timestamp(seconds=time), start=same)
+
+
 def all_bad(scene: Scene) -> dict[str, list[Bad]]:
     """All bad requests, by their group."""
     return {
@@ -446,4 +461,5 @@ def all_bad(scene: Scene) -> dict[str, list[Bad]]:
         "bulk verbs": [*bad_bulks()],
         "schedules": [*bad_schedules(), *bad_schedule_calls(scene)],
         "events": [*bad_events()],
+        "metrics": [*bad_metrics()],
     }

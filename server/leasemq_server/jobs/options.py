@@ -3,7 +3,8 @@
 The keys are short since each job that needs them carries them: p priority, l lifo, ma max_attempts, rp 1 when the job
 has a retry policy of its own, bo backoff (k kind; d delay; i, m, x initial, multiplier, maximum; l list; j jitter), to
 timeout, tl ttl, cr and fr completed and failed retention (a age, c count), dl dead_letter_queue, me
-max_lease_expirations, ev max_events, sc the id of the schedule that added the job. All times are milliseconds. lua/lib/retry.lua,
+max_lease_expirations, ev max_events, sc the id of the schedule that added the job, de delay and ru run_time (waiting begins
+then, for the metrics). All times are milliseconds. lua/lib/retry.lua,
 finish.lua and maintain.lua read them.
 """
 
@@ -40,6 +41,14 @@ def job_options(spec: job_pb2.JobSpec, check: Check) -> str:
     if spec.HasField("max_lease_expirations"):
         options["me"] = spec.max_lease_expirations
     return _json(options) if options else ""
+
+
+def with_start(options: str, delay_ms: int | str, run_ms: int | str) -> str:
+    """The options with when the job is due, where that is not at once."""
+    if not (delay_ms or run_ms):
+        return options
+    start = {"de": delay_ms} if delay_ms else {"ru": run_ms}
+    return _json({**json.loads(options or "{}"), **start})
 
 
 def config_options(config: admin_pb2.QueueConfig, check: Check) -> str:

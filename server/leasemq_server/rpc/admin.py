@@ -23,6 +23,7 @@ from leasemq_server.rpc.encode import (
     wants_spec,
 )
 from leasemq_server.rpc.events import EventHandlers
+from leasemq_server.rpc.metrics import MetricHandlers
 from leasemq_server.rpc.wire import set_time
 from leasemq_server.store.types import Counts, Position
 
@@ -37,11 +38,12 @@ CAPABILITIES = (
     "watch-worker",
     "schedules",
     "events",
+    "metrics",
 )
 DEFAULT_ORDER = list(STATE_WORDS)
 
 
-class AdminServicer(EventHandlers):
+class AdminServicer(EventHandlers, MetricHandlers):
     """Reads and steers queues, jobs and workers."""
 
     writes_reply = frozenset[str]()

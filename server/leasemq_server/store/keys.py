@@ -33,7 +33,7 @@ _NAMES = (
     "schedules",
     "schedule_times",
 )
-_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule")
+_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "metrics")
 
 
 @lru_cache(maxsize=4096)

@@ -15,6 +15,7 @@ from leasemq_server.errors import DurabilityNotReachedError, StoreFullError, Sto
 from leasemq_server.store import keys
 from leasemq_server.store.connect import Client
 from leasemq_server.store.events import EventVerbs
+from leasemq_server.store.metrics import MetricVerbs
 from leasemq_server.store.pipe import Pipe
 from leasemq_server.store.schedules import ScheduleVerbs
 from leasemq_server.store.scripts import Script, load
@@ -96,7 +97,7 @@ def parse_plain(record: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-class Store(ScheduleVerbs, EventVerbs):
+class Store(ScheduleVerbs, EventVerbs, MetricVerbs):
     """The domain's verbs over one client. `now_ms` lets tests own time: None is the store's own clock."""
 
     def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:

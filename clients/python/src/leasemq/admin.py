@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
 from leasemq import convert
-from leasemq.codec import to_duration
+from leasemq.codec import to_duration, to_timestamp
 from leasemq.connection import Connection, Method
-from leasemq.model import Backoff, BulkResult, JobInfo, JobState, QueueInfo, Retention, Seconds, ServerInfo, Stats, WorkerStatus
+from leasemq.model import (
+    Backoff,
+    BulkResult,
+    JobInfo,
+    JobState,
+    MetricsPoint,
+    QueueInfo,
+    Retention,
+    Seconds,
+    ServerInfo,
+    Stats,
+    WorkerStatus,
+)
 from leasemq.v1 import admin_pb2, job_pb2
 
 PAGE_SIZE = 500
@@ -265,6 +278,22 @@ class Admin:
             token = page.next_page_token
             if not token:
                 return
+
+    async def metrics(
+        self, queue: str, *, start: datetime | None = None, end: datetime | None = None, resolution: Seconds = 60
+    ) -> list[MetricsPoint]:
+        """Read what was counted from start (default an hour before end) to end (default now), a point for each resolution.
+
+        It is kept for 24 hours; what is older is all zero. resolution: whole minutes, 1 min to 24 h.
+        Errors: InvalidField, also for more than 1,440 points.
+        """
+        request = admin_pb2.GetMetricsRequest(queue=queue, resolution=to_duration(resolution))
+        if start is not None:
+            request.start.CopyFrom(to_timestamp(start))
+        if end is not None:
+            request.end.CopyFrom(to_timestamp(end))
+        response = await self._connection.call(self._connection.stubs.admin.GetMetrics, request)
+        return [convert.metrics_point(point) for point in response.points]
 
     async def server_info(self) -> ServerInfo:
         """Say what the server is and what it stands on."""

@@ -237,6 +237,21 @@ def event(queue: str, message: admin_pb2.Event) -> model.Event:
     )
 
 
+def metrics_point(point: admin_pb2.MetricsPoint) -> model.MetricsPoint:
+    """Read a point of a queue's metrics."""
+    return model.MetricsPoint(
+        time=from_timestamp(point.time),
+        completed=point.completed,
+        failed=point.failed,
+        wait_time=_quantiles(point.wait_time) if point.HasField("wait_time") else None,
+        run_time=_quantiles(point.run_time) if point.HasField("run_time") else None,
+    )
+
+
+def _quantiles(times: admin_pb2.TimeQuantiles) -> model.TimeQuantiles:
+    return model.TimeQuantiles(times.count, from_duration(times.p50), from_duration(times.p95), from_duration(times.p99))
+
+
 def worker_status(worker: admin_pb2.Worker) -> model.WorkerStatus:
     """Read a worker's entry in the registry."""
     info = worker.info

@@ -102,6 +102,7 @@ class Admin:
     retry = _blocking(AsyncAdmin.retry)
     promote = _blocking(AsyncAdmin.promote)
     delete = _blocking(AsyncAdmin.delete)
+    metrics = _blocking(AsyncAdmin.metrics)
     server_info = _blocking(AsyncAdmin.server_info)
     queues = _listing(AsyncAdmin.queues)
     jobs = _listing(AsyncAdmin.jobs)

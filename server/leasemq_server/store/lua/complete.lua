@@ -4,11 +4,11 @@
 -- ITEMS: id, nonce, result, content_type
 -- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; nothing when all are completed
 -- FLAGS: allow-oom
--- USES: job, wake, finish, plain, lease, events
+-- USES: job, wake, finish, plain, lease, events, metrics
 local COMPLETED = outcome('completed', 0, 0)
 local now = clock()
 local results, done, all_completed = {}, {}, true
-local records, settled, plain = {}, {}, {}
+local records, settled, plain, starts = {}, {}, {}, {}
 local kept_as = string.format('\n%.0f', now)
 
 for i, id in items() do plain[i] = run .. id end
@@ -19,6 +19,7 @@ local function complete(id, nonce, result, content_type)
   local record, reply = held(id, nonce, now)
   if not record then return reply end
   done[#done + 1] = id
+  starts[record.start] = (starts[record.start] or 0) + 1
   finish(id, 'completed', now, record.options, record.awaited, result ~= '' and { 'r', result, 'rt', content_type } or {})
   return COMPLETED
 end
@@ -28,6 +29,8 @@ for i, id, nonce, result, content_type in items() do
   if records[i] and string.sub(records[i], 1, 25) == held_plainly(nonce) then
     if settled[id] == nil then -- else this batch has it twice
       settled[id] = true
+      local start = string.sub(records[i], 26, 38) -- a time in ms
+      starts[start] = (starts[start] or 0) + 1
       plain[#plain + 1] = id
       plain[#plain + 1] = 'c' .. string.sub(records[i], 2) .. kept_as .. (result == '' and '' or '\n' .. content_type .. '\n' .. result)
     end
@@ -45,6 +48,8 @@ if #done > 0 then
   redis.call('HINCRBY', meta, 'completed', #done)
   file_finished()
   happened[1], happened[2] = 'completed', done
+  for start, n in pairs(starts) do count_time('r', now - start, n) end
 end
 -- INLINE: publish_events
+-- INLINE: publish_metrics
 return all_completed and {} or results

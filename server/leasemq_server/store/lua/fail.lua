@@ -36,4 +36,5 @@ for i, id, nonce, failure, non_retryable, retry_delay_ms in items() do
 end
 file_finished()
 -- INLINE: publish_events
+-- INLINE: publish_metrics
 return { results, outbox_written }

@@ -39,4 +39,5 @@ for _, request_id, perhaps in items() do
 end
 file_finished()
 -- INLINE: publish_events
+-- INLINE: publish_metrics
 return given_back

@@ -61,6 +61,8 @@ class AdminServiceStub:
     """Removes jobs that are not leased. A retry is safe."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListWorkersRequest, _admin_pb2.ListWorkersResponse]
     """Lists the workers that were heard of in the last minute. A retry is safe."""
+    GetMetrics: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetMetricsRequest, _admin_pb2.GetMetricsResponse]
+    """Reads what was counted of a queue's jobs over the last 24 hours, to the minute. A retry is safe."""
     WatchEvents: _grpc.UnaryStreamMultiCallable[_admin_pb2.WatchEventsRequest, _admin_pb2.WatchEventsResponse]
     """Streams what happens in a queue: every transition once and in order, from any position that is still kept. The first message comes at once and says where
     it begins; an empty message every 10 s keeps the stream alive. It ends OK when the broker stops, and STORE_UNAVAILABLE in an outage: watch again with the
@@ -102,6 +104,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Removes jobs that are not leased. A retry is safe."""
     ListWorkers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListWorkersRequest, _admin_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """Lists the workers that were heard of in the last minute. A retry is safe."""
+    GetMetrics: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetMetricsRequest, _admin_pb2.GetMetricsResponse]  # type: ignore[assignment]
+    """Reads what was counted of a queue's jobs over the last 24 hours, to the minute. A retry is safe."""
     WatchEvents: _aio.UnaryStreamMultiCallable[_admin_pb2.WatchEventsRequest, _admin_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Streams what happens in a queue: every transition once and in order, from any position that is still kept. The first message comes at once and says where
     it begins; an empty message every 10 s keeps the stream alive. It ends OK when the broker stops, and STORE_UNAVAILABLE in an outage: watch again with the
@@ -224,6 +228,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListWorkersResponse, _abc.Awaitable[_admin_pb2.ListWorkersResponse]]:
         """Lists the workers that were heard of in the last minute. A retry is safe."""
+
+    @_abc_1.abstractmethod
+    def GetMetrics(
+        self,
+        request: _admin_pb2.GetMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetMetricsResponse, _abc.Awaitable[_admin_pb2.GetMetricsResponse]]:
+        """Reads what was counted of a queue's jobs over the last 24 hours, to the minute. A retry is safe."""
 
     @_abc_1.abstractmethod
     def WatchEvents(

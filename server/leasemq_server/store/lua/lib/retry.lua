@@ -1,6 +1,6 @@
 -- What becomes of a failed attempt: the retry policy, and the record of the failure.
 -- KEYS: meta, wait, delayed, leases, failed, cancelled, expiry, completed, purge, outbox, spec*, job*, logs*
--- USES: job, wake, order, finish, emit
+-- USES: job, wake, order, finish, emit, metrics
 local MAX_FAILURES = 10
 local outbox_written = 0
 
@@ -52,6 +52,7 @@ end
 local function bury(id, options, now, record, failure, fields)
   if send_to_dead_letter_queue(id, options, now, failure) then outbox_written = outbox_written + 1 end
   redis.call('HINCRBY', meta, 'failed', 1)
+  counted.f = (counted.f or 0) + 1
   finish(id, 'failed', now, options, record.awaited, fields)
   emit(id, 'failed', nil, record.worker, record.reason)
 end

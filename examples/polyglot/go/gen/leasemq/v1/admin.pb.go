@@ -2233,6 +2233,280 @@ func (x *ListWorkersResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Asks for metrics.
+type GetMetricsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Optional. Default: an hour before end. What is more than 24 hours ago is not kept: all zero.
+	Start *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start,proto3" json:"start,omitempty"`
+	// Optional. Default: now, by the store's clock.
+	End *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end,proto3" json:"end,omitempty"`
+	// Optional. Whole minutes, 1 min (the default) to 24 h. At most 1,440 points are between start and end.
+	Resolution    *durationpb.Duration `protobuf:"bytes,4,opt,name=resolution,proto3" json:"resolution,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMetricsRequest) Reset() {
+	*x = GetMetricsRequest{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMetricsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMetricsRequest) ProtoMessage() {}
+
+func (x *GetMetricsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMetricsRequest.ProtoReflect.Descriptor instead.
+func (*GetMetricsRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *GetMetricsRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *GetMetricsRequest) GetStart() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *GetMetricsRequest) GetEnd() *timestamppb.Timestamp {
+	if x != nil {
+		return x.End
+	}
+	return nil
+}
+
+func (x *GetMetricsRequest) GetResolution() *durationpb.Duration {
+	if x != nil {
+		return x.Resolution
+	}
+	return nil
+}
+
+// How long something took. Each quantile is right to within a tenth; 0 is less than 1 ms.
+type TimeQuantiles struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many jobs.
+	Count uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// Half of them took at most this long.
+	P50 *durationpb.Duration `protobuf:"bytes,2,opt,name=p50,proto3" json:"p50,omitempty"`
+	// 95 % of them did.
+	P95 *durationpb.Duration `protobuf:"bytes,3,opt,name=p95,proto3" json:"p95,omitempty"`
+	// 99 % of them did.
+	P99           *durationpb.Duration `protobuf:"bytes,4,opt,name=p99,proto3" json:"p99,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TimeQuantiles) Reset() {
+	*x = TimeQuantiles{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TimeQuantiles) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TimeQuantiles) ProtoMessage() {}
+
+func (x *TimeQuantiles) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TimeQuantiles.ProtoReflect.Descriptor instead.
+func (*TimeQuantiles) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *TimeQuantiles) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *TimeQuantiles) GetP50() *durationpb.Duration {
+	if x != nil {
+		return x.P50
+	}
+	return nil
+}
+
+func (x *TimeQuantiles) GetP95() *durationpb.Duration {
+	if x != nil {
+		return x.P95
+	}
+	return nil
+}
+
+func (x *TimeQuantiles) GetP99() *durationpb.Duration {
+	if x != nil {
+		return x.P99
+	}
+	return nil
+}
+
+// One stretch of time.
+type MetricsPoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its beginning: a multiple of the resolution since 1970. It ends with the beginning of the next.
+	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Jobs that completed.
+	Completed uint64 `protobuf:"varint,2,opt,name=completed,proto3" json:"completed,omitempty"`
+	// Jobs that failed for good.
+	Failed uint64 `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
+	// Of jobs leased for the first time: from when they were due (added, or the end of their delay) to the lease. Not set when there were none.
+	WaitTime *TimeQuantiles `protobuf:"bytes,4,opt,name=wait_time,json=waitTime,proto3" json:"wait_time,omitempty"`
+	// Of jobs that completed: from the last lease to the end. Not set when there were none.
+	RunTime       *TimeQuantiles `protobuf:"bytes,5,opt,name=run_time,json=runTime,proto3" json:"run_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetricsPoint) Reset() {
+	*x = MetricsPoint{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetricsPoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetricsPoint) ProtoMessage() {}
+
+func (x *MetricsPoint) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetricsPoint.ProtoReflect.Descriptor instead.
+func (*MetricsPoint) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *MetricsPoint) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *MetricsPoint) GetCompleted() uint64 {
+	if x != nil {
+		return x.Completed
+	}
+	return 0
+}
+
+func (x *MetricsPoint) GetFailed() uint64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *MetricsPoint) GetWaitTime() *TimeQuantiles {
+	if x != nil {
+		return x.WaitTime
+	}
+	return nil
+}
+
+func (x *MetricsPoint) GetRunTime() *TimeQuantiles {
+	if x != nil {
+		return x.RunTime
+	}
+	return nil
+}
+
+// What was counted.
+type GetMetricsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All from start to end, oldest first, those in which nothing happened too.
+	Points        []*MetricsPoint `protobuf:"bytes,1,rep,name=points,proto3" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMetricsResponse) Reset() {
+	*x = GetMetricsResponse{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMetricsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMetricsResponse) ProtoMessage() {}
+
+func (x *GetMetricsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMetricsResponse.ProtoReflect.Descriptor instead.
+func (*GetMetricsResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *GetMetricsResponse) GetPoints() []*MetricsPoint {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
 // Something that happened in a queue.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2256,7 +2530,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2268,7 +2542,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2281,7 +2555,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Event) GetKind() EventKind {
@@ -2352,7 +2626,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2364,7 +2638,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2377,7 +2651,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WatchEventsRequest) GetQueue() string {
@@ -2428,7 +2702,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2440,7 +2714,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2453,7 +2727,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *WatchEventsResponse) GetEvents() []*Event {
@@ -2479,7 +2753,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2491,7 +2765,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2504,7 +2778,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 // What the store is.
@@ -2532,7 +2806,7 @@ type StoreInfo struct {
 
 func (x *StoreInfo) Reset() {
 	*x = StoreInfo{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2544,7 +2818,7 @@ func (x *StoreInfo) String() string {
 func (*StoreInfo) ProtoMessage() {}
 
 func (x *StoreInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2557,7 +2831,7 @@ func (x *StoreInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
 func (*StoreInfo) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *StoreInfo) GetKind() string {
@@ -2637,7 +2911,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2649,7 +2923,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2662,7 +2936,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetServerInfoResponse) GetVersion() string {
@@ -2847,7 +3121,27 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"k\n" +
 	"\x13ListWorkersResponse\x12,\n" +
 	"\aworkers\x18\x01 \x03(\v2\x12.leasemq.v1.WorkerR\aworkers\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xfd\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc4\x01\n" +
+	"\x11GetMetricsRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x120\n" +
+	"\x05start\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
+	"\x03end\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x129\n" +
+	"\n" +
+	"resolution\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"resolution\"\xac\x01\n" +
+	"\rTimeQuantiles\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x04R\x05count\x12+\n" +
+	"\x03p50\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03p50\x12+\n" +
+	"\x03p95\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03p95\x12+\n" +
+	"\x03p99\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x03p99\"\xe2\x01\n" +
+	"\fMetricsPoint\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1c\n" +
+	"\tcompleted\x18\x02 \x01(\x04R\tcompleted\x12\x16\n" +
+	"\x06failed\x18\x03 \x01(\x04R\x06failed\x126\n" +
+	"\twait_time\x18\x04 \x01(\v2\x19.leasemq.v1.TimeQuantilesR\bwaitTime\x124\n" +
+	"\brun_time\x18\x05 \x01(\v2\x19.leasemq.v1.TimeQuantilesR\arunTime\"F\n" +
+	"\x12GetMetricsResponse\x120\n" +
+	"\x06points\x18\x01 \x03(\v2\x18.leasemq.v1.MetricsPointR\x06points\"\xfd\x01\n" +
 	"\x05Event\x12)\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x15.leasemq.v1.EventKindR\x04kind\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12.\n" +
@@ -2906,7 +3200,8 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x12EVENT_KIND_RESUMED\x10\x11\x12\x19\n" +
 	"\x15EVENT_KIND_CONFIGURED\x10\x12\x12\x1b\n" +
 	"\x17EVENT_KIND_DEDUPLICATED\x10\x13\x12\x1a\n" +
-	"\x16EVENT_KIND_EVENTS_LOST\x10\x142\xe9\t\n" +
+	"\x16EVENT_KIND_EVENTS_LOST\x10\x142\xb6\n" +
+	"\n" +
 	"\fAdminService\x12E\n" +
 	"\bGetStats\x12\x1b.leasemq.v1.GetStatsRequest\x1a\x1c.leasemq.v1.GetStatsResponse\x12K\n" +
 	"\n" +
@@ -2925,7 +3220,9 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\vPromoteJobs\x12\x1e.leasemq.v1.PromoteJobsRequest\x1a\x1f.leasemq.v1.PromoteJobsResponse\x12K\n" +
 	"\n" +
 	"DeleteJobs\x12\x1d.leasemq.v1.DeleteJobsRequest\x1a\x1e.leasemq.v1.DeleteJobsResponse\x12N\n" +
-	"\vListWorkers\x12\x1e.leasemq.v1.ListWorkersRequest\x1a\x1f.leasemq.v1.ListWorkersResponse\x12P\n" +
+	"\vListWorkers\x12\x1e.leasemq.v1.ListWorkersRequest\x1a\x1f.leasemq.v1.ListWorkersResponse\x12K\n" +
+	"\n" +
+	"GetMetrics\x12\x1d.leasemq.v1.GetMetricsRequest\x1a\x1e.leasemq.v1.GetMetricsResponse\x12P\n" +
 	"\vWatchEvents\x12\x1e.leasemq.v1.WatchEventsRequest\x1a\x1f.leasemq.v1.WatchEventsResponse0\x01\x12T\n" +
 	"\rGetServerInfo\x12 .leasemq.v1.GetServerInfoRequest\x1a!.leasemq.v1.GetServerInfoResponseBJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
@@ -2943,7 +3240,7 @@ func file_leasemq_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemq_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_leasemq_v1_admin_proto_goTypes = []any{
 	(EventKind)(0),                // 0: leasemq.v1.EventKind
 	(*GetStatsRequest)(nil),       // 1: leasemq.v1.GetStatsRequest
@@ -2979,96 +3276,112 @@ var file_leasemq_v1_admin_proto_goTypes = []any{
 	(*Worker)(nil),                // 31: leasemq.v1.Worker
 	(*ListWorkersRequest)(nil),    // 32: leasemq.v1.ListWorkersRequest
 	(*ListWorkersResponse)(nil),   // 33: leasemq.v1.ListWorkersResponse
-	(*Event)(nil),                 // 34: leasemq.v1.Event
-	(*WatchEventsRequest)(nil),    // 35: leasemq.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),   // 36: leasemq.v1.WatchEventsResponse
-	(*GetServerInfoRequest)(nil),  // 37: leasemq.v1.GetServerInfoRequest
-	(*StoreInfo)(nil),             // 38: leasemq.v1.StoreInfo
-	(*GetServerInfoResponse)(nil), // 39: leasemq.v1.GetServerInfoResponse
-	(*QueueStats)(nil),            // 40: leasemq.v1.QueueStats
-	(*RetryPolicy)(nil),           // 41: leasemq.v1.RetryPolicy
-	(*Retention)(nil),             // 42: leasemq.v1.Retention
-	(*fieldmaskpb.FieldMask)(nil), // 43: google.protobuf.FieldMask
-	(JobState)(0),                 // 44: leasemq.v1.JobState
-	(*Job)(nil),                   // 45: leasemq.v1.Job
-	(*durationpb.Duration)(nil),   // 46: google.protobuf.Duration
-	(*WorkerInfo)(nil),            // 47: leasemq.v1.WorkerInfo
-	(*timestamppb.Timestamp)(nil), // 48: google.protobuf.Timestamp
-	(Durability)(0),               // 49: leasemq.v1.Durability
+	(*GetMetricsRequest)(nil),     // 34: leasemq.v1.GetMetricsRequest
+	(*TimeQuantiles)(nil),         // 35: leasemq.v1.TimeQuantiles
+	(*MetricsPoint)(nil),          // 36: leasemq.v1.MetricsPoint
+	(*GetMetricsResponse)(nil),    // 37: leasemq.v1.GetMetricsResponse
+	(*Event)(nil),                 // 38: leasemq.v1.Event
+	(*WatchEventsRequest)(nil),    // 39: leasemq.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),   // 40: leasemq.v1.WatchEventsResponse
+	(*GetServerInfoRequest)(nil),  // 41: leasemq.v1.GetServerInfoRequest
+	(*StoreInfo)(nil),             // 42: leasemq.v1.StoreInfo
+	(*GetServerInfoResponse)(nil), // 43: leasemq.v1.GetServerInfoResponse
+	(*QueueStats)(nil),            // 44: leasemq.v1.QueueStats
+	(*RetryPolicy)(nil),           // 45: leasemq.v1.RetryPolicy
+	(*Retention)(nil),             // 46: leasemq.v1.Retention
+	(*fieldmaskpb.FieldMask)(nil), // 47: google.protobuf.FieldMask
+	(JobState)(0),                 // 48: leasemq.v1.JobState
+	(*Job)(nil),                   // 49: leasemq.v1.Job
+	(*durationpb.Duration)(nil),   // 50: google.protobuf.Duration
+	(*WorkerInfo)(nil),            // 51: leasemq.v1.WorkerInfo
+	(*timestamppb.Timestamp)(nil), // 52: google.protobuf.Timestamp
+	(Durability)(0),               // 53: leasemq.v1.Durability
 }
 var file_leasemq_v1_admin_proto_depIdxs = []int32{
-	40, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
-	41, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
-	42, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
-	42, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
+	44, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
+	45, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
+	46, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
+	46, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
 	3,  // 4: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
-	40, // 5: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
+	44, // 5: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
 	4,  // 6: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
 	4,  // 7: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
 	3,  // 8: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
-	43, // 9: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	47, // 9: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
 	4,  // 10: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
-	44, // 11: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
-	43, // 12: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
-	45, // 13: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
-	44, // 14: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
-	46, // 15: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
+	48, // 11: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
+	47, // 12: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	49, // 13: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
+	48, // 14: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
+	50, // 15: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
 	23, // 16: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
 	24, // 17: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
 	23, // 18: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
 	24, // 19: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
 	23, // 20: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
 	24, // 21: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	47, // 22: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
-	48, // 23: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
-	48, // 24: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
+	51, // 22: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
+	52, // 23: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
+	52, // 24: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
 	31, // 25: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
-	0,  // 26: leasemq.v1.Event.kind:type_name -> leasemq.v1.EventKind
-	48, // 27: leasemq.v1.Event.time:type_name -> google.protobuf.Timestamp
-	44, // 28: leasemq.v1.Event.state:type_name -> leasemq.v1.JobState
-	0,  // 29: leasemq.v1.WatchEventsRequest.kinds:type_name -> leasemq.v1.EventKind
-	34, // 30: leasemq.v1.WatchEventsResponse.events:type_name -> leasemq.v1.Event
-	49, // 31: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
-	49, // 32: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
-	38, // 33: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
-	48, // 34: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	1,  // 35: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
-	5,  // 36: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
-	7,  // 37: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
-	9,  // 38: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
-	11, // 39: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
-	13, // 40: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
-	15, // 41: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
-	17, // 42: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
-	19, // 43: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
-	21, // 44: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
-	25, // 45: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
-	27, // 46: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
-	29, // 47: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
-	32, // 48: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
-	35, // 49: leasemq.v1.AdminService.WatchEvents:input_type -> leasemq.v1.WatchEventsRequest
-	37, // 50: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
-	2,  // 51: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
-	6,  // 52: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
-	8,  // 53: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
-	10, // 54: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
-	12, // 55: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
-	14, // 56: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
-	16, // 57: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
-	18, // 58: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
-	20, // 59: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
-	22, // 60: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
-	26, // 61: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
-	28, // 62: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
-	30, // 63: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
-	33, // 64: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
-	36, // 65: leasemq.v1.AdminService.WatchEvents:output_type -> leasemq.v1.WatchEventsResponse
-	39, // 66: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
-	51, // [51:67] is the sub-list for method output_type
-	35, // [35:51] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	52, // 26: leasemq.v1.GetMetricsRequest.start:type_name -> google.protobuf.Timestamp
+	52, // 27: leasemq.v1.GetMetricsRequest.end:type_name -> google.protobuf.Timestamp
+	50, // 28: leasemq.v1.GetMetricsRequest.resolution:type_name -> google.protobuf.Duration
+	50, // 29: leasemq.v1.TimeQuantiles.p50:type_name -> google.protobuf.Duration
+	50, // 30: leasemq.v1.TimeQuantiles.p95:type_name -> google.protobuf.Duration
+	50, // 31: leasemq.v1.TimeQuantiles.p99:type_name -> google.protobuf.Duration
+	52, // 32: leasemq.v1.MetricsPoint.time:type_name -> google.protobuf.Timestamp
+	35, // 33: leasemq.v1.MetricsPoint.wait_time:type_name -> leasemq.v1.TimeQuantiles
+	35, // 34: leasemq.v1.MetricsPoint.run_time:type_name -> leasemq.v1.TimeQuantiles
+	36, // 35: leasemq.v1.GetMetricsResponse.points:type_name -> leasemq.v1.MetricsPoint
+	0,  // 36: leasemq.v1.Event.kind:type_name -> leasemq.v1.EventKind
+	52, // 37: leasemq.v1.Event.time:type_name -> google.protobuf.Timestamp
+	48, // 38: leasemq.v1.Event.state:type_name -> leasemq.v1.JobState
+	0,  // 39: leasemq.v1.WatchEventsRequest.kinds:type_name -> leasemq.v1.EventKind
+	38, // 40: leasemq.v1.WatchEventsResponse.events:type_name -> leasemq.v1.Event
+	53, // 41: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
+	53, // 42: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
+	42, // 43: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
+	52, // 44: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	1,  // 45: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
+	5,  // 46: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
+	7,  // 47: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
+	9,  // 48: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
+	11, // 49: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
+	13, // 50: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
+	15, // 51: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
+	17, // 52: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
+	19, // 53: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
+	21, // 54: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
+	25, // 55: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
+	27, // 56: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
+	29, // 57: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
+	32, // 58: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
+	34, // 59: leasemq.v1.AdminService.GetMetrics:input_type -> leasemq.v1.GetMetricsRequest
+	39, // 60: leasemq.v1.AdminService.WatchEvents:input_type -> leasemq.v1.WatchEventsRequest
+	41, // 61: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
+	2,  // 62: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
+	6,  // 63: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
+	8,  // 64: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
+	10, // 65: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
+	12, // 66: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
+	14, // 67: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
+	16, // 68: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
+	18, // 69: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
+	20, // 70: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
+	22, // 71: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
+	26, // 72: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
+	28, // 73: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
+	30, // 74: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
+	33, // 75: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
+	37, // 76: leasemq.v1.AdminService.GetMetrics:output_type -> leasemq.v1.GetMetricsResponse
+	40, // 77: leasemq.v1.AdminService.WatchEvents:output_type -> leasemq.v1.WatchEventsResponse
+	43, // 78: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
+	62, // [62:79] is the sub-list for method output_type
+	45, // [45:62] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_admin_proto_init() }
@@ -3097,7 +3410,7 @@ func file_leasemq_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_admin_proto_rawDesc), len(file_leasemq_v1_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   39,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

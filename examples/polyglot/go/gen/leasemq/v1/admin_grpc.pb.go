@@ -35,6 +35,7 @@ const (
 	AdminService_PromoteJobs_FullMethodName   = "/leasemq.v1.AdminService/PromoteJobs"
 	AdminService_DeleteJobs_FullMethodName    = "/leasemq.v1.AdminService/DeleteJobs"
 	AdminService_ListWorkers_FullMethodName   = "/leasemq.v1.AdminService/ListWorkers"
+	AdminService_GetMetrics_FullMethodName    = "/leasemq.v1.AdminService/GetMetrics"
 	AdminService_WatchEvents_FullMethodName   = "/leasemq.v1.AdminService/WatchEvents"
 	AdminService_GetServerInfo_FullMethodName = "/leasemq.v1.AdminService/GetServerInfo"
 )
@@ -73,6 +74,8 @@ type AdminServiceClient interface {
 	DeleteJobs(ctx context.Context, in *DeleteJobsRequest, opts ...grpc.CallOption) (*DeleteJobsResponse, error)
 	// Lists the workers that were heard of in the last minute. A retry is safe.
 	ListWorkers(ctx context.Context, in *ListWorkersRequest, opts ...grpc.CallOption) (*ListWorkersResponse, error)
+	// Reads what was counted of a queue's jobs over the last 24 hours, to the minute. A retry is safe.
+	GetMetrics(ctx context.Context, in *GetMetricsRequest, opts ...grpc.CallOption) (*GetMetricsResponse, error)
 	// Streams what happens in a queue: every transition once and in order, from any position that is still kept. The first message comes at once and says where
 	// it begins; an empty message every 10 s keeps the stream alive. It ends OK when the broker stops, and STORE_UNAVAILABLE in an outage: watch again with the
 	// newest resume_token, and nothing is missed. A retry is safe.
@@ -229,6 +232,16 @@ func (c *adminServiceClient) ListWorkers(ctx context.Context, in *ListWorkersReq
 	return out, nil
 }
 
+func (c *adminServiceClient) GetMetrics(ctx context.Context, in *GetMetricsRequest, opts ...grpc.CallOption) (*GetMetricsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetMetricsResponse)
+	err := c.cc.Invoke(ctx, AdminService_GetMetrics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *adminServiceClient) WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchEventsResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[0], AdminService_WatchEvents_FullMethodName, cOpts...)
@@ -292,6 +305,8 @@ type AdminServiceServer interface {
 	DeleteJobs(context.Context, *DeleteJobsRequest) (*DeleteJobsResponse, error)
 	// Lists the workers that were heard of in the last minute. A retry is safe.
 	ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error)
+	// Reads what was counted of a queue's jobs over the last 24 hours, to the minute. A retry is safe.
+	GetMetrics(context.Context, *GetMetricsRequest) (*GetMetricsResponse, error)
 	// Streams what happens in a queue: every transition once and in order, from any position that is still kept. The first message comes at once and says where
 	// it begins; an empty message every 10 s keeps the stream alive. It ends OK when the broker stops, and STORE_UNAVAILABLE in an outage: watch again with the
 	// newest resume_token, and nothing is missed. A retry is safe.
@@ -349,6 +364,9 @@ func (UnimplementedAdminServiceServer) DeleteJobs(context.Context, *DeleteJobsRe
 }
 func (UnimplementedAdminServiceServer) ListWorkers(context.Context, *ListWorkersRequest) (*ListWorkersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListWorkers not implemented")
+}
+func (UnimplementedAdminServiceServer) GetMetrics(context.Context, *GetMetricsRequest) (*GetMetricsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetMetrics not implemented")
 }
 func (UnimplementedAdminServiceServer) WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[WatchEventsResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchEvents not implemented")
@@ -629,6 +647,24 @@ func _AdminService_ListWorkers_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_GetMetrics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetMetricsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).GetMetrics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_GetMetrics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).GetMetrics(ctx, req.(*GetMetricsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AdminService_WatchEvents_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchEventsRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -720,6 +756,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListWorkers",
 			Handler:    _AdminService_ListWorkers_Handler,
+		},
+		{
+			MethodName: "GetMetrics",
+			Handler:    _AdminService_GetMetrics_Handler,
 		},
 		{
 			MethodName: "GetServerInfo",

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/admin.proto.
  */
 export const file_leasemq_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIqMCCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhcKCm1heF9ldmVudHMYCiABKA1IAYgBAUIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zQg0KC19tYXhfZXZlbnRzImUKBVF1ZXVlEgwKBG5hbWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIlCgVzdGF0cxgDIAEoCzIWLmxlYXNlbXEudjEuUXVldWVTdGF0cyI6ChFMaXN0UXVldWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJQChJMaXN0UXVldWVzUmVzcG9uc2USIQoGcXVldWVzGAEgAygLMhEubGVhc2VtcS52MS5RdWV1ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0UXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIjQKEEdldFF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIn0KElVwZGF0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI3ChNVcGRhdGVRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSIiChFQYXVzZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIUChJQYXVzZVF1ZXVlUmVzcG9uc2UiIwoSUmVzdW1lUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhUKE1Jlc3VtZVF1ZXVlUmVzcG9uc2UiOwoRRHJhaW5RdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSFwoPaW5jbHVkZV9kZWxheWVkGAIgASgIIjkKEkRyYWluUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgiMgoSRGVsZXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg0KBWZvcmNlGAIgASgIIjoKE0RlbGV0ZVF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIrwBCg9MaXN0Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJAoGc3RhdGVzGAIgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIMCgRuYW1lGAMgASgJEhAKCG9yZGVyX2J5GAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoDRISCgpwYWdlX3Rva2VuGAYgASgJEi0KCXJlYWRfbWFzaxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siSgoQTGlzdEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIloKEkxpc3RKb2JMb2dzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiUQoTTGlzdEpvYkxvZ3NSZXNwb25zZRINCgVsaW5lcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKbGluZV9jb3VudBgDIAEoDSIVCgZKb2JJZHMSCwoDaWRzGAEgAygJInwKCUpvYkZpbHRlchIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSLQoKb2xkZXJfdGhhbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIMCgRuYW1lGAMgASgJEg0KBWxpbWl0GAQgASgNIqkBChBSZXRyeUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASFQoNa2VlcF9hdHRlbXB0cxgEIAEoCBISCgpwYWdlX3Rva2VuGAUgASgJQgsKCXNlbGVjdGlvbiJzChFSZXRyeUpvYnNSZXNwb25zZRIVCg1yZXRyaWVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKUAQoSUHJvbW90ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idgoTUHJvbW90ZUpvYnNSZXNwb25zZRIWCg5wcm9tb3RlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkikwEKEURlbGV0ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idAoSRGVsZXRlSm9ic1Jlc3BvbnNlEhUKDWRlbGV0ZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpEBCgZXb3JrZXISJAoEaW5mbxgBIAEoCzIWLmxlYXNlbXEudjEuV29ya2VySW5mbxIyCg5oZWFydGJlYXRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJcG9sbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKChJMaXN0V29ya2Vyc1JlcXVlc3QSDQoFcXVldWUYASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkiUwoTTGlzdFdvcmtlcnNSZXNwb25zZRIjCgd3b3JrZXJzGAEgAygLMhIubGVhc2VtcS52MS5Xb3JrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsQBCgVFdmVudBIjCgRraW5kGAEgASgOMhUubGVhc2VtcS52MS5FdmVudEtpbmQSDgoGam9iX2lkGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDHJlc3VtZV90b2tlbhgEIAEoCRIjCgVzdGF0ZRgFIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSEQoJd29ya2VyX2lkGAYgASgJEg4KBnJlYXNvbhgHIAEoCSKHAQoSV2F0Y2hFdmVudHNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhQKDHJlc3VtZV90b2tlbhgCIAEoCRIkCgVraW5kcxgDIAMoDjIVLmxlYXNlbXEudjEuRXZlbnRLaW5kEhMKC2Zyb21fb2xkZXN0GAQgASgIEhEKCXVudGlsX25vdxgFIAEoCCJOChNXYXRjaEV2ZW50c1Jlc3BvbnNlEiEKBmV2ZW50cxgBIAMoCzIRLmxlYXNlbXEudjEuRXZlbnQSFAoMcmVzdW1lX3Rva2VuGAIgASgJIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IucBCglTdG9yZUluZm8SDAoEa2luZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEhAKCGVtYmVkZGVkGAMgASgIEjIKEmRlZmF1bHRfZHVyYWJpbGl0eRgEIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIuCg5tYXhfZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIQCgh3YXJuaW5ncxgGIAMoCRIZChF1c2VkX21lbW9yeV9ieXRlcxgHIAEoBBIYChBtYXhfbWVtb3J5X2J5dGVzGAggASgEIscBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIkCgVzdG9yZRgCIAEoCzIVLmxlYXNlbXEudjEuU3RvcmVJbmZvEhQKDGNhcGFiaWxpdGllcxgDIAMoCRIZChFtYXhfcGF5bG9hZF9ieXRlcxgEIAEoBBIWCg5tYXhfYmF0Y2hfc2l6ZRgFIAEoDRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCqoBAoJRXZlbnRLaW5kEhoKFkVWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIUChBFVkVOVF9LSU5EX0FEREVEEAESGQoVRVZFTlRfS0lORF9EVVBMSUNBVEVEEAISFwoTRVZFTlRfS0lORF9QUk9NT1RFRBADEhUKEUVWRU5UX0tJTkRfTEVBU0VEEAQSFwoTRVZFTlRfS0lORF9QUk9HUkVTUxAFEhgKFEVWRU5UX0tJTkRfQ09NUExFVEVEEAYSFwoTRVZFTlRfS0lORF9SRVRSWUlORxAHEhUKEUVWRU5UX0tJTkRfRkFJTEVEEAgSFwoTRVZFTlRfS0lORF9SRUxFQVNFRBAJEhwKGEVWRU5UX0tJTkRfTEVBU0VfRVhQSVJFRBAKEh8KG0VWRU5UX0tJTkRfQ0FOQ0VMX1JFUVVFU1RFRBALEhgKFEVWRU5UX0tJTkRfQ0FOQ0VMTEVEEAwSFgoSRVZFTlRfS0lORF9SRVRSSUVEEA0SFgoSRVZFTlRfS0lORF9SRU1PVkVEEA4SFgoSRVZFTlRfS0lORF9EUkFJTkVEEA8SFQoRRVZFTlRfS0lORF9QQVVTRUQQEBIWChJFVkVOVF9LSU5EX1JFU1VNRUQQERIZChVFVkVOVF9LSU5EX0NPTkZJR1VSRUQQEhIbChdFVkVOVF9LSU5EX0RFRFVQTElDQVRFRBATEhoKFkVWRU5UX0tJTkRfRVZFTlRTX0xPU1QQFDLpCQoMQWRtaW5TZXJ2aWNlEkUKCEdldFN0YXRzEhsubGVhc2VtcS52MS5HZXRTdGF0c1JlcXVlc3QaHC5sZWFzZW1xLnYxLkdldFN0YXRzUmVzcG9uc2USSwoKTGlzdFF1ZXVlcxIdLmxlYXNlbXEudjEuTGlzdFF1ZXVlc1JlcXVlc3QaHi5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXNwb25zZRJFCghHZXRRdWV1ZRIbLmxlYXNlbXEudjEuR2V0UXVldWVSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRRdWV1ZVJlc3BvbnNlEk4KC1VwZGF0ZVF1ZXVlEh4ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLlVwZGF0ZVF1ZXVlUmVzcG9uc2USSwoKUGF1c2VRdWV1ZRIdLmxlYXNlbXEudjEuUGF1c2VRdWV1ZVJlcXVlc3QaHi5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXNwb25zZRJOCgtSZXN1bWVRdWV1ZRIeLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5SZXN1bWVRdWV1ZVJlc3BvbnNlEksKCkRyYWluUXVldWUSHS5sZWFzZW1xLnYxLkRyYWluUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVzcG9uc2USTgoLRGVsZXRlUXVldWUSHi5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuRGVsZXRlUXVldWVSZXNwb25zZRJFCghMaXN0Sm9icxIbLmxlYXNlbXEudjEuTGlzdEpvYnNSZXF1ZXN0GhwubGVhc2VtcS52MS5MaXN0Sm9ic1Jlc3BvbnNlEk4KC0xpc3RKb2JMb2dzEh4ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RKb2JMb2dzUmVzcG9uc2USSAoJUmV0cnlKb2JzEhwubGVhc2VtcS52MS5SZXRyeUpvYnNSZXF1ZXN0Gh0ubGVhc2VtcS52MS5SZXRyeUpvYnNSZXNwb25zZRJOCgtQcm9tb3RlSm9icxIeLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5Qcm9tb3RlSm9ic1Jlc3BvbnNlEksKCkRlbGV0ZUpvYnMSHS5sZWFzZW1xLnYxLkRlbGV0ZUpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVzcG9uc2USTgoLTGlzdFdvcmtlcnMSHi5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVxdWVzdBofLmxlYXNlbXEudjEuTGlzdFdvcmtlcnNSZXNwb25zZRJQCgtXYXRjaEV2ZW50cxIeLmxlYXNlbXEudjEuV2F0Y2hFdmVudHNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5XYXRjaEV2ZW50c1Jlc3BvbnNlMAESVAoNR2V0U2VydmVySW5mbxIgLmxlYXNlbXEudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIS5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_worker]);
+  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIqMCCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhcKCm1heF9ldmVudHMYCiABKA1IAYgBAUIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zQg0KC19tYXhfZXZlbnRzImUKBVF1ZXVlEgwKBG5hbWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIlCgVzdGF0cxgDIAEoCzIWLmxlYXNlbXEudjEuUXVldWVTdGF0cyI6ChFMaXN0UXVldWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJQChJMaXN0UXVldWVzUmVzcG9uc2USIQoGcXVldWVzGAEgAygLMhEubGVhc2VtcS52MS5RdWV1ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0UXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIjQKEEdldFF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIn0KElVwZGF0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI3ChNVcGRhdGVRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSIiChFQYXVzZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIUChJQYXVzZVF1ZXVlUmVzcG9uc2UiIwoSUmVzdW1lUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhUKE1Jlc3VtZVF1ZXVlUmVzcG9uc2UiOwoRRHJhaW5RdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSFwoPaW5jbHVkZV9kZWxheWVkGAIgASgIIjkKEkRyYWluUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgiMgoSRGVsZXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg0KBWZvcmNlGAIgASgIIjoKE0RlbGV0ZVF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIrwBCg9MaXN0Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJAoGc3RhdGVzGAIgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIMCgRuYW1lGAMgASgJEhAKCG9yZGVyX2J5GAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoDRISCgpwYWdlX3Rva2VuGAYgASgJEi0KCXJlYWRfbWFzaxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siSgoQTGlzdEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIloKEkxpc3RKb2JMb2dzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiUQoTTGlzdEpvYkxvZ3NSZXNwb25zZRINCgVsaW5lcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKbGluZV9jb3VudBgDIAEoDSIVCgZKb2JJZHMSCwoDaWRzGAEgAygJInwKCUpvYkZpbHRlchIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSLQoKb2xkZXJfdGhhbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIMCgRuYW1lGAMgASgJEg0KBWxpbWl0GAQgASgNIqkBChBSZXRyeUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASFQoNa2VlcF9hdHRlbXB0cxgEIAEoCBISCgpwYWdlX3Rva2VuGAUgASgJQgsKCXNlbGVjdGlvbiJzChFSZXRyeUpvYnNSZXNwb25zZRIVCg1yZXRyaWVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKUAQoSUHJvbW90ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idgoTUHJvbW90ZUpvYnNSZXNwb25zZRIWCg5wcm9tb3RlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkikwEKEURlbGV0ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idAoSRGVsZXRlSm9ic1Jlc3BvbnNlEhUKDWRlbGV0ZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpEBCgZXb3JrZXISJAoEaW5mbxgBIAEoCzIWLmxlYXNlbXEudjEuV29ya2VySW5mbxIyCg5oZWFydGJlYXRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJcG9sbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKChJMaXN0V29ya2Vyc1JlcXVlc3QSDQoFcXVldWUYASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkiUwoTTGlzdFdvcmtlcnNSZXNwb25zZRIjCgd3b3JrZXJzGAEgAygLMhIubGVhc2VtcS52MS5Xb3JrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqUBChFHZXRNZXRyaWNzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIpCgVzdGFydBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoDZW5kGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgpyZXNvbHV0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIpYBCg1UaW1lUXVhbnRpbGVzEg0KBWNvdW50GAEgASgEEiYKA3A1MBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNwOTUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDcDk5GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIrYBCgxNZXRyaWNzUG9pbnQSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJY29tcGxldGVkGAIgASgEEg4KBmZhaWxlZBgDIAEoBBIsCgl3YWl0X3RpbWUYBCABKAsyGS5sZWFzZW1xLnYxLlRpbWVRdWFudGlsZXMSKwoIcnVuX3RpbWUYBSABKAsyGS5sZWFzZW1xLnYxLlRpbWVRdWFudGlsZXMiPgoSR2V0TWV0cmljc1Jlc3BvbnNlEigKBnBvaW50cxgBIAMoCzIYLmxlYXNlbXEudjEuTWV0cmljc1BvaW50IsQBCgVFdmVudBIjCgRraW5kGAEgASgOMhUubGVhc2VtcS52MS5FdmVudEtpbmQSDgoGam9iX2lkGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDHJlc3VtZV90b2tlbhgEIAEoCRIjCgVzdGF0ZRgFIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSEQoJd29ya2VyX2lkGAYgASgJEg4KBnJlYXNvbhgHIAEoCSKHAQoSV2F0Y2hFdmVudHNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhQKDHJlc3VtZV90b2tlbhgCIAEoCRIkCgVraW5kcxgDIAMoDjIVLmxlYXNlbXEudjEuRXZlbnRLaW5kEhMKC2Zyb21fb2xkZXN0GAQgASgIEhEKCXVudGlsX25vdxgFIAEoCCJOChNXYXRjaEV2ZW50c1Jlc3BvbnNlEiEKBmV2ZW50cxgBIAMoCzIRLmxlYXNlbXEudjEuRXZlbnQSFAoMcmVzdW1lX3Rva2VuGAIgASgJIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IucBCglTdG9yZUluZm8SDAoEa2luZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEhAKCGVtYmVkZGVkGAMgASgIEjIKEmRlZmF1bHRfZHVyYWJpbGl0eRgEIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIuCg5tYXhfZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIQCgh3YXJuaW5ncxgGIAMoCRIZChF1c2VkX21lbW9yeV9ieXRlcxgHIAEoBBIYChBtYXhfbWVtb3J5X2J5dGVzGAggASgEIscBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIkCgVzdG9yZRgCIAEoCzIVLmxlYXNlbXEudjEuU3RvcmVJbmZvEhQKDGNhcGFiaWxpdGllcxgDIAMoCRIZChFtYXhfcGF5bG9hZF9ieXRlcxgEIAEoBBIWCg5tYXhfYmF0Y2hfc2l6ZRgFIAEoDRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCqoBAoJRXZlbnRLaW5kEhoKFkVWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIUChBFVkVOVF9LSU5EX0FEREVEEAESGQoVRVZFTlRfS0lORF9EVVBMSUNBVEVEEAISFwoTRVZFTlRfS0lORF9QUk9NT1RFRBADEhUKEUVWRU5UX0tJTkRfTEVBU0VEEAQSFwoTRVZFTlRfS0lORF9QUk9HUkVTUxAFEhgKFEVWRU5UX0tJTkRfQ09NUExFVEVEEAYSFwoTRVZFTlRfS0lORF9SRVRSWUlORxAHEhUKEUVWRU5UX0tJTkRfRkFJTEVEEAgSFwoTRVZFTlRfS0lORF9SRUxFQVNFRBAJEhwKGEVWRU5UX0tJTkRfTEVBU0VfRVhQSVJFRBAKEh8KG0VWRU5UX0tJTkRfQ0FOQ0VMX1JFUVVFU1RFRBALEhgKFEVWRU5UX0tJTkRfQ0FOQ0VMTEVEEAwSFgoSRVZFTlRfS0lORF9SRVRSSUVEEA0SFgoSRVZFTlRfS0lORF9SRU1PVkVEEA4SFgoSRVZFTlRfS0lORF9EUkFJTkVEEA8SFQoRRVZFTlRfS0lORF9QQVVTRUQQEBIWChJFVkVOVF9LSU5EX1JFU1VNRUQQERIZChVFVkVOVF9LSU5EX0NPTkZJR1VSRUQQEhIbChdFVkVOVF9LSU5EX0RFRFVQTElDQVRFRBATEhoKFkVWRU5UX0tJTkRfRVZFTlRTX0xPU1QQFDK2CgoMQWRtaW5TZXJ2aWNlEkUKCEdldFN0YXRzEhsubGVhc2VtcS52MS5HZXRTdGF0c1JlcXVlc3QaHC5sZWFzZW1xLnYxLkdldFN0YXRzUmVzcG9uc2USSwoKTGlzdFF1ZXVlcxIdLmxlYXNlbXEudjEuTGlzdFF1ZXVlc1JlcXVlc3QaHi5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXNwb25zZRJFCghHZXRRdWV1ZRIbLmxlYXNlbXEudjEuR2V0UXVldWVSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRRdWV1ZVJlc3BvbnNlEk4KC1VwZGF0ZVF1ZXVlEh4ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLlVwZGF0ZVF1ZXVlUmVzcG9uc2USSwoKUGF1c2VRdWV1ZRIdLmxlYXNlbXEudjEuUGF1c2VRdWV1ZVJlcXVlc3QaHi5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXNwb25zZRJOCgtSZXN1bWVRdWV1ZRIeLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5SZXN1bWVRdWV1ZVJlc3BvbnNlEksKCkRyYWluUXVldWUSHS5sZWFzZW1xLnYxLkRyYWluUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVzcG9uc2USTgoLRGVsZXRlUXVldWUSHi5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuRGVsZXRlUXVldWVSZXNwb25zZRJFCghMaXN0Sm9icxIbLmxlYXNlbXEudjEuTGlzdEpvYnNSZXF1ZXN0GhwubGVhc2VtcS52MS5MaXN0Sm9ic1Jlc3BvbnNlEk4KC0xpc3RKb2JMb2dzEh4ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RKb2JMb2dzUmVzcG9uc2USSAoJUmV0cnlKb2JzEhwubGVhc2VtcS52MS5SZXRyeUpvYnNSZXF1ZXN0Gh0ubGVhc2VtcS52MS5SZXRyeUpvYnNSZXNwb25zZRJOCgtQcm9tb3RlSm9icxIeLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5Qcm9tb3RlSm9ic1Jlc3BvbnNlEksKCkRlbGV0ZUpvYnMSHS5sZWFzZW1xLnYxLkRlbGV0ZUpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVzcG9uc2USTgoLTGlzdFdvcmtlcnMSHi5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVxdWVzdBofLmxlYXNlbXEudjEuTGlzdFdvcmtlcnNSZXNwb25zZRJLCgpHZXRNZXRyaWNzEh0ubGVhc2VtcS52MS5HZXRNZXRyaWNzUmVxdWVzdBoeLmxlYXNlbXEudjEuR2V0TWV0cmljc1Jlc3BvbnNlElAKC1dhdGNoRXZlbnRzEh4ubGVhc2VtcS52MS5XYXRjaEV2ZW50c1JlcXVlc3QaHy5sZWFzZW1xLnYxLldhdGNoRXZlbnRzUmVzcG9uc2UwARJUCg1HZXRTZXJ2ZXJJbmZvEiAubGVhc2VtcS52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBohLmxlYXNlbXEudjEuR2V0U2VydmVySW5mb1Jlc3BvbnNlQkoKDmRldi5sZWFzZW1xLnYxUAFaNmdpdGh1Yi5jb20vbGVhc2VtcS9sZWFzZW1xL2dlbi9nby9sZWFzZW1xL3YxO2xlYXNlbXF2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_worker]);
 
 /**
  * Asks for counts.
@@ -1107,6 +1107,160 @@ export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__P
   messageDesc(file_leasemq_v1_admin, 32);
 
 /**
+ * Asks for metrics.
+ *
+ * @generated from message leasemq.v1.GetMetricsRequest
+ */
+export type GetMetricsRequest = Message<"leasemq.v1.GetMetricsRequest"> & {
+  /**
+   * Required.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Optional. Default: an hour before end. What is more than 24 hours ago is not kept: all zero.
+   *
+   * @generated from field: google.protobuf.Timestamp start = 2;
+   */
+  start?: Timestamp | undefined;
+
+  /**
+   * Optional. Default: now, by the store's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp end = 3;
+   */
+  end?: Timestamp | undefined;
+
+  /**
+   * Optional. Whole minutes, 1 min (the default) to 24 h. At most 1,440 points are between start and end.
+   *
+   * @generated from field: google.protobuf.Duration resolution = 4;
+   */
+  resolution?: Duration | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.GetMetricsRequest.
+ * Use `create(GetMetricsRequestSchema)` to create a new message.
+ */
+export const GetMetricsRequestSchema: GenMessage<GetMetricsRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 33);
+
+/**
+ * How long something took. Each quantile is right to within a tenth; 0 is less than 1 ms.
+ *
+ * @generated from message leasemq.v1.TimeQuantiles
+ */
+export type TimeQuantiles = Message<"leasemq.v1.TimeQuantiles"> & {
+  /**
+   * How many jobs.
+   *
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+
+  /**
+   * Half of them took at most this long.
+   *
+   * @generated from field: google.protobuf.Duration p50 = 2;
+   */
+  p50?: Duration | undefined;
+
+  /**
+   * 95 % of them did.
+   *
+   * @generated from field: google.protobuf.Duration p95 = 3;
+   */
+  p95?: Duration | undefined;
+
+  /**
+   * 99 % of them did.
+   *
+   * @generated from field: google.protobuf.Duration p99 = 4;
+   */
+  p99?: Duration | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.TimeQuantiles.
+ * Use `create(TimeQuantilesSchema)` to create a new message.
+ */
+export const TimeQuantilesSchema: GenMessage<TimeQuantiles> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 34);
+
+/**
+ * One stretch of time.
+ *
+ * @generated from message leasemq.v1.MetricsPoint
+ */
+export type MetricsPoint = Message<"leasemq.v1.MetricsPoint"> & {
+  /**
+   * Its beginning: a multiple of the resolution since 1970. It ends with the beginning of the next.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * Jobs that completed.
+   *
+   * @generated from field: uint64 completed = 2;
+   */
+  completed: bigint;
+
+  /**
+   * Jobs that failed for good.
+   *
+   * @generated from field: uint64 failed = 3;
+   */
+  failed: bigint;
+
+  /**
+   * Of jobs leased for the first time: from when they were due (added, or the end of their delay) to the lease. Not set when there were none.
+   *
+   * @generated from field: leasemq.v1.TimeQuantiles wait_time = 4;
+   */
+  waitTime?: TimeQuantiles | undefined;
+
+  /**
+   * Of jobs that completed: from the last lease to the end. Not set when there were none.
+   *
+   * @generated from field: leasemq.v1.TimeQuantiles run_time = 5;
+   */
+  runTime?: TimeQuantiles | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.MetricsPoint.
+ * Use `create(MetricsPointSchema)` to create a new message.
+ */
+export const MetricsPointSchema: GenMessage<MetricsPoint> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 35);
+
+/**
+ * What was counted.
+ *
+ * @generated from message leasemq.v1.GetMetricsResponse
+ */
+export type GetMetricsResponse = Message<"leasemq.v1.GetMetricsResponse"> & {
+  /**
+   * All from start to end, oldest first, those in which nothing happened too.
+   *
+   * @generated from field: repeated leasemq.v1.MetricsPoint points = 1;
+   */
+  points: MetricsPoint[];
+};
+
+/**
+ * Describes the message leasemq.v1.GetMetricsResponse.
+ * Use `create(GetMetricsResponseSchema)` to create a new message.
+ */
+export const GetMetricsResponseSchema: GenMessage<GetMetricsResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 36);
+
+/**
  * Something that happened in a queue.
  *
  * @generated from message leasemq.v1.Event
@@ -1167,7 +1321,7 @@ export type Event = Message<"leasemq.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 33);
+  messageDesc(file_leasemq_v1_admin, 37);
 
 /**
  * Asks for events.
@@ -1216,7 +1370,7 @@ export type WatchEventsRequest = Message<"leasemq.v1.WatchEventsRequest"> & {
  * Use `create(WatchEventsRequestSchema)` to create a new message.
  */
 export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 34);
+  messageDesc(file_leasemq_v1_admin, 38);
 
 /**
  * What happened next.
@@ -1244,7 +1398,7 @@ export type WatchEventsResponse = Message<"leasemq.v1.WatchEventsResponse"> & {
  * Use `create(WatchEventsResponseSchema)` to create a new message.
  */
 export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 35);
+  messageDesc(file_leasemq_v1_admin, 39);
 
 /**
  * Asks what the server is.
@@ -1259,7 +1413,7 @@ export type GetServerInfoRequest = Message<"leasemq.v1.GetServerInfoRequest"> & 
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 36);
+  messageDesc(file_leasemq_v1_admin, 40);
 
 /**
  * What the store is.
@@ -1329,7 +1483,7 @@ export type StoreInfo = Message<"leasemq.v1.StoreInfo"> & {
  * Use `create(StoreInfoSchema)` to create a new message.
  */
 export const StoreInfoSchema: GenMessage<StoreInfo> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 37);
+  messageDesc(file_leasemq_v1_admin, 41);
 
 /**
  * What the server is.
@@ -1385,7 +1539,7 @@ export type GetServerInfoResponse = Message<"leasemq.v1.GetServerInfoResponse"> 
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 38);
+  messageDesc(file_leasemq_v1_admin, 42);
 
 /**
  * What happened. State is what it led to.
@@ -1692,6 +1846,16 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ListWorkersRequestSchema;
     output: typeof ListWorkersResponseSchema;
+  },
+  /**
+   * Reads what was counted of a queue's jobs over the last 24 hours, to the minute. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.AdminService.GetMetrics
+   */
+  getMetrics: {
+    methodKind: "unary";
+    input: typeof GetMetricsRequestSchema;
+    output: typeof GetMetricsResponseSchema;
   },
   /**
    * Streams what happens in a queue: every transition once and in order, from any position that is still kept. The first message comes at once and says where
