@@ -35,8 +35,8 @@ async def _lives(store: Store, batch: int, rounds: int) -> dict[str, float]:
         await store.add(QUEUE, [NewJob(str(uuid_utils.uuid7()), SPEC, "", "", "") for _ in range(batch)], Durability.MEMORY)
     await charge("add")
     leased = []
-    for number in range(rounds):
-        leased += (await store.lease(QUEUE, [LeaseRequest(f"r{number}", "worker-1", batch, 30_000)])).answers
+    for _ in range(rounds):
+        leased += (await store.lease(QUEUE, [LeaseRequest(str(uuid_utils.uuid7()), "worker-1", batch, 30_000)])).answers
     await charge("lease")
     for jobs in leased:
         await store.complete(QUEUE, [(job.id, job.nonce, b"", "application/json") for job in jobs])

@@ -38,7 +38,7 @@ local function decoded_options(options)
 end
 
 local results, to_wait, to_delay, twins = {}, {}, {}, {}
-local waiting, delaying, duplicates = {}, {}, {}
+local waiting, delaying, duplicates, now_waiting = {}, {}, {}, 0
 local added, tail, plainly = 0, nil, true
 
 for i, id, spec_bytes, options, delay_ms, run_ms in items() do
@@ -75,7 +75,8 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       end
       to_wait[#to_wait + 1] = score
       to_wait[#to_wait + 1] = id
-      waiting[#waiting + 1] = id
+      now_waiting = now_waiting + 1
+      waiting[now_waiting] = id
       results[i] = CREATED
     end
     if not all_new then twins[id] = results[i] end

@@ -29,8 +29,6 @@ for i, id, nonce, result, content_type in items() do
   if records[i] and string.sub(records[i], 1, 25) == held_plainly(nonce) then
     if settled[id] == nil then -- else this batch has it twice
       settled[id] = true
-      local start = string.sub(records[i], 26, 38) -- a time in ms
-      starts[start] = (starts[start] or 0) + 1
       plain[#plain + 1] = id
       plain[#plain + 1] = 'c' .. string.sub(records[i], 2) .. kept_as .. (result == '' and '' or '\n' .. content_type .. '\n' .. result)
     end
@@ -41,6 +39,12 @@ for i, id, nonce, result, content_type in items() do
   results[i] = reply
 end
 
+-- Of a large batch ten jobs stand for all: the times of jobs that were leased and completed together are much the same.
+local every = math.max(1, math.floor(#plain / 20))
+for i = 2, #plain, 2 * every do
+  local start = string.sub(plain[i], 26, 38) -- a time in ms
+  starts[start] = (starts[start] or 0) + math.min(every, (#plain - i) / 2 + 1)
+end
 for i = 1, #plain, 2 do done[#done + 1] = plain[i] end
 finish_plainly(plain, now)
 if #done > 0 then
