@@ -13,6 +13,7 @@ from leasemq_server.store.connect import Client
 
 ENTRIES_A_READ = 16  # an entry has up to some thousand ids of up to 128 bytes
 MAX_NUMBER = 2**53
+LAST_TIME = 2**64 - 1  # no entry's id comes after it with the same number
 BLOCK_MS = 5_000  # less than the client's patience with a silent store
 MAX_WATCHED_QUEUES = 1_000
 
@@ -41,7 +42,7 @@ class EventVerbs(ABC):
         """Returns when there is an event after that number, or after a few seconds; the store tells, nobody polls."""
         key = keys.queue_keys(queue)["events"]
         try:
-            await self._watcher().xread({key: f"{after}-0"}, count=1, block=BLOCK_MS)
+            await self._watcher().xread({key: f"{after}-{LAST_TIME}"}, count=1, block=BLOCK_MS)
         except (RedisError, OSError) as error:
             raise StoreUnavailableError(str(error)) from error
 
@@ -62,5 +63,6 @@ class EventVerbs(ABC):
 
 def _entry(entry_id: bytes, flat: list[bytes]) -> Entry:
     """Not as a dict: an entry may have the same head twice."""
-    parts = [(head.decode(errors="replace"), ids.decode()) for head, ids in zip(flat[2::2], flat[3::2], strict=True)]
-    return Entry(int(entry_id.partition(b"-")[0]), int(flat[1]), parts)
+    parts = [(head.decode(errors="replace"), ids.decode()) for head, ids in zip(flat[::2], flat[1::2], strict=True)]
+    number, _, ms = entry_id.partition(b"-")
+    return Entry(int(number), int(ms), parts)
