@@ -98,7 +98,7 @@ class Queue:
             ("complete", lambda: store.complete(QUEUE, [(*token, b"{}", "application/json") for token in tokens()])),
             ("lease", lease),
             ("progress", lambda: store.progress(QUEUE, [(*token, "50") for token in tokens()])),
-            ("release", lambda: store.release(QUEUE, [(*token, 0) for token in tokens()])),
+            ("release", lambda: store.release(QUEUE, [(*token, 0, 0) for token in tokens()])),
             ("lease, not the first", lease),
             ("fail, tried again", lambda: store.fail(QUEUE, [(*token, FAILURE, 0, 3_600_000) for token in tokens()])),
             ("lease", lease),

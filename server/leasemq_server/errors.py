@@ -106,10 +106,31 @@ class QueueNotEmptyError(DomainError):
         super().__init__(f"queue {queue!r} has unfinished jobs, or schedules; drain it first, or force", {"queue": queue})
 
 
+class DependencyCycleError(DomainError):
+    """Jobs that depend on each other in a circle."""
+
+    reason = "DEPENDENCY_CYCLE"
+
+    def __init__(self, path: list[str]) -> None:
+        super().__init__(f"the dependencies form a cycle: {' → '.join(path)}")
+
+
+class QueueFullError(DomainError):
+    """The queue has as many waiting and delayed jobs as it may have."""
+
+    reason = "QUEUE_FULL"
+
+    def __init__(self, queue: str, max_waiting: int) -> None:
+        message = f"queue {queue!r} may have {max_waiting} waiting and delayed jobs, and these would be more: nothing was added"
+        super().__init__(message, {"queue": queue, "limit": str(max_waiting)})
+        self.subject = f"queue:{queue}"
+
+
 class StoreFullError(DomainError):
     """The store is at its maxmemory."""
 
     reason = "STORE_FULL"
+    subject = "store"
 
     def __init__(self) -> None:
         super().__init__("the store is full (maxmemory reached): nothing was added; leasing and settling go on")

@@ -73,3 +73,25 @@ def test_a_queue_with_jobs_is_deleted_by_force_only(cli, client, queue):
 
 def test_an_update_that_changes_nothing_is_exit_2(cli, queue):
     cli.refuses("queues", "update", queue)
+
+
+def test_limits_are_set_shown_and_taken_off(cli, client, queue):
+    cli.ok("queues", "update", queue, "--max-active", "20", "--rate-limit", "100/1s", "--max-waiting", "500")
+    config = cli.ok("queues", "show", queue, "--json").json["config"]
+    assert (config["max_active"], config["max_waiting"]) == (20, 500)
+    assert config["rate_limit"] == {"max_jobs": 100, "duration": 1}
+    cli.ok("queues", "update", queue, "--rate-limit", "none", "--max-active", "none")
+    left = client.admin.queue(queue).config
+    assert (left.max_active, left.rate_limit, left.max_waiting) == (None, None, 500)
+    assert "max waiting" in cli.ok("queues", "show", queue).out
+
+
+def test_what_is_no_limit_is_refused(cli, queue):
+    for option in (
+        ["--max-active", "-1"],
+        ["--max-active", "0"],
+        ["--rate-limit", "5"],
+        ["--rate-limit", "-5/s"],
+        ["--max-waiting", "x"],
+    ):
+        cli.refuses("queues", "update", queue, *option)

@@ -2,9 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import typer
-from leasemq import JobState, delays, exponential, fixed
+from leasemq import JobState, RateLimit, delays, exponential, fixed
 from leasemq_server.cli.console import plain, span
-from leasemq_server.cli.options import backoff, duration, moment
+from leasemq_server.cli.options import backoff, duration, moment, rate
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,17 @@ def test_backoffs_are_read(text, value):
 def test_what_is_no_backoff_is_refused(text):
     with pytest.raises(typer.BadParameter):
         backoff(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("100/1s", 1), ("100/s", 1), ("100/m", 60), ("100/500ms", 0.5), ("100/2", 2)])
+def test_rates_are_read(text, seconds):
+    assert rate(text) == RateLimit(100, timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize("text", ["", "5", "5/", "/s", "-5/s", "5/x", "x/s", "5/-1s"])
+def test_what_is_no_rate_is_refused(text):
+    with pytest.raises(typer.BadParameter):
+        rate(text)
 
 
 def test_times_are_read_with_their_zone():

@@ -42,6 +42,8 @@ class Job:
     finish_ms: int | None = None
     purge_ms: int | None = None  # when it goes by an age of its own
     progress: str | None = None
+    blocked_ms: int = 0  # since when it is blocked
+    start_delay: int = 0  # that begins when it no longer is
 
     @property
     def priority(self) -> int:
@@ -65,9 +67,16 @@ class Model:
         self.jobs: dict[str, Job] = {}
         self.order: dict[int, list[str]] = {}  # waiting ids by priority
         self.requests: dict[str, Request] = {}
-        self.outbox: list[tuple[str, str, int]] = []
+        self.outbox: list[tuple[str, str, int | str]] = []  # dead letters (target, id, time), and ("ended", id, how)
+        self.edges: dict[str, dict[str, tuple[str, str]]] = {}  # of a dependent: policy and outcome by dependency
+        self.failed_for: set[str] = set()  # dependents of which a dependency failed that may not
+        self.dependents: dict[str, dict[str, bool]] = {}  # of a dependency: who depends on it, and was told its end
         self.config: dict[str, Any] = {}
         self.paused = False
+        self.hold = 0  # until when
+        self.window: tuple[int, int] = (0, 0)  # of the rate limit: its start, and the leases in it
+        self.full = False  # a lease call has left jobs to max_active since the last lease ended
+        self.woken = False  # something opened a limit
         self.added = self.completed = self.failed = 0
         self._keep: dict[str, int] = {}
 
@@ -80,7 +89,11 @@ class Model:
         """The ids of a state, in index order."""
         if state == "waiting":
             return self.waiting()
-        keys = {"delayed": lambda job: (*job.due, job.id), "active": lambda job: (job.lease_ms, job.id)}
+        keys = {
+            "delayed": lambda job: (*job.due, job.id),
+            "active": lambda job: (job.lease_ms, job.id),
+            "blocked": lambda job: (job.blocked_ms, job.id),
+        }
         key = keys.get(state, lambda job: (job.finish_ms, job.id))
         return [job.id for job in sorted((job for job in self.jobs.values() if job.state == state), key=key)]
 
@@ -88,8 +101,56 @@ class Model:
         return min((job.due[0] for job in self.jobs.values() if job.state == "delayed"), default=NEVER)
 
     def earliest_expiry(self) -> int:
-        unstarted = (job for job in self.jobs.values() if job.state in ("waiting", "delayed"))
+        unstarted = (job for job in self.jobs.values() if job.state in ("waiting", "delayed", "blocked"))
         return min((job.expire_ms for job in unstarted if job.expire_ms is not None), default=NEVER)
+
+    # -- limits --------------------------------------------------------------------------------------------------
+
+    def configure(self, config: dict[str, Any]) -> None:
+        limits = ("xa", "rl")
+        self.woken = self.woken or any(self.config.get(name) != config.get(name) for name in limits)
+        self.config = config
+        if "rl" not in config:
+            self.window = (0, 0)
+
+    def pause(self, *, paused: bool) -> None:
+        self.paused = paused
+        if not paused:
+            self.hold = 0
+
+    def opens_ms(self) -> int:
+        """When time alone opens what is shut; 0 = nothing is shut by time."""
+        rate = self.config.get("rl")
+        start, count = self.window
+        over = rate and self.now < start + rate["d"] and count >= rate["n"]
+        return max(self.hold if self.hold > self.now else 0, start + rate["d"] if over else 0)
+
+    def slots(self) -> int:
+        """How many jobs more may run by max_active."""
+        return max(0, self.config.get("xa", NEVER) - len(self.of("active")))
+
+    def _room(self) -> int:
+        if self.opens_ms():
+            return 0
+        rate, room = self.config.get("rl"), self.slots()
+        if rate:
+            start, count = self.window
+            room = min(room, rate["n"] - (count if self.now < start + rate["d"] else 0))
+        return room
+
+    def _count(self, leases: int) -> None:
+        if "rl" in self.config and leases:
+            start, count = self.window
+            self.window = (start, count + leases) if self.now < start + self.config["rl"]["d"] else (self.now, leases)
+
+    def _lease_ended(self) -> None:
+        self.woken = self.woken or self.full
+        self.full = False
+
+    def is_over(self, new: list[tuple[str, dict[str, Any], int | None]]) -> bool:
+        """Whether max_waiting refuses the batch."""
+        added = len({job_id for job_id, _, _ in new} - self.jobs.keys())
+        return added > 0 and len(self.of("waiting")) + len(self.of("delayed")) + added > self.config.get("mw", NEVER)
 
     # -- where jobs go -------------------------------------------------------------------------------------------
 
@@ -110,7 +171,16 @@ class Model:
 
     def _remove(self, job: Job) -> None:
         self._leave(job)
-        del self.jobs[job.id]
+        if job.state not in FINISHED and job.id in self.dependents:
+            self.outbox.append(("ended", job.id, "deleted"))
+        self._forget(job.id)
+
+    def _forget(self, job_id: str) -> None:
+        del self.jobs[job_id]
+        self.edges.pop(job_id, None)
+        self.failed_for.discard(job_id)
+        if all(self.dependents.get(job_id, {}).values()):
+            self.dependents.pop(job_id, None)
 
     def _finish(self, job: Job, state: str) -> None:
         self._leave(job)
@@ -124,8 +194,10 @@ class Model:
             job.purge_ms = self.now + age
         elif own and age is not None:
             job.purge_ms = self.now + age
+        if job.id in self.dependents:
+            self.outbox.append(("ended", job.id, state))
         if 0 in (age, count):
-            del self.jobs[job.id]
+            self._forget(job.id)
             return
         job.state, job.finish_ms = state, self.now
         if count is not None:
@@ -136,7 +208,7 @@ class Model:
         for state, count in self._keep.items():
             ids = self.of(state)
             for job_id in ids[: max(0, len(ids) - count)]:
-                del self.jobs[job_id]
+                self._forget(job_id)
         self._keep = {}
 
     def _record(self, job: Job, kind: str) -> None:
@@ -153,7 +225,9 @@ class Model:
     # -- time ----------------------------------------------------------------------------------------------------
 
     def _maintain(self) -> None:
-        unstarted = [job for job in self.jobs.values() if job.state in ("waiting", "delayed") and job.expire_ms is not None]
+        unstarted = [
+            job for job in self.jobs.values() if job.state in ("waiting", "delayed", "blocked") and job.expire_ms is not None
+        ]
         for job in sorted(unstarted, key=lambda job: (job.expire_ms, job.id)):
             if job.expire_ms <= self.now:
                 self._record(job, "EXPIRED")
@@ -169,6 +243,7 @@ class Model:
 
     def _end_lease(self, job: Job) -> bool:
         """The lease is over; says whether the job goes back to the head."""
+        self._lease_ended()
         job.token, job.outcome = "", None
         timed_out = job.deadline is not None and job.deadline <= self.now
         self._record(job, "CANCELLED" if job.cancel else "TIMEOUT" if timed_out else "LEASE_EXPIRED")
@@ -192,10 +267,117 @@ class Model:
                 job = self.jobs[job_id]
                 goes = job.finish_ms + retention["a"] if job.purge_ms is None else job.purge_ms
                 if goes <= self.now:
-                    del self.jobs[job_id]
+                    self._forget(job_id)
             if "c" in retention:
                 self._keep[state] = retention["c"]
         self._trim()
+
+    # -- jobs that depend on others ------------------------------------------------------------------------------
+
+    def _pending(self, job_id: str) -> int:
+        return sum(outcome == "pending" for _, outcome in self.edges.get(job_id, {}).values())
+
+    def register(self, dependent: str, job_ids: list[str]) -> list[str]:
+        words = []
+        for job_id in job_ids:
+            job = self.jobs.get(job_id)
+            if job is None:
+                words.append("JOB_NOT_FOUND")
+                continue
+            self.dependents.setdefault(job_id, {})[dependent] = False
+            words.append("FINISHED" if job.state in FINISHED else "OK")
+            if job.state in FINISHED:
+                self.outbox.append(("ended", job_id, job.state))
+        return words
+
+    def _join(self, job: Job, edges: list[tuple[str, str]]) -> str:
+        """The job is blocked until all are done; returns its state then."""
+        known = self.edges.setdefault(job.id, {})
+        for dependency, policy in edges:
+            told_before = known.get(dependency, ("", ""))
+            if not told_before[0]:
+                known[dependency] = (policy, "pending")
+            elif told_before[0] == "?":
+                self._close(job.id, dependency, policy, told_before[1])
+        job.state, job.blocked_ms = "blocked", self.now
+        return self._go_on(job)
+
+    def _close(self, dependent: str, dependency: str, policy: str, outcome: str) -> None:
+        self.edges[dependent][dependency] = (policy, outcome)
+        if policy == "i" and outcome != "completed":
+            del self.edges[dependent][dependency]
+        if policy == "f" and outcome != "completed":
+            self.failed_for.add(dependent)
+
+    def _go_on(self, job: Job) -> str:
+        if job.id in self.failed_for:
+            self._record(job, "DEPENDENCY")
+            self._bury(job)
+            return "failed"
+        if self._pending(job.id):
+            return "blocked"
+        if job.start_delay:
+            self._delay(job, self.now + job.start_delay)
+        else:
+            self._queue_up(job)
+        job.start_delay = 0
+        return job.state
+
+    def add_dependent(
+        self, job_id: str, options: dict[str, Any], delay: int, edges: list[tuple[str, str]]
+    ) -> tuple[bool, str, int]:
+        job = self.jobs.get(job_id)
+        if job is not None:
+            return (False, job.state, job.due[0] if job.state == "delayed" else 0)
+        job = self.jobs[job_id] = Job(job_id, options, self.now, start_delay=delay)
+        job.expire_ms = self.now + options["tl"] if "tl" in options else None
+        self.added += 1
+        state = self._join(job, edges)
+        self._trim()
+        return (True, state, job.due[0] if state == "delayed" else 0)
+
+    def block(self, job_id: str, token: str, edges: list[tuple[str, str]]) -> Outcome:
+        job = self._held(job_id, token)
+        if not isinstance(job, Job):
+            return job
+        left = max(0, self._max_attempts(job) - job.attempt + 1)
+        if job.cancel:
+            job.outcome = ("cancelled", 0, 0)
+            self._finish(job, "cancelled")
+        else:
+            job.attempt -= 1
+            job.start_delay = 0
+            state = self._join(job, edges)
+            job.outcome = (state, 0, 0 if state == "failed" else left)
+        self._trim()
+        return job.outcome
+
+    def tell_first_end(self) -> list[str]:
+        """The first end in the outbox is told to all who were not told yet; returns them, in the store's order."""
+        entry = next(entry for entry in self.outbox if entry[0] == "ended")
+        self.outbox.remove(entry)
+        _, job_id, outcome = entry
+        dependents = self.dependents.get(job_id, {})
+        untold = sorted(dependent for dependent, told in dependents.items() if not told)
+        for dependent in untold:
+            self._note_end(dependent, job_id, str(outcome))
+        for dependent in untold:
+            job = self.jobs.get(dependent)
+            if job is not None and job.state == "blocked":
+                self._go_on(job)
+        self._trim()
+        if job_id in self.dependents:
+            dependents.update(dict.fromkeys(untold, True))
+            if untold and job_id not in self.jobs and all(dependents.values()):
+                del self.dependents[job_id]
+        return untold
+
+    def _note_end(self, dependent: str, dependency: str, outcome: str) -> None:
+        policy, before = self.edges.setdefault(dependent, {}).get(dependency, ("?", ""))
+        if policy == "?" and not before:
+            self.edges[dependent][dependency] = ("?", outcome)
+        elif before == "pending":
+            self._close(dependent, dependency, policy, outcome)
 
     # -- verbs ---------------------------------------------------------------------------------------------------
 
@@ -220,12 +402,17 @@ class Model:
         """Requests as (request_id, max_jobs, lease_ms); returns the ids that each gets. `leased` then tells the tokens."""
         self._maintain()
         answers: list[list[str]] = [[] for _ in requests]
+        room = self._room()
         for index, (request_id, max_jobs, lease_ms) in enumerate(requests):
             if request_id in self.requests or self.paused:
                 continue
-            for job_id in self.waiting()[:max_jobs]:
+            for job_id in self.waiting()[: min(max_jobs, room)]:
                 self._lease(self.jobs[job_id], lease_ms)
                 answers[index].append(job_id)
+            room -= len(answers[index])
+        self._count(sum(map(len, answers)))
+        if self.waiting() and not self.paused and not self.slots():
+            self.full = True
         for index, (request_id, _, _) in enumerate(requests):
             if request_id in self.requests:
                 self.requests[request_id].replayed = True
@@ -266,6 +453,7 @@ class Model:
         job = self._held(job_id, token)
         if not isinstance(job, Job):
             return job
+        self._lease_ended()
         job.outcome = ("completed", 0, 0)
         self.completed += 1
         self._finish(job, "completed")
@@ -275,6 +463,7 @@ class Model:
         job = self._held(job_id, token)
         if not isinstance(job, Job):
             return job
+        self._lease_ended()
         self._record(job, "CANCELLED" if job.cancel else "ERROR")
         job.outcome = self._after_failure(job, fatal=fatal, retry_delay=retry_delay)
         return job.outcome
@@ -307,10 +496,13 @@ class Model:
         self._queue_up(job)
         return ("waiting", 0, left)
 
-    def release(self, job_id: str, token: str, delay: int) -> Outcome:
+    def release(self, job_id: str, token: str, delay: int, hold: int = 0) -> Outcome:
         job = self._held(job_id, token)
         if not isinstance(job, Job):
             return job
+        self._lease_ended()
+        if hold:
+            self.hold = max(self.hold, self.now + hold)
         left = max(0, self._max_attempts(job) - job.attempt + 1)
         if job.cancel:
             job.outcome = ("cancelled", 0, 0)
@@ -386,7 +578,11 @@ class Model:
         job.token, job.outcome, job.progress = "", None, None
         job.cancel = False
         job.finish_ms = job.purge_ms = job.deadline = job.expire_ms = None
-        self._queue_up(job)
+        self.failed_for.discard(job_id)
+        if self._pending(job_id):
+            job.state, job.blocked_ms = "blocked", self.now
+        else:
+            self._queue_up(job)
         return "OK"
 
     def promote(self, job_id: str) -> str:
@@ -404,6 +600,8 @@ class Model:
             return "JOB_NOT_FOUND"
         if job.state == "active" and not force:
             return "JOB_NOT_IN_STATE"
+        if job.state == "active":
+            self._lease_ended()
         self._remove(job)
         return "OK"
 

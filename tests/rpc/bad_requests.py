@@ -211,6 +211,10 @@ def bad_settlements(scene: Scene) -> Iterator[Bad]:
         failed = worker.FailJobRequest(lease_token=token, retry_delay=span)
         yield Bad(f"{name} retry", "worker.FailJob", failed, ["retry_delay"])
         yield Bad(f"{name} delay", "worker.ReleaseJob", worker.ReleaseJobRequest(lease_token=token, delay=span), ["delay"])
+        held = worker.ReleaseJobRequest(lease_token=token, hold_queue=span)
+        yield Bad(f"{name} hold", "worker.ReleaseJob", held, ["hold_queue"])
+    long = worker.ReleaseJobRequest(lease_token=token, hold_queue=seconds(86_401))
+    yield Bad("hold of over a day", "worker.ReleaseJob", long, ["hold_queue"])
 
     def settle(name: str, settlements: list[worker.Settlement], field: str, reason: str = "INVALID_FIELD") -> Bad:
         return Bad(f"settle: {name}", "worker.SettleJobs", worker.SettleJobsRequest(settlements=settlements), [field], reason)
@@ -225,6 +229,8 @@ def bad_settlements(scene: Scene) -> Iterator[Bad]:
     yield settle("one of two", [good, late], "settlements[1].fail.retry_delay")
     back = worker.Settlement(lease_token="other", release=worker.ReleaseOutcome(delay=HUGE))
     yield settle("one huge delay", [good, back], "settlements[1].release.delay")
+    hold = worker.Settlement(lease_token="other", release=worker.ReleaseOutcome(hold_queue=NEGATIVE))
+    yield settle("one negative hold", [good, hold], "settlements[1].release.hold_queue")
     big = worker.Settlement(lease_token="other", complete=worker.CompleteOutcome(result=b"x" * (MIB + 1)))
     yield settle("one result", [good, big], "settlements[1].complete.result", "PAYLOAD_TOO_LARGE")
 
@@ -283,6 +289,22 @@ def bad_queue_calls() -> Iterator[Bad]:
     yield update("jitter", ["config.default_retry.backoff.jitter"], default_retry=nan)
     for kind in ("completed_retention", "failed_retention"):
         yield update(f"negative {kind}", [f"config.{kind}.max_age"], **{kind: job.Retention(max_age=NEGATIVE)})
+    yield update("too many active", ["config.max_active"], max_active=1_000_001)
+    yield update("too many waiting", ["config.max_waiting"], max_waiting=1_000_000_001)
+    for name, span in (
+        ("negative", NEGATIVE),
+        ("huge", HUGE),
+        ("no", Duration()),
+        ("of two signs", MIXED),
+        ("of 9 ms", seconds(0.009)),
+    ):
+        rate = admin.RateLimit(max_jobs=1, duration=span)
+        yield update(f"{name} rate", ["config.rate_limit.duration"], rate_limit=rate)
+    for jobs in (0, 1_000_001):
+        rate = admin.RateLimit(max_jobs=jobs, duration=seconds(1))
+        yield update(f"rate of {jobs}", ["config.rate_limit.max_jobs"], rate_limit=rate)
+    yield update("rate without a duration", ["config.rate_limit.duration"], rate_limit=admin.RateLimit(max_jobs=1))
+    yield update("half a rate", ["config.rate_limit.duration"], ["rate_limit.max_jobs"], rate_limit=admin.RateLimit(max_jobs=1))
     backoff = job.RetryPolicy(backoff=job.Backoff(jitter=0.5))
     yield update("a part without its whole", ["config.default_retry.backoff"], ["default_retry"], default_retry=backoff)
 
@@ -335,7 +357,8 @@ def bad_bulks() -> Iterator[Bad]:
         yield Bad("no ids", rpc, kind(queue="q", job_ids=admin.JobIds()), ["job_ids.ids"])
         yield Bad("1,001 ids", rpc, kind(queue="q", job_ids=admin.JobIds(ids=["x"] * 1001)), ["job_ids.ids"], "BATCH_TOO_LARGE")
         yield Bad("an empty id", rpc, kind(queue="q", job_ids=admin.JobIds(ids=["x", ""])), ["job_ids.ids[1]"])
-        for state in (job.JOB_STATE_ACTIVE, job.JOB_STATE_BLOCKED, 99):
+        refused = [job.JOB_STATE_ACTIVE, 99] + [job.JOB_STATE_BLOCKED] * (verb != "Delete")
+        for state in refused:
             yield Bad(f"state {state}", rpc, kind(queue="q", filter=admin.JobFilter(state=state)), ["filter.state"])
         for name, span in (("negative", NEGATIVE), ("huge", HUGE)):
             old = admin.JobFilter(state=usual[verb], older_than=span)
@@ -348,6 +371,88 @@ def bad_bulks() -> Iterator[Bad]:
     yield Bad("state of no finished job", "admin.RetryJobs", kinds["Retry"](queue="q", filter=waiting), ["filter.state"])
     yield Bad("state of no delayed job", "admin.PromoteJobs", kinds["Promote"](queue="q", filter=waiting), ["filter.state"])
     yield Bad("no state", "admin.DeleteJobs", kinds["Delete"](queue="q", filter=admin.JobFilter(name="n")), ["filter.state"])
+
+
+def _on(job_id: str, queue: str = "q", policy: int = 0) -> job.Dependency:
+    return job.Dependency(queue=queue, job_id=job_id, on_failure=policy)
+
+
+def bad_dependencies() -> Iterator[Bad]:
+    there = _on("waiting")
+    yield _add("an unknown dependency", "dependencies[1].job_id", dependencies=[there, _on("unknown")])
+    yield _add("a dependency in an unknown queue", "dependencies[0].job_id", dependencies=[_on("waiting", "unknown")])
+    yield _add("a dependency in no queue", "dependencies[0].queue", dependencies=[_on("waiting", "a b")])
+    yield _add("a dependency without an id", "dependencies[0].job_id", dependencies=[_on("")])
+    yield _add("a dependency twice", "dependencies[1]", dependencies=[there, there])
+    yield _add("a policy of no name", "dependencies[0].on_failure", dependencies=[_on("waiting", policy=9)])
+    many = [_on(str(number)) for number in range(1001)]
+    yield _add("1,001 dependencies", "dependencies", reason="BATCH_TOO_LARGE", dependencies=many)
+    itself = producer.AddJobRequest(queue="q", job=_spec(id="new", dependencies=[_on("new")]))
+    yield Bad("itself", "producer.AddJob", itself, [], "DEPENDENCY_CYCLE")
+    batch = producer.BatchAddJobsRequest(queue="q", jobs=[_spec(), _spec(dependencies=[there, _on("unknown")])])
+    yield Bad("unknown in a batch", "producer.BatchAddJobs", batch, ["jobs[1].dependencies[1].job_id"])
+    reading = producer.GetDependenciesRequest(queue="q", job_id="waiting")
+    yield Bad("queue", "producer.GetDependencies", _with(reading, queue="a b"), ["queue"])
+    yield Bad("no id", "producer.GetDependencies", _with(reading, job_id=""), ["job_id"])
+    yield Bad("page of 1,001", "producer.GetDependencies", _with(reading, page_size=1001), ["page_size"])
+    for number, token in enumerate(GARBAGE_PAGES):
+        yield Bad(f"page {number}", "producer.GetDependencies", _with(reading, page_token=token), ["page_token"])
+    unknown = {"queue": "q", "job_id": "unknown"}
+    yield Bad("unknown", "producer.GetDependencies", _with(reading, job_id="unknown"), [], "JOB_NOT_FOUND", unknown)
+    cancel = producer.CancelJobRequest(queue="q", job_id="waiting", cascade=7)
+    yield Bad("cascade", "producer.CancelJob", cancel, ["cascade"])
+    delete = admin.DeleteJobsRequest(queue="q", job_ids=admin.JobIds(ids=["waiting"]), cascade=7)
+    yield Bad("cascade", "admin.DeleteJobs", delete, ["cascade"])
+    matching = admin.DeleteJobsRequest(queue="q", filter=admin.JobFilter(state=job.JOB_STATE_WAITING), cascade=1)
+    yield Bad("cascade of a filter", "admin.DeleteJobs", matching, ["cascade"])
+
+
+def _node(key: str, *needs: str, queue: str = "q", **said: Any) -> producer.FlowNode:
+    edges = [producer.FlowDependency(key=need) for need in needs]
+    return producer.FlowNode(queue=queue, key=key, job=_spec(**said), depends_on=edges)
+
+
+def _flow(what: str, fields: list[str], *nodes: producer.FlowNode, reason: str = "INVALID_FIELD") -> Bad:
+    return Bad(f"flow: {what}", "producer.AddFlow", producer.AddFlowRequest(nodes=nodes), fields, reason)
+
+
+def bad_flows() -> Iterator[Bad]:
+    yield _flow("no nodes", ["nodes"])
+    yield _flow("1,001 nodes", ["nodes"], *[_node("")] * 1001, reason="BATCH_TOO_LARGE")
+    yield _flow("an unknown key", ["nodes[1].depends_on[0].key"], _node("a"), _node("b", "c"))
+    yield _flow("no key", ["nodes[1].depends_on[0].key"], _node(""), _node("b", ""))
+    yield _flow("a key twice", ["nodes[1].key"], _node("a"), _node("a"))
+    yield _flow("a long key", ["nodes[0].key"], _node(LONG))
+    yield _flow("a queue", ["nodes[1].queue"], _node("a"), _node("b", queue="a b"))
+    yield _flow("an id twice", ["nodes[1].job.id"], _node("a", id="x"), _node("b", id="x"))
+    yield _flow("a long id", ["nodes[0].job.id"], _node("a", id=LONG))
+    yield _flow("a dependency twice", ["nodes[1].job.dependencies[1]"], _node("a"), _node("b", "a", "a"))
+    yield _flow("an unknown job", ["nodes[1].job.dependencies[0].job_id"], _node("a"), _node("b", dependencies=[_on("unknown")]))
+    yield _flow("a priority", ["nodes[0].job.priority"], _node("a", priority=2_097_152))
+    yield _flow("no job", ["nodes[0].job", "nodes[0].job.name"], producer.FlowNode(queue="q", key="a"))
+    policy = _node("b")
+    policy.depends_on.add(key="a", on_failure=9)
+    fields = ["nodes[1].depends_on[0].on_failure", "nodes[1].job.dependencies[0].on_failure"]
+    yield _flow("a policy of no name", fields, _node("a"), policy)
+    cycle = "DEPENDENCY_CYCLE"
+    yield _flow("a cycle of one", [], _node("a", "a"), reason=cycle)
+    yield _flow("a cycle of two", [], _node("a", "b"), _node("b", "a"), reason=cycle)
+    yield _flow("a cycle behind a tail", [], _node("t", "a"), _node("a", "b"), _node("b", "c"), _node("c", "a"), reason=cycle)
+    by_hand = [_node("a", "b", id="x"), _node("b", id="y", dependencies=[_on("x")])]
+    yield _flow("a cycle by hand", [], *by_hand, reason=cycle)
+    durability = producer.AddFlowRequest(nodes=[_node("a")], durability=9)
+    yield Bad("durability", "producer.AddFlow", durability, ["durability"])
+
+
+def bad_blocks(scene: Scene) -> Iterator[Bad]:
+    def block(what: str, field: str, *needs: job.Dependency) -> Bad:
+        settlement = worker.Settlement(lease_token=scene.token, block_on=worker.BlockOnOutcome(dependencies=needs))
+        request = worker.SettleJobsRequest(settlements=[settlement])
+        return Bad(what, "worker.SettleJobs", request, [f"settlements[0].block_on.{field}"])
+
+    yield block("on nothing", "dependencies")
+    yield block("on no queue", "dependencies[0].queue", _on("waiting", "a b"))
+    yield block("on one job twice", "dependencies[1]", _on("waiting"), _on("waiting"))
 
 
 def _schedule(what: str, fields: list[str], reason: str = "INVALID_FIELD", **said: Any) -> Bad:
@@ -390,6 +495,7 @@ def bad_schedules() -> Iterator[Bad]:
     yield _schedule("job with a time", ["job.run_time"], job=_spec(run_time=Timestamp(seconds=5)))
     yield _schedule("job without a name", ["job.name"], job=job.JobSpec())
     yield _schedule("job with a priority", ["job.priority"], job=_spec(priority=2_097_152))
+    yield _schedule("job with dependencies", ["job.dependencies"], job=_spec(dependencies=[_on("waiting")]))
     yield _schedule("job with a negative delay", ["job.delay"], job=_spec(delay=NEGATIVE))
     yield _schedule("job with a payload", ["job.payload"], "PAYLOAD_TOO_LARGE", job=_spec(payload=b"x" * (MIB + 1)))
     yield _schedule("no job", ["job", "job.name"], job=None)
@@ -459,6 +565,7 @@ def all_bad(scene: Scene) -> dict[str, list[Bad]]:
         "queue calls": [*bad_queue_calls()],
         "pages": [*bad_pages(scene), *bad_listings()],
         "bulk verbs": [*bad_bulks()],
+        "flows": [*bad_dependencies(), *bad_flows(), *bad_blocks(scene)],
         "schedules": [*bad_schedules(), *bad_schedule_calls(scene)],
         "events": [*bad_events()],
         "metrics": [*bad_metrics()],

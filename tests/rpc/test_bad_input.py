@@ -19,6 +19,7 @@ CODES = {
     "JOB_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "QUEUE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "SCHEDULE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "DEPENDENCY_CYCLE": grpc.StatusCode.INVALID_ARGUMENT,
     "LEASE_LOST": grpc.StatusCode.FAILED_PRECONDITION,
     "JOB_NOT_IN_STATE": grpc.StatusCode.FAILED_PRECONDITION,
     "QUEUE_NOT_EMPTY": grpc.StatusCode.FAILED_PRECONDITION,

@@ -30,8 +30,8 @@ class Declared:
 
     def allows_ttl(self, pttl_ms: int) -> bool:
         """Whether a key may live for so long; -1 is for ever."""
-        if self.ttl == "none":
-            return pttl_ms == -1
+        if self.ttl.startswith("none") and pttl_ms == -1:
+            return True
         most = re.search(r"at most (\d+) ms", self.ttl)
         return most is not None and 0 < pttl_ms <= int(most[1])
 

@@ -90,8 +90,8 @@ class Desk:
         outcomes, _ = await self.store.fail(self.queue, [(job.id, job.nonce, failure, int(fatal), retry_delay_ms)])
         return outcomes[0]
 
-    async def release(self, job: LeasedJob, delay_ms: int = 0) -> Outcome:
-        (outcome,) = await self.store.release(self.queue, [(job.id, job.nonce, delay_ms)])
+    async def release(self, job: LeasedJob, delay_ms: int = 0, *, hold_ms: int = 0) -> Outcome:
+        (outcome,) = await self.store.release(self.queue, [(job.id, job.nonce, delay_ms, hold_ms)])
         return outcome
 
     async def extend(self, job: LeasedJob, lease_ms: int = LEASE_MS) -> tuple[str, int]:

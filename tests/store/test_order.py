@@ -103,7 +103,7 @@ async def test_leases_that_run_out_together_keep_the_order_in_which_they_ended(d
 async def test_a_release_puts_jobs_back_to_the_head_in_the_order_of_the_batch(desk: Desk) -> None:
     await desk.add("a", "b", "c")
     jobs = await desk.lease(2)
-    await desk.store.release(desk.queue, [(job.id, job.nonce, 0) for job in jobs])
+    await desk.store.release(desk.queue, [(job.id, job.nonce, 0, 0) for job in jobs])
     assert await desk.lease_ids() == ["a", "b", "c"]
 
 

@@ -12,8 +12,8 @@ from tests.store.declared import DECLARED
 from tests.store.harness import HOUR, LEASE_MS, Desk, new_job
 
 BATCH = 1000
-READ_ONLY = {"read", "stats", "schedule_due", "schedule_read", "read_events", "read_metrics"}
-REFUSED_WHEN_FULL = {"add", "schedule_put", "schedule_fire", "schedule_trigger"}
+READ_ONLY = {"read", "stats", "schedule_due", "schedule_read", "dependencies", "read_events", "read_metrics"}
+REFUSED_WHEN_FULL = {"add", "schedule_put", "schedule_fire", "schedule_trigger", "register"}
 
 
 @pytest.mark.parametrize("name", all_names())
@@ -158,7 +158,7 @@ async def test_a_thousand_leases_are_released_given_back_and_failed_at_once(thou
     jobs = await _lease_all(desk)
     assert await desk.store.give_back(desk.queue, [(request_id, False) for request_id in reversed(REQUESTS)]) == BATCH
     jobs = await _lease_all(desk)
-    await desk.store.release(desk.queue, [(job.id, job.nonce, 0) for job in jobs])
+    await desk.store.release(desk.queue, [(job.id, job.nonce, 0, 0) for job in jobs])
     jobs = [job for _ in REQUESTS for job in await desk.lease(BATCH)]
     assert [job.id for job in jobs] == _ids()
     outcomes, _ = await desk.store.fail(desk.queue, [(job.id, job.nonce, "", 0, "") for job in jobs])

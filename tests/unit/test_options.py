@@ -229,7 +229,7 @@ def test_headers_are_bounded_in_number_and_size() -> None:
 
 SMALLEST = [
     'headers { key: "a" }', "priority: 1", "lifo: true", "delay {}", "run_time {}", "retry {}", "timeout {}", "ttl {}",
-    "completed_retention {}", "failed_retention {}", 'dead_letter_queue: "d"', "max_lease_expirations: 0",
+    "completed_retention {}", "failed_retention {}", 'dead_letter_queue: "d"', "max_lease_expirations: 0", "dependencies {}",
 ]  # fmt: skip
 
 

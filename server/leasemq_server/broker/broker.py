@@ -8,6 +8,7 @@ from leasemq_server.broker.awaiting import Awaiting
 from leasemq_server.broker.coalesce import Coalescer
 from leasemq_server.broker.dispatch import Dispatcher
 from leasemq_server.broker.events import Events
+from leasemq_server.broker.flows import Flows
 from leasemq_server.broker.queues import Queues
 from leasemq_server.broker.relay import Relay
 from leasemq_server.broker.schedules import Schedules
@@ -39,6 +40,8 @@ class Broker:
         self.awaiting = Awaiting(store)
         self.relay = Relay(store, self.queues, self.tasks)
         self.events = Events(store)
+        store.outbox_written = self.relay.soon
+        self.flows = Flows(store, self.queues, self.relay)
         self.schedules = Schedules(store, self.queues)
         self.dispatcher = Dispatcher(store, self.wakes, self.workers, self.relay, self.tasks)
         self.settler = Settler(store, self.relay)

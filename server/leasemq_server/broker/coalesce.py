@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from leasemq_server.errors import QueueFullError
+
 MAX_ITEMS = 1000  # a script call's share
 
 
@@ -78,10 +80,11 @@ class Coalescer(Generic[K, Item, R]):
     async def _call(self, key: K, parts: list[_Part[Item, R]]) -> None:
         try:
             results = await self._run(key, [item for part in parts for item in part.items])
+        except QueueFullError as error:
+            await self._call_halves(key, parts, error)
+            return
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the callers, each of them
-            for part in parts:
-                if not part.done.cancelled():
-                    part.done.set_exception(error)
+            _refuse(parts, error)
             return
         start = 0
         for part in parts:
@@ -91,3 +94,18 @@ class Coalescer(Generic[K, Item, R]):
                 part.done.set_result(share)
             elif self._orphaned is not None:
                 self._orphaned(key, part.items, share)
+
+    async def _call_halves(self, key: K, parts: list[_Part[Item, R]], error: QueueFullError) -> None:
+        """All together are too many: a part is refused for what it is and for those before it, not for those after it."""
+        if len(parts) == 1:
+            _refuse(parts, error)
+            return
+        middle = len(parts) // 2
+        await self._call(key, parts[:middle])
+        await self._call(key, parts[middle:])
+
+
+def _refuse(parts: Sequence[_Part[Item, R]], error: Exception) -> None:
+    for part in parts:
+        if not part.done.cancelled():
+            part.done.set_exception(error)

@@ -8,6 +8,7 @@ from leasemq_server.broker.coalesce import Coalescer
 from leasemq_server.broker.relay import Relay
 from leasemq_server.errors import LeaseLostError
 from leasemq_server.jobs.tokens import parse_token
+from leasemq_server.store.flows import Edge
 from leasemq_server.store.store import Store
 from leasemq_server.store.types import LOST, Outcome
 
@@ -36,9 +37,17 @@ class Release(NamedTuple):
 
     token: str
     delay_ms: int
+    hold_ms: int
 
 
-Settlement = Complete | Fail | Release
+class Block(NamedTuple):
+    """The job waits for others, at which it is registered already."""
+
+    token: str
+    edges: tuple[Edge, ...]
+
+
+Settlement = Complete | Fail | Release | Block
 
 
 class Settler:
@@ -49,7 +58,8 @@ class Settler:
         self._relay = relay
         self._completes: Coalescer[str, tuple[str, str, bytes, str], Outcome] = Coalescer(store.complete)
         self._fails: Coalescer[str, tuple[str, str, str, int, int | str], Outcome] = Coalescer(self._fail)
-        self._releases: Coalescer[str, tuple[str, str, int], Outcome] = Coalescer(store.release)
+        self._releases: Coalescer[str, tuple[str, str, int, int], Outcome] = Coalescer(store.release)
+        self._blocks: Coalescer[str, tuple[str, str, tuple[Edge, ...]], Outcome] = Coalescer(store.block)
 
     async def settle_one(self, settlement: Settlement) -> Outcome:
         """Settles one attempt.
@@ -66,7 +76,8 @@ class Settler:
         """Settles each for itself; an outcome may be LOST."""
         completes: dict[str, list[tuple[int, tuple[str, str, bytes, str]]]] = {}
         fails: dict[str, list[tuple[int, tuple[str, str, str, int, int | str]]]] = {}
-        releases: dict[str, list[tuple[int, tuple[str, str, int]]]] = {}
+        releases: dict[str, list[tuple[int, tuple[str, str, int, int]]]] = {}
+        blocks: dict[str, list[tuple[int, tuple[str, str, tuple[Edge, ...]]]]] = {}
         outcomes = [LOST] * len(settlements)
         for index, settlement in enumerate(settlements):
             token = parse_token(settlement.token)
@@ -79,11 +90,14 @@ class Settler:
             elif isinstance(settlement, Fail):
                 failure = (job_id, nonce, settlement.failure, int(settlement.non_retryable), settlement.retry_delay_ms)
                 fails.setdefault(queue, []).append((index, failure))
+            elif isinstance(settlement, Block):
+                blocks.setdefault(queue, []).append((index, (job_id, nonce, settlement.edges)))
             else:
-                releases.setdefault(queue, []).append((index, (job_id, nonce, settlement.delay_ms)))
+                releases.setdefault(queue, []).append((index, (job_id, nonce, settlement.delay_ms, settlement.hold_ms)))
         calls = [_gather(self._completes, queue, items, outcomes) for queue, items in completes.items()]
         calls += [_gather(self._fails, queue, items, outcomes) for queue, items in fails.items()]
         calls += [_gather(self._releases, queue, items, outcomes) for queue, items in releases.items()]
+        calls += [_gather(self._blocks, queue, items, outcomes) for queue, items in blocks.items()]
         if len(calls) == 1:
             await calls[0]
         else:
@@ -98,7 +112,7 @@ class Settler:
 
     async def idle(self) -> None:
         """Waits until nothing is in flight."""
-        await asyncio.gather(self._completes.idle(), self._fails.idle(), self._releases.idle())
+        await asyncio.gather(self._completes.idle(), self._fails.idle(), self._releases.idle(), self._blocks.idle())
 
 
 async def _gather(

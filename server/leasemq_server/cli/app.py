@@ -20,6 +20,7 @@ COMMANDS = {
     "work": (BROKER, "Work a queue's jobs with any program."),
     "add": (JOBS, "Add a job, or many."),
     "jobs": (JOBS, "List, show, retry, cancel, promote and delete jobs."),
+    "flow": (JOBS, "Add jobs that depend on each other, and show them as a tree."),
     "schedule": (JOBS, "Add, list, show, pause, resume, trigger and delete schedules."),
     "stats": (OPERATE, "Count the jobs of one queue, or of all."),
     "events": (OPERATE, "Show what happened in a queue, and what happens."),

@@ -22,6 +22,7 @@ err = Console(highlight=False, stderr=True)
 STATE_STYLES = {
     "WAITING": "cyan",
     "DELAYED": "blue",
+    "BLOCKED": "magenta",
     "ACTIVE": "yellow",
     "COMPLETED": "green",
     "FAILED": "red",

@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
-from leasemq import BulkResult, Client, JobState
+from leasemq import BulkResult, Cascade, Client, JobState
 
 from leasemq_server.cli.connect import run
 from leasemq_server.cli.console import confirm, print_json, print_table, show
 from leasemq_server.cli.failure import EXIT_NOT_FOUND, Failure
+from leasemq_server.cli.flow_view import print_dependencies, print_forest
 from leasemq_server.cli.job_view import COLUMNS, as_json_job, print_job, row
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue, Yes, duration, job_state
 
@@ -25,7 +26,7 @@ States = Annotated[
         "-s",
         parser=job_state,
         metavar="STATE",
-        help="waiting, delayed, active, completed, failed or cancelled; repeatable.",
+        help="waiting, delayed, blocked, active, completed, failed or cancelled; repeatable.",
     ),
 ]
 State = Annotated[
@@ -41,6 +42,26 @@ Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, metavar="N", 
 LIST_LIMIT = 50
 
 
+def cascade_of(text: str | Cascade) -> Cascade:
+    """dependencies or dependents; a default is one already."""
+    if isinstance(text, Cascade):
+        return text
+    if text.lower() not in ("dependencies", "dependents"):
+        raise typer.BadParameter(f"{text!r} is not dependencies or dependents")
+    return Cascade[text.upper()]
+
+
+CascadeOption = Annotated[
+    Any,
+    typer.Option(
+        "--cascade",
+        parser=cascade_of,
+        metavar="dependencies|dependents",
+        help="And those that the job depends on, or that depend on it, and on.",
+    ),
+]
+
+
 @app.command("list")
 def list_(
     queue: Queue,
@@ -50,6 +71,7 @@ def list_(
     descending: Annotated[bool, typer.Option("--desc", help="Newest, or last in order, first.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="At most this many; 0 = all.")] = LIST_LIMIT,
     with_payload: Annotated[bool, typer.Option("--payload", help="Print payloads and results too.")] = False,
+    as_tree: Annotated[bool, typer.Option("--tree", help="Below each job those that it depends on, of any queue.")] = False,
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +80,10 @@ def list_(
     Examples:
     [cyan]leasemq jobs list email --state failed --payload[/]
     [cyan]leasemq jobs list email --limit 0 --json[/]
+    [cyan]leasemq jobs list email --tree[/]
     """
+    if as_tree and as_json:
+        raise typer.BadParameter("--tree is for people; --json has depends_on", param_hint="--tree")
 
     async def do(client: Client) -> None:
         jobs = client.admin.jobs(
@@ -67,6 +92,9 @@ def list_(
         if as_json:
             async for job in jobs:
                 print_json(as_json_job(job, with_payload=with_payload))
+            return
+        if as_tree:
+            await print_forest(client, [job async for job in jobs][: limit or None])
             return
         rows = [row(job, with_payload=with_payload) async for job in jobs]
         print_table((*COLUMNS, "payload") if with_payload else COLUMNS, rows[: limit or None], empty=f"no such jobs in {queue}")
@@ -95,6 +123,8 @@ def show_(queue: Queue, job_id: JobId, address: Address = DEFAULT_ADDRESS, as_js
             print_json(as_json_job(job, with_payload=True))
         else:
             print_job(job)
+            if job.depends_on:
+                await print_dependencies(client, job)
 
     run(address, do)
 
@@ -119,6 +149,7 @@ def cancel(
     queue: Queue,
     job_ids: Annotated[list[str], typer.Argument(metavar="ID", help="Jobs by id.")],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Told to the worker and kept with the job.")] = "",
+    cascade: CascadeOption = None,
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
@@ -130,7 +161,7 @@ def cancel(
 
     async def do(client: Client) -> None:
         for job_id in job_ids:
-            state = await client.cancel(queue, job_id, reason=reason)
+            state = await client.cancel(queue, job_id, reason=reason, cascade=cascade or Cascade.NONE)
             if as_json:
                 print_json({"queue": queue, "id": job_id, "state": state})
             else:
@@ -194,6 +225,7 @@ def delete(
     name: Name = None,
     older_than: OlderThan = None,
     limit: Limit = None,
+    cascade: CascadeOption = None,
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
     yes: Yes = False,
@@ -207,6 +239,10 @@ def delete(
     if all_ and state is None:
         raise typer.BadParameter("--all needs --state: say which jobs to delete", param_hint="--all")
     selection = _selection(job_ids, all_, state=state, name=name, older_than=older_than, limit=limit)
+    if cascade is not None and all_:
+        raise typer.BadParameter("--cascade goes with ids, not with --all", param_hint="--cascade")
+    if cascade is not None:
+        selection["cascade"] = cascade
     what = f"all matching {state.name.lower()} jobs" if state else f"{len(job_ids or ())} jobs"
     confirm(f"Delete {what} of {queue}?", yes=yes)
     _bulk(address, lambda client: client.admin.delete(queue, **selection), "deleted", ids=bool(job_ids), as_json=as_json)

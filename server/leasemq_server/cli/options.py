@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import durationpy
 import typer
-from leasemq import Backoff, JobState, delays, exponential, fixed
+from leasemq import Backoff, JobState, RateLimit, delays, exponential, fixed
 
 Address = Annotated[
     str,
@@ -62,6 +62,34 @@ BackoffOption = Annotated[
     Any,
     typer.Option(parser=backoff, metavar="BACKOFF", help="The waits between attempts: fixed:5s, exponential:1s, list:1s,5s,1m."),
 ]
+
+
+def rate(text: str | RateLimit) -> RateLimit:
+    """100/1s, 5/m: so many jobs in a time, which is a duration or one of s, m, h, d; a default is one already."""
+    if isinstance(text, RateLimit):
+        return text
+    jobs, _, span = text.partition("/")
+    if not jobs.isdigit() or not span:
+        raise typer.BadParameter(f"{text!r} is not JOBS/DURATION such as 100/1s or 5/m")
+    return RateLimit(int(jobs), duration(span if span[0].isdigit() else f"1{span}"))
+
+
+NONE = "none"
+"""What a user writes to take a limit off."""
+
+
+def count_or_none(text: str) -> int | str:
+    """A number from 1 on, or none."""
+    if text == NONE:
+        return NONE
+    if not text.isdigit() or int(text) < 1:
+        raise typer.BadParameter(f"{text!r} is not a number from 1 on, nor none")
+    return int(text)
+
+
+def rate_or_none(text: str) -> RateLimit | str:
+    """A rate as 100/1s, or none."""
+    return NONE if text == NONE else rate(text)
 
 
 def job_state(text: str) -> JobState:

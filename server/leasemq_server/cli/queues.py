@@ -8,8 +8,21 @@ from leasemq import Client, QueueInfo, QueueNotFound, Retention
 
 from leasemq_server.cli.connect import run
 from leasemq_server.cli.console import confirm, plain, print_fields, print_json, print_table
-from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, BackoffOption, Json, Queue, Yes, duration
+from leasemq_server.cli.options import (
+    DEFAULT_ADDRESS,
+    NONE,
+    Address,
+    BackoffOption,
+    Json,
+    Queue,
+    Yes,
+    count_or_none,
+    duration,
+    rate_or_none,
+)
 from leasemq_server.cli.stats import COLUMNS, stats_row
+
+LIMITS = "Limits"
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="List, show, pause, resume, drain, delete and configure queues."
@@ -66,7 +79,7 @@ def pause(queue: Queue, address: Address = DEFAULT_ADDRESS) -> None:
 
 @app.command()
 def resume(queue: Queue, address: Address = DEFAULT_ADDRESS) -> None:
-    """Give out a paused queue's jobs again.
+    """Give out a paused queue's jobs again, or those of a queue that rests since a worker raised RateLimited.
 
     Example:
     [cyan]leasemq queues resume email[/]
@@ -144,13 +157,33 @@ def update(
     ] = None,
     failed_count: Annotated[int | None, typer.Option(min=0, metavar="N", help="Keep this many failed jobs.")] = None,
     max_events: Annotated[int | None, typer.Option(min=0, metavar="N", help="Keep this many events; 0 writes none.")] = None,
+    max_active: Annotated[
+        Any,
+        typer.Option(
+            parser=count_or_none, metavar="N|none", help="Jobs that run at a time, over all workers.", rich_help_panel=LIMITS
+        ),
+    ] = None,
+    rate_limit: Annotated[
+        Any,
+        typer.Option(
+            parser=rate_or_none, metavar="N/DURATION|none", help="Jobs that start in a time: 100/1s, 5/m.", rich_help_panel=LIMITS
+        ),
+    ] = None,
+    max_waiting: Annotated[
+        Any,
+        typer.Option(
+            parser=count_or_none, metavar="N|none", help="Waiting and delayed jobs; more are refused.", rich_help_panel=LIMITS
+        ),
+    ] = None,
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
-    """Change what holds for jobs that say nothing themselves; what isn't named stays as it is.
+    """Change a queue's limits and what holds for jobs that say nothing themselves; what isn't named stays as it is.
 
-    Example:
+    Examples:
     [cyan]leasemq queues update email --attempts 5 --backoff exponential:1s --completed-age 1d[/]
+    [cyan]leasemq queues update email --max-active 20 --rate-limit 100/1s --max-waiting 50000[/]
+    [cyan]leasemq queues update email --rate-limit none[/]
     """
     changes: dict[str, Any] = {
         "attempts": attempts,
@@ -160,8 +193,11 @@ def update(
         "completed_retention": _retention(completed_age, completed_count),
         "failed_retention": _retention(failed_age, failed_count),
         "max_events": max_events,
+        "max_active": max_active,
+        "rate_limit": rate_limit,
+        "max_waiting": max_waiting,
     }
-    given = {name: value for name, value in changes.items() if value is not None}
+    given = {name: None if value == NONE else value for name, value in changes.items() if value is not None}
     if not given:
         raise typer.BadParameter("name at least one setting to change", param_hint="update")
 

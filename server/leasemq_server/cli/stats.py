@@ -11,7 +11,7 @@ from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json
 
 app = typer.Typer(add_completion=False)
 
-COUNTS = ("waiting", "delayed", "active", "completed", "failed", "cancelled")
+COUNTS = ("waiting", "delayed", "blocked", "active", "completed", "failed", "cancelled")
 COLUMNS = ("queue", *COUNTS, "workers", "oldest waiting", "")
 
 
@@ -54,4 +54,10 @@ def stats_row(queue: QueueInfo) -> list[object]:
     """One row of the table with COLUMNS."""
     counted = queue.stats
     counts = [getattr(counted, name) for name in COUNTS]
-    return [queue.name, *counts, counted.workers, counted.oldest_waiting_age or "", "paused" if counted.paused else ""]
+    return [queue.name, *counts, counted.workers, counted.oldest_waiting_age or "", _stands_still(counted)]
+
+
+def _stands_still(counted: Stats) -> str:
+    if counted.paused:
+        return "paused"
+    return "resting" if counted.hold_expire_time else ""

@@ -12,7 +12,7 @@ from leasemq_server.jobs.check import Check, is_queue_name
 LOST = "events_lost"
 
 # what a kind leads to where its head does not say
-_LEADS_TO = {"completed": "completed", "failed": "failed", "cancelled": "cancelled"}
+_LEADS_TO = {"completed": "completed", "failed": "failed", "cancelled": "cancelled", "blocked": "blocked"}
 
 
 class Event(NamedTuple):

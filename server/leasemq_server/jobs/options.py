@@ -3,9 +3,10 @@
 The keys are short since each job that needs them carries them: p priority, l lifo, ma max_attempts, rp 1 when the job
 has a retry policy of its own, bo backoff (k kind; d delay; i, m, x initial, multiplier, maximum; l list; j jitter), to
 timeout, tl ttl, cr and fr completed and failed retention (a age, c count), dl dead_letter_queue, me
-max_lease_expirations, ev max_events, sc the id of the schedule that added the job, de delay and ru run_time (waiting begins
-then, for the metrics). All times are milliseconds. lua/lib/retry.lua,
-finish.lua and maintain.lua read them.
+max_lease_expirations, sc the id of the schedule that added the job, de delay and ru run_time (waiting begins then, for
+the metrics), dp 1 when it depends on jobs, or jobs of its flow on it; of a queue xa max_active, rl rate_limit (n max_jobs,
+d duration), mw max_waiting, ev max_events. All times are milliseconds.
+lua/lib/retry.lua, finish.lua and maintain.lua read them; configure.lua copies the limits into fields of their own.
 """
 
 import json
@@ -25,9 +26,20 @@ def job_options(spec: job_pb2.JobSpec, check: Check) -> str:
         options["p"] = check.whole(spec.priority, "priority", 0, limits.MAX_PRIORITY)
     if spec.lifo:
         options["l"] = 1
+    if spec.dependencies:
+        options["dp"] = 1
     if spec.HasField("retry"):
         options["rp"] = 1
         _retry(spec.retry, check, "retry", options)
+    _lifetimes(spec, check, options)
+    if spec.dead_letter_queue:
+        options["dl"] = check.queue(spec.dead_letter_queue, "dead_letter_queue")
+    if spec.HasField("max_lease_expirations"):
+        options["me"] = spec.max_lease_expirations
+    return _json(options) if options else ""
+
+
+def _lifetimes(spec: job_pb2.JobSpec, check: Check, options: dict[str, Any]) -> None:
     if spec.HasField("timeout"):
         options["to"] = check.span(spec.timeout, "timeout", 1)
     if spec.HasField("ttl"):
@@ -36,11 +48,6 @@ def job_options(spec: job_pb2.JobSpec, check: Check) -> str:
         options["cr"] = _retention(spec.completed_retention, check, "completed_retention")
     if spec.HasField("failed_retention"):
         options["fr"] = _retention(spec.failed_retention, check, "failed_retention")
-    if spec.dead_letter_queue:
-        options["dl"] = check.queue(spec.dead_letter_queue, "dead_letter_queue")
-    if spec.HasField("max_lease_expirations"):
-        options["me"] = spec.max_lease_expirations
-    return _json(options) if options else ""
 
 
 def with_start(options: str, delay_ms: int | str, run_ms: int | str) -> str:
@@ -70,7 +77,25 @@ def config_options(config: admin_pb2.QueueConfig, check: Check) -> str:
         options["me"] = config.max_lease_expirations
     if config.HasField("max_events"):
         options["ev"] = check.whole(config.max_events, "config.max_events", 0, limits.MAX_EVENTS)
+    options.update(_limits(config, check, "config"))
     return _json(options)
+
+
+def _limits(said: Any, check: Check, at: str) -> dict[str, Any]:
+    """Those of a queue, or of its groups; 0 is no limit."""
+    return {
+        "xa": check.whole(said.max_active, f"{at}.max_active", 0, limits.MAX_ACTIVE) or None,
+        "rl": _rate(said.rate_limit, check, f"{at}.rate_limit") if said.HasField("rate_limit") else None,
+        "mw": check.whole(said.max_waiting, f"{at}.max_waiting", 0, limits.MAX_WAITING) or None,
+    }
+
+
+def _rate(rate: admin_pb2.RateLimit, check: Check, at: str) -> dict[str, int]:
+    jobs = check.whole(rate.max_jobs, f"{at}.max_jobs", 1, limits.MAX_RATE_JOBS)
+    if not rate.HasField("duration"):
+        check.wrong(f"{at}.duration", "is required")
+        return {}
+    return {"n": jobs, "d": check.span(rate.duration, f"{at}.duration", limits.MIN_RATE_MS, limits.MAX_RATE_MS)}
 
 
 def _json(options: dict[str, Any]) -> str:

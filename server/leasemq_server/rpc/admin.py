@@ -23,6 +23,7 @@ from leasemq_server.rpc.encode import (
     wants_spec,
 )
 from leasemq_server.rpc.events import EventHandlers
+from leasemq_server.rpc.flow import check_cascade, delete_with
 from leasemq_server.rpc.metrics import MetricHandlers
 from leasemq_server.rpc.wire import set_time
 from leasemq_server.store.types import Counts, Position
@@ -39,6 +40,8 @@ CAPABILITIES = (
     "schedules",
     "events",
     "metrics",
+    "flows",
+    "limits",
 )
 DEFAULT_ORDER = list(STATE_WORDS)
 
@@ -131,7 +134,7 @@ class AdminServicer(EventHandlers, MetricHandlers):
         _check_queue(request)
         await self._must_exist(request.queue)
         counts = await self._store.stats(request.queue)
-        if not request.force and counts.waiting + counts.delayed + counts.active:
+        if not request.force and counts.waiting + counts.delayed + counts.blocked + counts.active:
             raise QueueNotEmptyError(request.queue)
         await self._broker.schedules.delete_all(request.queue, force=request.force)
         await self._broker.relay.relay(request.queue)  # its dead letters belong to another queue
@@ -213,9 +216,17 @@ class AdminServicer(EventHandlers, MetricHandlers):
         )
 
     async def DeleteJobs(self, request: admin_pb2.DeleteJobsRequest, _: Any) -> admin_pb2.DeleteJobsResponse:
-        counts, token = await self._bulk(
-            request, self._store.delete, ("", "waiting", "delayed", "completed", "failed", "cancelled")
-        )
+        check = Check()
+        check_cascade(request.cascade, check)
+        if request.cascade and request.WhichOneof("selection") == "filter":
+            check.wrong("cascade", "goes with job_ids alone")
+        check.done()
+
+        async def verb(queue: str, ids: Any) -> list[str]:
+            await delete_with(self._broker, queue, ids, request.cascade)
+            return await self._store.delete(queue, ids)
+
+        counts, token = await self._bulk(request, verb, ("", "waiting", "delayed", "blocked", "completed", "failed", "cancelled"))
         return admin_pb2.DeleteJobsResponse(
             deleted_count=counts.done, not_found_count=counts.not_found, skipped_count=counts.skipped, next_page_token=token
         )
@@ -314,7 +325,7 @@ def _states(request: admin_pb2.ListJobsRequest, check: Check) -> list[str]:
     states = list(request.states) or DEFAULT_ORDER
     words = [STATE_WORDS.get(state, "") for state in states]
     known = [word for word in words if word]
-    if len(known) < len([state for state in states if state != job_pb2.JOB_STATE_BLOCKED]):
+    if len(known) < len(states):
         check.wrong("states", "must be states of the enum other than UNSPECIFIED")
     return list(dict.fromkeys(known))
 

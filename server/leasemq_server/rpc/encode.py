@@ -14,6 +14,7 @@ from leasemq_server.store.types import Counts, StoredJob
 STATES = {
     "waiting": job_pb2.JOB_STATE_WAITING,
     "delayed": job_pb2.JOB_STATE_DELAYED,
+    "blocked": job_pb2.JOB_STATE_BLOCKED,
     "active": job_pb2.JOB_STATE_ACTIVE,
     "completed": job_pb2.JOB_STATE_COMPLETED,
     "failed": job_pb2.JOB_STATE_FAILED,
@@ -33,7 +34,7 @@ def job_message(queue: str, stored: StoredJob) -> job_pb2.Job:
     options = json.loads(stored.options) if stored.options else {}
     job.schedule_id = options.get("sc", "")
     started = b"ls" in fields
-    if "tl" in options and not started and state in ("waiting", "delayed"):
+    if "tl" in options and not started and state in ("waiting", "delayed", "blocked"):
         set_time(job.expire_time, stored.create_ms + options["tl"])
     if state == "delayed":
         set_time(job.run_time, stored.delayed_ms)
@@ -84,6 +85,7 @@ def stats_message(counts: Counts, workers: int) -> job_pb2.QueueStats:
     stats = job_pb2.QueueStats(
         waiting=counts.waiting,
         delayed=counts.delayed,
+        blocked=counts.blocked,
         active=counts.active,
         completed=counts.completed,
         failed=counts.failed,
@@ -96,6 +98,8 @@ def stats_message(counts: Counts, workers: int) -> job_pb2.QueueStats:
     )
     if counts.oldest_waiting_ms >= 0:
         set_span(stats.oldest_waiting_age, counts.oldest_waiting_ms)
+    if counts.held_until_ms:
+        set_time(stats.hold_expire_time, counts.held_until_ms)
     return stats
 
 

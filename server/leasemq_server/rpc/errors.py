@@ -21,11 +21,13 @@ _CODES = {
     "LEASE_LOST": grpc.StatusCode.FAILED_PRECONDITION,
     "JOB_NOT_IN_STATE": grpc.StatusCode.FAILED_PRECONDITION,
     "QUEUE_NOT_EMPTY": grpc.StatusCode.FAILED_PRECONDITION,
+    "DEPENDENCY_CYCLE": grpc.StatusCode.INVALID_ARGUMENT,
+    "QUEUE_FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "STORE_FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "DURABILITY_NOT_REACHED": grpc.StatusCode.UNAVAILABLE,
 }
-_RETRY_AFTER_S = {"STORE_FULL": 5, "STORE_UNAVAILABLE": 1}
+_RETRY_AFTER_S = {"QUEUE_FULL": 1, "STORE_FULL": 5, "STORE_UNAVAILABLE": 1}
 
 
 def status_of(error: DomainError) -> status_pb2.Status:
@@ -38,8 +40,9 @@ def status_of(error: DomainError) -> status_pb2.Status:
     retry_after = _RETRY_AFTER_S.get(error.reason)
     if retry_after:
         details.append(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=retry_after)))
-    if error.reason == "STORE_FULL":
-        violation = error_details_pb2.QuotaFailure.Violation(subject="store", description=error.message)
+    subject = getattr(error, "subject", None)
+    if subject:
+        violation = error_details_pb2.QuotaFailure.Violation(subject=subject, description=error.message)
         details.append(error_details_pb2.QuotaFailure(violations=[violation]))
     status = status_pb2.Status(code=_CODES[error.reason].value[0], message=error.message)
     for detail in details:

@@ -1,6 +1,6 @@
 """ProducerService: for services that add jobs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,18 @@ from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.specs import new_job
 from leasemq_server.rpc.encode import STATES, check_mask, job_message, masked, wants_spec
+from leasemq_server.rpc.flow import (
+    add_dependents,
+    cancel_all,
+    check_cascade,
+    depend,
+    flow_jobs,
+    flow_nodes,
+    reached,
+    read_dependencies,
+)
 from leasemq_server.rpc.wire import added_job, repeated, set_time
+from leasemq_server.store.flows import JobRef
 from leasemq_server.store.types import Added, Durability, NewJob
 
 DURABILITIES = {
@@ -36,14 +47,22 @@ class ProducerServicer:
         if not request.HasField("job"):
             check.wrong("job", "is required")
         jobs = self._new_jobs(request, [request.job], ["job."], check)
-        (response,) = await self._add(request, jobs, check)
+        if depend(jobs):
+            (response,) = await self._add_dependent(request, [request.job], jobs, ["job."], check)
+        else:
+            (response,) = await self._add(request, jobs, check)
         return response
 
     async def BatchAddJobs(self, request: producer_pb2.BatchAddJobsRequest, _: Any) -> bytes:
         check = Check()
         check.batch(request.jobs, "jobs")
         jobs = self._new_jobs(request, request.jobs, (f"jobs[{index}]." for index in range(len(request.jobs))), check)
-        return repeated(producer_pb2.BatchAddJobsResponse, "results", await self._add(request, jobs, check))
+        if depend(jobs):
+            paths = [f"jobs[{index}]." for index in range(len(jobs))]
+            responses = await self._add_dependent(request, request.jobs, jobs, paths, check)
+        else:
+            responses = await self._add(request, jobs, check)
+        return repeated(producer_pb2.BatchAddJobsResponse, "results", responses)
 
     def _new_jobs(self, request: Any, specs: Iterable[job_pb2.JobSpec], paths: Iterable[str], check: Check) -> list[NewJob]:
         limit = self._broker.settings.max_payload_bytes
@@ -59,6 +78,28 @@ class ProducerServicer:
         check.done()
         added, reached = await self._broker.add(request.queue, jobs, durability)
         return [added_job(job.id, _in_common(result, reached)) for job, result in zip(jobs, added, strict=True)]
+
+    async def _add_dependent(
+        self, request: Any, specs: Sequence[job_pb2.JobSpec], jobs: list[NewJob], paths: Sequence[str], check: Check
+    ) -> list[bytes]:
+        check.queue(request.queue)
+        durability = self._durability(request.durability, check)
+        found = flow_jobs(request.queue, specs, jobs, paths, check)
+        check.done()
+        added, reached = await self._broker.flows.add(request.queue, found, durability)
+        return [added_job(job.id, _in_common(result, reached)) for job, result in zip(jobs, added, strict=True)]
+
+    async def AddFlow(self, request: producer_pb2.AddFlowRequest, _: Any) -> bytes:
+        check = Check()
+        durability = self._durability(request.durability, check)
+        nodes = flow_nodes(request, self._broker.settings.max_payload_bytes, check)
+        check.done()
+        added = await self._broker.flows.add_flow(nodes, durability)
+        results = [added_job(node.ref.job_id, _in_common(*result)) for node, result in zip(nodes, added, strict=True)]
+        return repeated(producer_pb2.AddFlowResponse, "results", results)
+
+    async def GetDependencies(self, request: producer_pb2.GetDependenciesRequest, _: Any) -> producer_pb2.GetDependenciesResponse:
+        return await read_dependencies(self._broker, request)
 
     def _durability(self, asked: int, check: Check) -> Durability:
         if asked == job_pb2.DURABILITY_UNSPECIFIED:
@@ -95,16 +136,24 @@ class ProducerServicer:
         if stored is None:
             raise JobNotFoundError(request.queue, request.job_id)
         job = job_message(request.queue, stored)
+        if mask is not None and (not mask.paths or any(path.startswith("dependents") for path in mask.paths)):
+            await add_dependents(self._broker, job, stored)
         return job if mask is None else masked(job, mask)
 
     async def CancelJob(self, request: producer_pb2.CancelJobRequest, _: Any) -> producer_pb2.CancelJobResponse:
         check = Check()
         if len(request.reason) > limits.MAX_REASON:
             check.wrong("reason", f"must have at most {limits.MAX_REASON} characters; got {len(request.reason)}")
+        check_cascade(request.cascade, check)
         _check_job(request, check)
+        others = await reached(self._broker, JobRef(request.queue, request.job_id), request.cascade)
+        if request.cascade == producer_pb2.CASCADE_DEPENDENTS:  # or they would fail for this one first
+            await cancel_all(self._broker, others[::-1], request.reason)
         ((word, state),) = await self._broker.store.cancel(request.queue, [(request.job_id, request.reason)])
         if word == "JOB_NOT_FOUND":
             raise JobNotFoundError(request.queue, request.job_id)
+        if request.cascade == producer_pb2.CASCADE_DEPENDENCIES:
+            await cancel_all(self._broker, others, request.reason)
         if word == "JOB_NOT_IN_STATE":
             raise JobNotInStateError(request.job_id, state)
         return producer_pb2.CancelJobResponse(state=STATES[state])

@@ -52,6 +52,8 @@ class ScheduleServicer:
         spec = job_pb2.JobSpec()
         spec.CopyFrom(said.job)
         job = new_job(spec, said.queue, self._max_payload_bytes, check)
+        if spec.dependencies:
+            check.wrong("dependencies", "must be empty: a schedule's job can't depend on others")
         check.at = ""
         rules = schedule_pb2.Schedule()
         rules.CopyFrom(said)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,14 +12,16 @@ from leasemq.v1 import job_pb2, worker_pb2
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.broker.dispatch import Poll
-from leasemq_server.broker.settle import Complete, Fail, Release, Settlement
-from leasemq_server.errors import LeaseLostError
+from leasemq_server.broker.settle import Block, Complete, Fail, Release, Settlement
+from leasemq_server.errors import DependencyCycleError, DomainError, InvalidFieldError, LeaseLostError
 from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
+from leasemq_server.jobs.flows import edges_of, refuse_itself
 from leasemq_server.jobs.tokens import parse_token
 from leasemq_server.rpc.encode import STATES
 from leasemq_server.rpc.errors import status_of
 from leasemq_server.rpc.wire import LeaseWriter, repeated, set_time
+from leasemq_server.store.flows import JobRef
 from leasemq_server.store.keys import CONTROL_CHANNEL
 from leasemq_server.store.types import Outcome
 
@@ -92,8 +95,26 @@ class WorkerServicer:
         if len({it.token for it in settlements}) < len(settlements):
             check.wrong("settlements", "must name a lease_token at most once")
         check.done()
-        outcomes = await self._broker.settler.settle(settlements)
-        return repeated(worker_pb2.SettleJobsResponse, "results", map(_settle_result, outcomes))
+        refused = await self._prepare_blocks(settlements)
+        outcomes = await self._broker.settler.settle([it for index, it in enumerate(settlements) if index not in refused])
+        results = [_settle_result(outcome) for outcome in outcomes]
+        for index in sorted(refused):
+            results.insert(index, worker_pb2.SettleResult(error=status_of(refused[index])).SerializeToString())
+        return repeated(worker_pb2.SettleJobsResponse, "results", results)
+
+    async def _prepare_blocks(self, settlements: Sequence[Settlement]) -> dict[int, DomainError]:
+        """Registers jobs that are to wait at what they wait for; returns what is wrong with which: the others are settled."""
+        refused: dict[int, DomainError] = {}
+        for index, settlement in enumerate(settlements):
+            if not isinstance(settlement, Block) or (token := parse_token(settlement.token)) is None:
+                continue
+            ref = JobRef(token.queue, token.job_id)
+            try:
+                refuse_itself(ref, settlement.edges)
+                await self._broker.flows.prepare_block(ref, settlement.edges, f"settlements[{index}].block_on.")
+            except (InvalidFieldError, DependencyCycleError) as error:
+                refused[index] = error
+        return refused
 
     def _settlement(self, settlement: worker_pb2.Settlement, index: int, check: Check) -> Settlement:
         check.at = f"settlements[{index}]."
@@ -106,7 +127,10 @@ class WorkerServicer:
             check.at += "fail."
             return _fail(token, settlement.fail, check)
         if kind is None:
-            check.wrong("outcome", "is required: one of complete, fail and release")
+            check.wrong("outcome", "is required: one of complete, fail, release and block_on")
+        if kind == "block_on":
+            check.at += "block_on."
+            return Block(token, tuple(edges_of(settlement.block_on.dependencies, check, least=1)))
         check.at += "release."
         return _release(token, settlement.release, check)
 
@@ -221,7 +245,7 @@ def _failure_json(failure: job_pb2.Failure) -> str:
 
 
 def _release(token: str, said: Any, check: Check) -> Release:
-    return Release(token, check.span(said.delay, "delay"))
+    return Release(token, check.span(said.delay, "delay"), check.span(said.hold_queue, "hold_queue", most_ms=limits.MAX_HOLD_MS))
 
 
 @lru_cache(maxsize=1024)

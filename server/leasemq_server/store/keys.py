@@ -28,12 +28,13 @@ _NAMES = (
     "failed",
     "cancelled",
     "purge",
+    "blocked",
     "outbox",
     "events",
     "schedules",
     "schedule_times",
 )
-_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "metrics")
+_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "deps", "dependents", "metrics")
 
 
 @lru_cache(maxsize=4096)

@@ -11,10 +11,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from leasemq_server.errors import DurabilityNotReachedError, StoreFullError, StoreUnavailableError
+from leasemq_server.errors import DurabilityNotReachedError, QueueFullError, StoreFullError, StoreUnavailableError
 from leasemq_server.store import keys
 from leasemq_server.store.connect import Client
 from leasemq_server.store.events import EventVerbs
+from leasemq_server.store.flows import Edge, EndedEntry, FlowVerbs, edges_json, flows_json
 from leasemq_server.store.metrics import MetricVerbs
 from leasemq_server.store.pipe import Pipe
 from leasemq_server.store.schedules import ScheduleVerbs
@@ -47,6 +48,7 @@ WORKER_TTL_MS = 60_000
 STATE_SETS = {
     "waiting": "wait",
     "delayed": "delayed",
+    "blocked": "blocked",
     "active": "leases",
     "completed": "completed",
     "failed": "failed",
@@ -97,7 +99,7 @@ def parse_plain(record: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-class Store(ScheduleVerbs, EventVerbs, MetricVerbs):
+class Store(ScheduleVerbs, FlowVerbs, EventVerbs, MetricVerbs):
     """The domain's verbs over one client. `now_ms` lets tests own time: None is the store's own clock."""
 
     def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:
@@ -106,6 +108,7 @@ class Store(ScheduleVerbs, EventVerbs, MetricVerbs):
         self._call = client.execute_command if self._pipe is None else self._pipe.call
         self._real = real
         self._now_ms = now_ms or (lambda: None)
+        self.outbox_written: Callable[[str], None] = lambda _: None  # hears of queues that have something for others
         self.replicas = 1
         self.implied_durability = Durability.MEMORY  # what every acknowledged write reaches anyway
 
@@ -132,7 +135,8 @@ class Store(ScheduleVerbs, EventVerbs, MetricVerbs):
         """A verb whose items stand each for themselves, in several script calls."""
         replies: list[Any] = []
         for first in range(0, len(items), PART):
-            replies += await self._run(name, queue, items[first : first + PART], **args)
+            part = items[first : first + PART]
+            replies += self._strip(queue, await self._run(name, queue, part, **args), len(part))
         return replies
 
     async def _evalsha(self, execute: Callable[..., Awaitable[Any]], script: Script, call: list[Any]) -> Any:
@@ -168,24 +172,49 @@ class Store(ScheduleVerbs, EventVerbs, MetricVerbs):
     def _seed(self) -> int:
         return secrets.randbits(31)
 
+    def _strip(self, queue: str, replies: list[Any], count: int) -> list[Any]:
+        """Takes off the word at the end that says that the outbox was written."""
+        if len(replies) > count:
+            replies.pop()
+            self.outbox_written(queue)
+        return replies
+
     # -- adding --------------------------------------------------------------------------------------------------
 
-    async def add(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> tuple[list[Added], Durability]:
-        """Adds all jobs or none; returns what became of each, and the durability level reached."""
+    async def add(
+        self,
+        queue: str,
+        jobs: Sequence[NewJob],
+        durability: Durability,
+        edges: dict[str, list[Edge]] | None = None,
+        *,
+        bounded: bool = True,
+    ) -> tuple[list[Added], Durability]:
+        """Adds all jobs or none; returns what became of each, and the durability level reached.
+
+        `edges` has those that take part in a flow: what each depends on (nothing, when only others depend on it).
+
+        Raises:
+            QueueFullError: there would be more jobs than max_waiting allows, and the add is bounded by it.
+        """
+        args = {"flows": flows_json(edges or {}), "bounded": int(bounded)}
         if durability <= self.implied_durability:
-            reply = await self._run("add", queue, jobs)
+            reply = await self._run("add", queue, jobs, **args)
             reached = self.implied_durability
         else:
-            reply = await self._add_durably(queue, jobs, durability)
+            reply = await self._add_durably(queue, jobs, durability, args)
             reached = durability
         if not reply:
             return [_CREATED] * len(jobs), reached
+        if reply[0] == b"QUEUE_FULL":
+            raise QueueFullError(queue, int(reply[1]))
+        self._strip(queue, reply, len(jobs))
         return [Added(bool(item[0]), _text(item[1]), _ms(item[2])) for item in reply], reached
 
-    async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> Any:
+    async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability, args: dict[str, Any]) -> Any:
         """WAITAOF speaks of the writes of its own connection, so both go through one."""
         script = load("add")
-        call = script.call_args(queue, {"now_ms": self._now()}, jobs)
+        call = script.call_args(queue, {"now_ms": self._now(), **args}, jobs)
         replicas = self.replicas if durability is Durability.REPLICATED else 0
         local = 1 if self.implied_durability is not Durability.MEMORY or durability is Durability.FSYNC else 0
         wait = (
@@ -249,7 +278,7 @@ class Store(ScheduleVerbs, EventVerbs, MetricVerbs):
     async def complete(self, queue: str, items: Sequence[tuple[str, str, bytes, str]]) -> list[Outcome]:
         """Completes jobs, each (job id, nonce, result, content type)."""
         replies = await self._run("complete", queue, items)
-        return [_outcome(reply) for reply in replies] if replies else [_COMPLETED] * len(items)
+        return [_outcome(reply) for reply in self._strip(queue, replies, len(items))] if replies else [_COMPLETED] * len(items)
 
     async def fail(self, queue: str, items: Sequence[tuple[str, str, str, int, int | str]]) -> tuple[list[Outcome], bool]:
         """Fails attempts, each (job id, nonce, failure JSON, non_retryable 0|1, retry delay ms or "").
@@ -264,12 +293,21 @@ class Store(ScheduleVerbs, EventVerbs, MetricVerbs):
             wrote += int(outbox)
         return outcomes, wrote > 0
 
-    async def release(self, queue: str, items: Sequence[tuple[str, str, int]]) -> list[Outcome]:
-        """Gives jobs back, each (job id, nonce, delay ms)."""
+    async def release(self, queue: str, items: Sequence[tuple[str, str, int, int]]) -> list[Outcome]:
+        """Gives jobs back, each (job id, nonce, delay ms, for how many ms the queue gives out no leases then)."""
         outcomes: list[Outcome] = []
         for first in reversed(range(0, len(items), PART)):  # so that the first is at the head in the end
-            replies = await self._run("release", queue, items[first : first + PART], seed=self._seed())
-            outcomes[:0] = map(_outcome, replies)
+            part = items[first : first + PART]
+            replies = await self._run("release", queue, part, seed=self._seed())
+            outcomes[:0] = map(_outcome, self._strip(queue, replies, len(part)))
+        return outcomes
+
+    async def block(self, queue: str, items: Sequence[tuple[str, str, tuple[Edge, ...]]]) -> list[Outcome]:
+        """Lets jobs wait for others, each (job id, nonce, edges); one a script call, since a job may have 1,000 edges."""
+        outcomes: list[Outcome] = []
+        for job_id, nonce, edges in items:
+            replies = await self._run("block", queue, [(job_id, nonce, edges_json(edges))])
+            outcomes += map(_outcome, self._strip(queue, replies, 1))
         return outcomes
 
     async def progress(self, queue: str, items: Sequence[tuple[str, str, str]]) -> list[bool]:
@@ -325,7 +363,18 @@ class Store(ScheduleVerbs, EventVerbs, MetricVerbs):
             int, reply[:11]
         )
         states = (waiting, delayed, active, completed, failed, cancelled)
-        return Counts(*states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]))
+        return Counts(
+            *states,
+            bool(paused),
+            oldest_ms,
+            added,
+            completed_ever,
+            failed_ever,
+            reply[11],
+            bool(reply[12]),
+            int(reply[13]),
+            _ms(reply[14]),
+        )
 
     async def tick(self, queue: str) -> Tick:
         """Does what time has brought about in a queue."""
@@ -334,7 +383,9 @@ class Store(ScheduleVerbs, EventVerbs, MetricVerbs):
 
     async def drain(self, queue: str, state: str) -> tuple[int, bool]:
         """Removes up to 1,000 waiting or delayed jobs: how many, and whether there are more."""
-        removed, more = await self._run("drain", queue, state=state, max_jobs=MAX_MOVES)
+        removed, more, outbox = await self._run("drain", queue, state=state, max_jobs=MAX_MOVES)
+        if outbox:
+            self.outbox_written(queue)
         return int(removed), bool(more)
 
     async def drop_queue(self, queue: str) -> bool:
@@ -410,12 +461,16 @@ class Store(ScheduleVerbs, EventVerbs, MetricVerbs):
 
     # -- outbox --------------------------------------------------------------------------------------------------
 
-    async def outbox(self, queue: str, count: int = 100) -> list[OutboxEntry]:
+    async def outbox(self, queue: str, count: int = 100) -> list[OutboxEntry | EndedEntry]:
         """The oldest entries that wait to be relayed to other queues."""
         entries = await self._command("XRANGE", keys.queue_keys(queue)["outbox"], "-", "+", "COUNT", count)
-        found = []
+        found: list[OutboxEntry | EndedEntry] = []
         for entry_id, flat in entries or []:
             fields = dict(flat) if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
+            if fields.get(b"kind") == b"ended":
+                job_id, state, content_type = (fields[name].decode() for name in (b"id", b"state", b"content_type"))
+                found.append(EndedEntry(_text(entry_id), job_id, state, fields[b"result"], content_type))
+                continue
             text = {name: fields[name].decode() for name in (b"target", b"id", b"finish_ms", b"failure")}
             found.append(
                 OutboxEntry(

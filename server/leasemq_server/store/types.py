@@ -139,6 +139,8 @@ class Counts(NamedTuple):
     failed_total: int
     config: bytes
     known: bool
+    blocked: int
+    held_until_ms: int
 
 
 class Tick(NamedTuple):

@@ -13,10 +13,12 @@ from leasemq.connection import Connection, Method
 from leasemq.model import (
     Backoff,
     BulkResult,
+    Cascade,
     JobInfo,
     JobState,
     MetricsPoint,
     QueueInfo,
+    RateLimit,
     Retention,
     Seconds,
     ServerInfo,
@@ -89,10 +91,16 @@ class Admin:
         dead_letter_queue: str | Unset | None = UNSET,
         max_lease_expirations: int | Unset | None = UNSET,
         max_events: int | Unset | None = UNSET,
+        max_active: int | Unset | None = UNSET,
+        rate_limit: RateLimit | Unset | None = UNSET,
+        max_waiting: int | Unset | None = UNSET,
     ) -> QueueInfo:
-        """Change what holds for jobs that say nothing themselves; makes the queue if need be.
+        """Change a queue's limits, and what holds for jobs that say nothing themselves; makes the queue if need be.
 
-        None puts an option back to the server's default.
+        None puts an option back to the server's default, a limit to none.
+
+        max_active: the most jobs that run at a time, over all workers. rate_limit: the most that start in a time.
+        max_waiting: the most jobs that are waiting and delayed; an add of more is QueueFull.
 
         `attempts` and `backoff` are one setting: giving one of them sets the other to its default.
         """
@@ -103,6 +111,9 @@ class Admin:
                 "dead_letter_queue": dead_letter_queue,
                 "max_lease_expirations": max_lease_expirations,
                 "max_events": max_events,
+                "max_active": max_active,
+                "rate_limit": rate_limit,
+                "max_waiting": max_waiting,
             }
         )
         if attempts is not UNSET or backoff is not UNSET:
@@ -236,13 +247,15 @@ class Admin:
         older_than: Seconds | None = None,
         name: str | None = None,
         limit: int | None = None,
+        cascade: Cascade = Cascade.NONE,
     ) -> BulkResult:
         """Remove jobs that are not leased: those named by `ids`, or all of `state` that match.
 
         older_than: only jobs that finished (finished ones) or were added (others) longer ago. limit: at most this many.
+        cascade, with ids alone: removes these too, leased ones excepted; they are not counted.
         ValueError: ids together with any of the others. InvalidField: neither ids nor a state.
         """
-        request = admin_pb2.DeleteJobsRequest(queue=queue)
+        request = admin_pb2.DeleteJobsRequest(queue=queue, cascade=convert.wire(cascade))
         pages = self._bulk(self._connection.stubs.admin.DeleteJobs, request, ids, _filter(state, older_than, name, limit))
         return _total([BulkResult(page.deleted_count, page.not_found_count, page.skipped_count) async for page in pages])
 
@@ -324,6 +337,8 @@ def _queue_config(options: Mapping[str, Any]) -> tuple[admin_pb2.QueueConfig, li
         paths.append(name)
         if isinstance(value, Retention):
             getattr(config, name).CopyFrom(convert.to_retention(value))
+        elif isinstance(value, RateLimit):
+            getattr(config, name).CopyFrom(convert.to_rate_limit(value))
         elif value is not None:
             setattr(config, name, value)
     return config, paths

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 
 from leasemq.codec import encode
+from leasemq.convert import to_dependencies
 from leasemq.job import Job
+from leasemq.model import Dependency
 from leasemq.v1 import job_pb2, worker_pb2
 
 _CALLER = str(Path(__file__).with_name("executing.py"))
@@ -84,10 +87,16 @@ def fail(attempt: Attempt, error: BaseException, *, for_good: bool = False, kind
     return Outcome(attempt, worker_pb2.Settlement(lease_token=attempt.token, fail=outcome), error=error)
 
 
-def release(attempt: Attempt, delay: Duration | None = None) -> Outcome:
-    """Give the job back. delay: when it may start again; default at once."""
-    outcome = worker_pb2.ReleaseOutcome(delay=delay)
+def release(attempt: Attempt, delay: Duration | None = None, hold_queue: Duration | None = None) -> Outcome:
+    """Give the job back. delay: when it may start again; default at once. hold_queue: for how long the queue rests."""
+    outcome = worker_pb2.ReleaseOutcome(delay=delay, hold_queue=hold_queue)
     return Outcome(attempt, worker_pb2.Settlement(lease_token=attempt.token, release=outcome))
+
+
+def block_on(attempt: Attempt, dependencies: Iterable[Dependency]) -> Outcome:
+    """Let the job wait for others."""
+    outcome = worker_pb2.BlockOnOutcome(dependencies=to_dependencies(dependencies))
+    return Outcome(attempt, worker_pb2.Settlement(lease_token=attempt.token, block_on=outcome))
 
 
 def _message(error: BaseException) -> str:

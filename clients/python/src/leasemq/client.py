@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -14,7 +14,22 @@ from leasemq.coalescing import Coalescer, in_batches
 from leasemq.codec import to_duration, to_seconds
 from leasemq.connection import Connection
 from leasemq.events import EventStream
-from leasemq.model import AddedJob, Backoff, Durability, EventKind, JobInfo, JobState, NewJob, Retention, Seconds
+from leasemq.flows import dependencies
+from leasemq.model import (
+    AddedJob,
+    Backoff,
+    Cascade,
+    Dependency,
+    DependencyInfo,
+    Durability,
+    EventKind,
+    FlowNode,
+    JobInfo,
+    JobState,
+    NewJob,
+    Retention,
+    Seconds,
+)
 from leasemq.schedules import Schedules
 from leasemq.v1 import producer_pb2
 
@@ -90,6 +105,7 @@ class Client:
         failed_retention: Retention | None = None,
         dead_letter_queue: str | None = None,
         max_lease_expirations: int | None = None,
+        depends_on: Sequence[Dependency] = (),
         durability: Durability | None = None,
     ) -> AddedJob:
         """Add a job. Concurrent calls on a queue travel together, without waiting for each other when there is one.
@@ -107,6 +123,8 @@ class Client:
         completed_retention / failed_retention: how long it is kept afterwards; default the queue's.
         dead_letter_queue: gets a copy if it fails for good. max_lease_expirations: how often its lease may run out; default the
         queue's, which is 3.
+        depends_on: jobs of any queues that must be done before it starts, at most 1,000; until then it is BLOCKED. Its delay
+        begins then.
         durability: how safe it must be before this returns; default the server's.
 
         Errors: InvalidField, PayloadTooLarge; QueueFull, StoreFull, Unavailable and DurabilityNotReached after retry_timeout,
@@ -115,9 +133,33 @@ class Client:
         """
         job = NewJob(
             payload, name, id, delay, run_time, priority, lifo, attempts, backoff, timeout, ttl, headers, content_type,
-            completed_retention, failed_retention, dead_letter_queue, max_lease_expirations,
+            completed_retention, failed_retention, dead_letter_queue, max_lease_expirations, depends_on,
         )  # fmt: skip
+        if depends_on:
+            return await self._add_alone(queue, job, durability)
         return convert.added(await self._coalescer.add(queue, convert.to_spec(queue, job), durability or Durability.DEFAULT))
+
+    async def _add_alone(self, queue: str, job: NewJob, durability: Durability | None) -> AddedJob:
+        """Add without others: a dependency that is not there must not refuse theirs."""
+        spec = convert.to_spec(queue, job)
+        request = producer_pb2.AddJobRequest(queue=queue, job=spec, durability=convert.wire(durability or 0))
+        return convert.added(await self.connection.call(self.connection.stubs.producer.AddJob, request))
+
+    async def add_flow(self, nodes: Iterable[FlowNode], *, durability: Durability | None = None) -> list[AddedJob]:
+        """Add jobs of any queues that depend on each other, 1 to 1,000, in any order; results are in that order.
+
+        Nothing runs before all that waits for it is there. When an error is raised, jobs without dependencies may be missing
+        while others wait for them: adding the flow again with the same ids (set `NewJob.id`) completes it.
+        Errors: DependencyCycle, and as `add`.
+        """
+        request = producer_pb2.AddFlowRequest(nodes=map(convert.to_node, nodes), durability=convert.wire(durability or 0))
+        response = await self.connection.call(self.connection.stubs.producer.AddFlow, request)
+        return [convert.added(result) for result in response.results]
+
+    async def dependencies(self, queue: str, id: str) -> AsyncIterator[DependencyInfo]:  # noqa: A002 - the contract's name
+        """Iterate over the jobs that a job depends on, by queue and id, with their results. Errors: JobNotFound, Unavailable."""
+        async for found in dependencies(self.connection, queue, id):
+            yield found
 
     async def add_many(self, queue: str, jobs: Iterable[NewJob], *, durability: Durability | None = None) -> list[AddedJob]:
         """Add jobs in batches of 1,000 (fewer if they are big: 32 MiB), each of them all or nothing; results are in order.
@@ -162,14 +204,21 @@ class Client:
             if now - asked < seconds / 2:
                 await asyncio.sleep(0.1)  # a broker that shuts down answers at once
 
-    async def cancel(self, queue: str, id: str, reason: str = "") -> JobState:  # noqa: A002 - the contract's name
+    async def cancel(
+        self,
+        queue: str,
+        id: str,  # noqa: A002 - the contract's name
+        reason: str = "",
+        *,
+        cascade: Cascade = Cascade.NONE,
+    ) -> JobState:
         """Cancel a job and return its state: CANCELLED, or ACTIVE while its worker is being told (within a second).
 
         If the worker completes it first, COMPLETED stands. reason: told to the worker, kept as the failure's message; at most
-        1,024 characters.
+        1,024 characters. cascade: cancels these too, as far as they are unfinished.
         Errors: JobNotFound; JobNotInState (it completed or failed); Unavailable.
         """
-        request = producer_pb2.CancelJobRequest(queue=queue, job_id=id, reason=reason)
+        request = producer_pb2.CancelJobRequest(queue=queue, job_id=id, reason=reason, cascade=convert.wire(cascade))
         return JobState((await self.connection.call(self.connection.stubs.producer.CancelJob, request)).state)
 
     def events(

@@ -15,7 +15,7 @@ import grpc
 
 from leasemq.connection import MIN_ATTEMPT, Connection, persist
 from leasemq.convert import wire
-from leasemq.errors import LeaseMQError
+from leasemq.errors import LeaseMQError, QueueFull
 from leasemq.v1 import job_pb2, producer_pb2
 
 MAX_JOBS = 1_000
@@ -158,8 +158,13 @@ class Coalescer:
         request = producer_pb2.BatchAddJobsRequest(
             queue=queue, jobs=[pending.spec for pending in batch], durability=wire(durability)
         )
-        response = await self._connection.attempt(stub.BatchAddJobs, request, timeout)
-        _answer(batch, response.results)
+        try:
+            response = await self._connection.attempt(stub.BatchAddJobs, request, timeout)
+        except QueueFull:  # all together are too many: those that fit are added, in order
+            await self._attempt(key, batch[: len(batch) // 2])
+            await self._attempt(key, batch[len(batch) // 2 :])
+        else:
+            _answer(batch, response.results)
 
 
 def _answer(batch: list[Pending], results: Sequence[producer_pb2.AddJobResponse]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import uuid_utils
@@ -53,7 +54,41 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
         spec.dead_letter_queue = job.dead_letter_queue
     if job.max_lease_expirations is not None:
         spec.max_lease_expirations = job.max_lease_expirations
+    if job.depends_on:
+        spec.dependencies.extend(to_dependencies(job.depends_on))
     return spec
+
+
+def to_dependencies(dependencies: Iterable[model.Dependency]) -> list[job_pb2.Dependency]:
+    """Build what goes over the wire."""
+    return [job_pb2.Dependency(queue=it.queue, job_id=it.id, on_failure=wire(it.on_failure)) for it in dependencies]
+
+
+def to_node(node: model.FlowNode) -> producer_pb2.FlowNode:
+    """Build a node of a flow. ValueError, TypeError: a value that can't be sent."""
+    edges = [(it, model.OnFailure.FAIL) if isinstance(it, str) else it for it in node.depends_on]
+    return producer_pb2.FlowNode(
+        queue=node.queue,
+        job=to_spec(node.queue, node.job),
+        key=node.key,
+        depends_on=[producer_pb2.FlowDependency(key=key, on_failure=wire(policy)) for key, policy in edges],
+    )
+
+
+def dependency_info(dependency: producer_pb2.DependencyState) -> model.DependencyInfo:
+    """Read what became of a dependency."""
+    return model.DependencyInfo(
+        queue=dependency.queue,
+        id=dependency.job_id,
+        on_failure=model.OnFailure(dependency.on_failure),
+        state=model.JobState(dependency.state),
+        raw_result=dependency.result,
+        result_content_type=dependency.result_content_type,
+    )
+
+
+def _dependency(said: job_pb2.Dependency) -> model.Dependency:
+    return model.Dependency(said.queue, said.job_id, model.OnFailure(said.on_failure or model.OnFailure.FAIL))
 
 
 def _set_start(spec: job_pb2.JobSpec, job: model.NewJob) -> None:
@@ -132,6 +167,8 @@ def job_info(job: job_pb2.Job) -> model.JobInfo:
         cancel_requested=job.cancel_requested,
         worker_id=job.worker_id,
         schedule_id=job.schedule_id,
+        depends_on=[_dependency(it) for it in spec.dependencies],
+        dependents=[model.JobRef(it.queue, it.job_id) for it in job.dependents],
         **{name: _time(job, name) for name in _JOB_TIMES},
     )
 
@@ -171,6 +208,7 @@ def stats(message: job_pb2.QueueStats) -> model.Stats:
         added_total=message.added_total,
         completed_total=message.completed_total,
         failed_total=message.failed_total,
+        hold_expire_time=from_timestamp(message.hold_expire_time) if message.HasField("hold_expire_time") else None,
     )
 
 
@@ -189,7 +227,19 @@ def _queue_config(config: admin_pb2.QueueConfig) -> model.QueueConfig:
         dead_letter_queue=config.dead_letter_queue or None,
         max_lease_expirations=config.max_lease_expirations if config.HasField("max_lease_expirations") else None,
         max_events=config.max_events if config.HasField("max_events") else None,
+        max_active=config.max_active or None,
+        rate_limit=_from_rate_limit(config.rate_limit) if config.HasField("rate_limit") else None,
+        max_waiting=config.max_waiting or None,
     )
+
+
+def to_rate_limit(limit: model.RateLimit) -> admin_pb2.RateLimit:
+    """Write a rate limit."""
+    return admin_pb2.RateLimit(max_jobs=limit.max_jobs, duration=to_duration(limit.duration))
+
+
+def _from_rate_limit(limit: admin_pb2.RateLimit) -> model.RateLimit:
+    return model.RateLimit(limit.max_jobs, from_duration(limit.duration))
 
 
 def _from_backoff(backoff: job_pb2.Backoff) -> model.Backoff | None:

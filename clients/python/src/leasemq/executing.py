@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
-from leasemq.attempt import Attempt, Outcome, Stop, complete, fail, release
-from leasemq.job import Cancelled, Fatal, Job, Release, Snooze
+from leasemq.attempt import Attempt, Outcome, Stop, block_on, complete, fail, release
+from leasemq.job import BlockOn, Cancelled, Fatal, Job, RateLimited, Release, Snooze
 
 Handler = Callable[[Job], Any]
 
@@ -87,6 +87,10 @@ def _decide(attempt: Attempt, error: BaseException) -> Outcome | None:
         return fail(attempt, error, for_good=True)
     if isinstance(error, Snooze | Release):
         return release(attempt, error.delay if isinstance(error, Snooze) else None)
+    if isinstance(error, BlockOn):
+        return block_on(attempt, error.dependencies)
+    if isinstance(error, RateLimited):
+        return release(attempt, hold_queue=error.hold)
     return fail(attempt, error) if attempt.stop is None else _stopped(attempt, error)
 
 

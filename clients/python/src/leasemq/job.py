@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
 from leasemq.codec import JSON_TYPE, decode, to_duration
 from leasemq.connection import Connection
 from leasemq.convert import to_value
-from leasemq.model import JobState, Seconds
+from leasemq.flows import dependencies
+from leasemq.model import Dependency, DependencyInfo, JobState, Seconds
 from leasemq.v1 import job_pb2, worker_pb2
 
 T = TypeVar("T")
@@ -33,8 +34,32 @@ class Snooze(Exception):
         self.delay = to_duration(delay)
 
 
+class RateLimited(Exception):
+    """Raise it when what the handler calls says "not so fast": the job goes back, and the whole queue rests for `seconds`.
+
+    seconds: or a timedelta; at most 24 h. No worker gets a job of the queue meanwhile; a longer rest that somebody else
+    asked for stays. Uses no attempt. ValueError: the time is not finite.
+    """
+
+    def __init__(self, seconds: Seconds) -> None:
+        super().__init__(seconds)
+        self.hold = to_duration(seconds)
+
+
 class Release(Exception):
     """Raise it to give the job back at once, to the head of its queue. Uses no attempt."""
+
+
+class BlockOn(Exception):
+    """Raise it to run the job again once other jobs are done. Uses no attempt.
+
+    The next run reads their results with `job.dependencies()`. Give the jobs that you add ids that are the same at each run, so
+    that a run that was interrupted adds them once. If one of them does not exist, the job fails.
+    """
+
+    def __init__(self, dependencies: Iterable[Dependency]) -> None:
+        self.dependencies = list(dependencies)
+        super().__init__(self.dependencies)
 
 
 class Cancelled(Exception):
@@ -197,6 +222,14 @@ class Job:
         """
         request = worker_pb2.AppendLogsRequest(lease_token=self.lease_token, lines=lines)
         await self._connection.call(self._connection.stubs.worker.AppendLogs, request)
+
+    async def dependencies(self) -> list[DependencyInfo]:
+        """Read the jobs that it depends on, by queue and id, with their results. Errors: JobNotFound, Unavailable."""
+        return [found async for found in dependencies(self._connection, self.queue, self.id)]
+
+    def dependencies_sync(self) -> list[DependencyInfo]:
+        """Do as `dependencies`, from a handler that is a plain function."""
+        return self._run(self.dependencies())
 
     def progress_sync(self, value: Any) -> None:
         """Do as `progress`, from a handler that is a plain function."""

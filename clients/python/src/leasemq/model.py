@@ -65,6 +65,30 @@ class Overlap(IntEnum):
         return cls(0) if isinstance(value, int) and value else None
 
 
+class OnFailure(IntEnum):
+    """What happens to a job when one that it depends on fails, is cancelled, or is deleted unfinished.
+
+    FAIL: it fails too. RUN: it runs when the others are done, and sees what became of this one. IGNORE: as RUN, but it does not.
+    """
+
+    UNKNOWN = 0
+    FAIL = 1
+    RUN = 2
+    IGNORE = 3
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls(0) if isinstance(value, int) and value else None
+
+
+class Cascade(IntEnum):
+    """Which jobs a cancel or delete reaches besides: none, those that the job depends on, or those that depend on it; and on."""
+
+    NONE = 0
+    DEPENDENCIES = 1
+    DEPENDENTS = 2
+
+
 class FailureKind(IntEnum):
     """Why an attempt, or a job, failed."""
 
@@ -160,6 +184,51 @@ class NewJob:
     failed_retention: Retention | None = None
     dead_letter_queue: str | None = None
     max_lease_expirations: int | None = None
+    depends_on: Sequence[Dependency] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """A job that must be done before another one starts."""
+
+    queue: str
+    id: str
+    on_failure: OnFailure = OnFailure.FAIL
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyInfo:
+    """What became of a dependency, or where it is now: UNKNOWN when it was deleted before it finished."""
+
+    queue: str
+    id: str
+    on_failure: OnFailure
+    state: JobState
+    raw_result: bytes
+    result_content_type: str
+
+    @property
+    def result(self) -> Any:
+        """What its handler returned, decoded if it is JSON; None if nothing."""
+        return decode(self.raw_result, self.result_content_type)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowNode:
+    """A job of a flow. `depends_on` has keys of other nodes, or for another policy than FAIL (key, OnFailure)."""
+
+    queue: str
+    job: NewJob
+    key: str = ""
+    depends_on: Sequence[str | tuple[str, OnFailure]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """Names a job."""
+
+    queue: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +287,8 @@ class JobInfo:
     finish_time: datetime | None
     expire_time: datetime | None
     lease_expire_time: datetime | None
+    depends_on: list[Dependency]
+    dependents: list[JobRef]
 
     @property
     def payload(self) -> Any:
@@ -232,7 +303,10 @@ class JobInfo:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How many jobs a queue has in each state, and since its beginning. `workers`: heard of in the last minute."""
+    """How many jobs a queue has in each state, and since its beginning.
+
+    `workers`: heard of in the last minute. `hold_expire_time`: until when the queue rests, since a handler raised RateLimited.
+    """
 
     waiting: int
     delayed: int
@@ -247,6 +321,15 @@ class Stats:
     added_total: int
     completed_total: int
     failed_total: int
+    hold_expire_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `max_jobs` leases in each `duration` (seconds or timedelta), a window that is opened by its first lease."""
+
+    max_jobs: int
+    duration: Seconds
 
 
 class EventKind(IntEnum):
@@ -272,6 +355,8 @@ class EventKind(IntEnum):
     CONFIGURED = 18
     DEDUPLICATED = 19
     EVENTS_LOST = 20
+    BLOCKED = 21
+    UNBLOCKED = 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +405,7 @@ class MetricsPoint:
 
 @dataclass(frozen=True, slots=True)
 class QueueConfig:
-    """What was set for a queue; None = the server's default."""
+    """What was set for a queue; None = the server's default, and no limit."""
 
     attempts: int | None
     backoff: Backoff | None
@@ -328,7 +413,10 @@ class QueueConfig:
     failed_retention: Retention | None
     dead_letter_queue: str | None
     max_lease_expirations: int | None
-    max_events: int | None
+    max_events: int | None = None
+    max_active: int | None = None
+    rate_limit: RateLimit | None = None
+    max_waiting: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,8 +116,11 @@ class Settler:
         self._finish(outcome, None)
 
     def _refused(self, outcome: Outcome, error: LeaseMQError) -> None:
-        """Fail a job whose result the broker won't have (too large, for one): left alone it would run again and again."""
-        if outcome.settlement.HasField("complete") and error.code is grpc.StatusCode.INVALID_ARGUMENT:
+        """Fail a job whose result, or wait, the broker won't have: left alone it would run again and again."""
+        if (
+            outcome.settlement.WhichOneof("outcome") in ("complete", "block_on")
+            and error.code is grpc.StatusCode.INVALID_ARGUMENT
+        ):
             self._waiting.append(fail(outcome.attempt, error, for_good=True))
         else:
             self._finish(outcome, error)

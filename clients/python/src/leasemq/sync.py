@@ -206,6 +206,8 @@ class Client:
 
     add = _blocking(AsyncClient.add)
     add_many = _blocking(AsyncClient.add_many)
+    add_flow = _blocking(AsyncClient.add_flow)
+    dependencies = _listing(AsyncClient.dependencies)
     get = _blocking(AsyncClient.get)
     wait = _blocking(AsyncClient.wait)
     cancel = _blocking(AsyncClient.cancel)

@@ -1,9 +1,11 @@
--- add: nothing → WAITING or DELAYED. An id that exists already changes nothing. All of the batch or, when the store is full, none of it.
+-- add: nothing → WAITING or DELAYED, or BLOCKED until its dependencies are done.
+-- An id that exists already changes nothing. All of the batch or, when the store or the queue is full, none of it.
+-- With bounded 0 the queue's max_waiting does not count: for what the server moves here itself.
 -- KEYS: meta, wait, delayed, expiry, spec*, job*
--- ARGV: now_ms
+-- ARGV: now_ms, flows, bounded
 -- ITEMS: id, spec_bytes, options, delay_ms, run_ms
--- RETURNS: one a job: {created 0|1, state, run_ms}; nothing when all are new and wait
--- USES: job, wake, order, events
+-- RETURNS: one a job: {created 0|1, state, run_ms}; nothing when all are new and wait; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} (nothing was added)
+-- USES: job, wake, order, events, counts
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
 local head = string.format('%.0f', now)
@@ -22,6 +24,11 @@ local function store_if_all_new()
   return redis.call('MSETNX', unpack(pairs_of)) == 1
 end
 
+local max_waiting = bounded == '1' and redis.call('HGET', meta, 'mw')
+if max_waiting then
+  -- INLINE: bound
+  if over_bound(tonumber(max_waiting)) then return { 'QUEUE_FULL', tonumber(max_waiting) } end
+end
 local all_new = store_if_all_new()
 
 local function store_if_new(id, spec_bytes, options)
@@ -41,6 +48,13 @@ local results, to_wait, to_delay, twins = {}, {}, {}, {}
 local waiting, delaying, duplicates, now_waiting = {}, {}, {}, 0
 local added, tail, plainly = 0, nil, true
 
+-- `flows` is '', or JSON by job id: a list of [dependency, policy], empty when only others depend on it.
+local join_flow, file_joined
+if flows ~= '' then
+  -- INLINE: join
+  join_flow, file_joined = join, file_all
+end
+
 for i, id, spec_bytes, options, delay_ms, run_ms in items() do
   if not all_new and not store_if_new(id, spec_bytes, options) then
     local twin = twins[id] -- of this batch: it is in no set yet
@@ -57,7 +71,11 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       first_expiry = math.min(first_expiry or now + own.tl, now + own.tl)
     end
     local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
-    if ms > now then
+    local joined = join_flow and own and own.dp and join_flow(id, delay_ms, run_ms, now)
+    if joined then
+      results[i] = joined
+      plainly = false
+    elseif ms > now then
       -- the fraction keeps the order within a batch; due times are compared as whole milliseconds
       to_delay[#to_delay + 1] = string.format('%.4f', ms + (i - 1) / 1024)
       to_delay[#to_delay + 1] = id
@@ -96,11 +114,21 @@ if #to_delay > 0 then
   redis.call('ZADD', delayed, unpack(to_delay))
 end
 if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
-if waiting[1] then happened[1], happened[2] = 'added\twaiting', waiting end
-if not plainly then
-  -- INLINE: emit
-  for _, id in ipairs(delaying) do emit(id, 'added', 'delayed') end
-  for _, id in ipairs(duplicates) do emit(id, 'duplicated') end
+local function told(head, ids)
+  if not ids[1] then return end
+  happened[#happened + 1] = head
+  happened[#happened + 1] = ids
 end
+told('added\twaiting', waiting)
+if not plainly then
+  told('added\tdelayed', delaying)
+  told('duplicated', duplicates)
+end
+local outbox_used = join_flow and file_joined()
 -- INLINE: publish_events
+-- INLINE: publish_metrics
+if outbox_used then
+  results[#results + 1] = 'OUTBOX'
+  return results
+end
 return plainly and {} or results

@@ -1,8 +1,8 @@
 -- cancel: any unfinished → CANCELLED; an ACTIVE job stays so until its worker, which is told, settles it or loses its lease.
--- KEYS: meta, wait, delayed, spec*, job*
+-- KEYS: meta, wait, delayed, blocked, spec*, job*
 -- ARGV: now_ms, seed
 -- ITEMS: id, reason
--- RETURNS: one a job: {OK, state} | {JOB_NOT_FOUND} | {JOB_NOT_IN_STATE, state}
+-- RETURNS: one a job: {OK, state} | {JOB_NOT_FOUND} | {JOB_NOT_IN_STATE, state}; then OUTBOX if it was written
 -- FLAGS: allow-oom
 -- USES: job, wake, order, finish, retry, plain, emit
 local now = clock()
@@ -27,7 +27,7 @@ for i, id, reason in items() do
     results[i] = { 'OK', 'active' }
   else
     if state ~= 'cancelled' then
-      redis.call('ZREM', state == 'delayed' and delayed or wait, id)
+      redis.call('ZREM', state == 'delayed' and delayed or state == 'blocked' and blocked or wait, id)
       finish(id, 'cancelled', now, options_of(id), redis.call('HGET', job .. id, 'aw'), { 'c', reason })
       emit(id, 'cancelled', nil, nil, reason)
     end
@@ -35,5 +35,6 @@ for i, id, reason in items() do
   end
 end
 file_finished()
+if outbox_written > 0 then results[#results + 1] = 'OUTBOX' end
 -- INLINE: publish_events
 return results

@@ -2,9 +2,9 @@
 -- KEYS: meta, leases, completed, job*, spec*, run*
 -- ARGV: now_ms
 -- ITEMS: id, nonce, result, content_type
--- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; nothing when all are completed
+-- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then OUTBOX if it was written; nothing when all are completed and it was not
 -- FLAGS: allow-oom
--- USES: job, wake, finish, plain, lease, events, metrics
+-- USES: job, wake, finish, plain, lease, slot, events, metrics
 local COMPLETED = outcome('completed', 0, 0)
 local now = clock()
 local results, done, all_completed = {}, {}, true
@@ -49,6 +49,7 @@ for i = 1, #plain, 2 do done[#done + 1] = plain[i] end
 finish_plainly(plain, now)
 if #done > 0 then
   redis.call('ZREM', leases, unpack(done))
+  lease_ended()
   redis.call('HINCRBY', meta, 'completed', #done)
   file_finished()
   happened[1], happened[2] = 'completed', done
@@ -56,4 +57,8 @@ if #done > 0 then
 end
 -- INLINE: publish_events
 -- INLINE: publish_metrics
+if outbox_written > 0 then
+  results[#results + 1] = 'OUTBOX'
+  return results
+end
 return all_completed and {} or results

@@ -1,13 +1,24 @@
 -- configure: changes fields of the queue's configuration: `config` is what scripts decide by, `config_proto` what callers set.
--- Compare-and-set on config_proto, so that two updates of different fields both stand.
+-- Compare-and-set on config_proto, so that two updates of different fields both stand. What a limit lets through now is told to those who wait.
 -- KEYS: meta
 -- ARGV: now_ms, expected, config_proto, options
 -- RETURNS: OK | CONFLICT
 -- FLAGS: allow-oom
--- USES: job, events
+-- USES: wake, job, events
 local now = clock()
 if (redis.call('HGET', meta, 'config_proto') or '') ~= expected then return 'CONFLICT' end
 redis.call('HSET', meta, 'config', options, 'config_proto', config_proto)
+local said = decode(options)
+local rate = said.rl or {}
+local was = redis.call('HMGET', meta, 'xa', 'rn', 'rd')
+local changed = false
+for i, limit in ipairs({ { 'xa', said.xa }, { 'rn', rate.n }, { 'rd', rate.d }, { 'mw', said.mw } }) do
+  local field, value = limit[1], limit[2] and string.format('%.0f', limit[2])
+  if value then redis.call('HSET', meta, field, value) else redis.call('HDEL', meta, field) end
+  if i <= 3 and (was[i] or nil) ~= value then changed = true end
+end
+if not said.rl then redis.call('HDEL', meta, 'rw', 'rc') end
+if changed then publish_wake(0) end
 happened[1], happened[2] = 'configured', { '' }
 -- INLINE: publish_events
 return 'OK'

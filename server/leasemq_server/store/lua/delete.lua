@@ -1,13 +1,14 @@
 -- delete: any but ACTIVE → gone, with its log. With force, ACTIVE too: its token is then lost.
--- KEYS: meta, wait, delayed, leases, expiry, completed, failed, cancelled, purge, spec*, job*, logs*
+-- KEYS: meta, wait, delayed, blocked, leases, expiry, completed, failed, cancelled, purge, outbox, spec*, job*, logs*, dependents*
 -- ARGV: now_ms, force
 -- ITEMS: id
--- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
+-- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE; then OUTBOX if it was written
 -- FLAGS: allow-oom
--- USES: job, wake, finish, plain, emit
+-- USES: job, wake, finish, plain, slot, emit
 local now = clock()
-local WHERE = { waiting = wait, delayed = delayed, active = leases, completed = completed, failed = failed, cancelled = cancelled }
+local WHERE = { waiting = wait, delayed = delayed, blocked = blocked, active = leases, completed = completed, failed = failed, cancelled = cancelled }
 local results, gone = {}, {}
+config()
 for i, id in items() do
   local state = state_of(id)
   if not state then
@@ -19,7 +20,12 @@ for i, id in items() do
     local h = redis.call('HMGET', job .. id, 'w', 't', 'aw')
     if state == 'active' then tell_worker(h[1], 'LOST', h[2], id, 'deleted') end
     if h[3] then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. id) end
+    if has_flows and not SETS[state] and redis.call('EXISTS', dependents .. id) == 1 then
+      redis.call('XADD', outbox, '*', 'kind', 'ended', 'id', id, 'state', 'deleted', 'result', '', 'content_type', '')
+      outbox_written = outbox_written + 1
+    end
     redis.call('ZREM', WHERE[state], id)
+    if state == 'active' then lease_ended() end
     redis.call('ZREM', expiry, id)
     redis.call('ZREM', purge, id)
     gone[#gone + 1] = id
@@ -29,4 +35,5 @@ for i, id in items() do
 end
 remove_all(gone)
 -- INLINE: publish_events
+if outbox_written > 0 then results[#results + 1] = 'OUTBOX' end
 return results

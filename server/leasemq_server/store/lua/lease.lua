@@ -144,9 +144,12 @@ local function remember(request_id, answer, lease_ms)
   redis.call('PEXPIRE', request .. request_id, math.min(REPLAY_MS, lease_ms))
 end
 
-local steering = redis.call('HMGET', meta, 'paused', 'config')
-local open = steering[1] ~= '1'
-config_read = decode(steering[2])
+local limits = redis.call('HMGET', meta, 'paused', 'xa', 'rd', 'hold')
+local open, limited = limits[1] ~= '1', limits[2] or limits[3] or limits[4]
+local active_room, rate_room, hold_ms, window_start, window_count = math.huge, math.huge, 0, 0, 0
+if limited then
+  -- INLINE: limit
+end
 if open and wanted > 0 then pop_waiting() end
 for i, request_id, worker, max_jobs, lease_ms in items() do
   if not is_retry[i] then
@@ -179,6 +182,9 @@ local more = open and redis.call('EXISTS', wait) or 0
 if more == 0 and to_lease[1] then
   happened[#happened + 1] = 'drained'
   happened[#happened + 1] = { '' }
+end
+if limited then
+  -- INLINE: limited
 end
 -- INLINE: publish_events
 -- INLINE: publish_metrics

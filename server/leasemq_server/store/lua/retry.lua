@@ -1,5 +1,5 @@
--- retry (redrive): FAILED, COMPLETED, CANCELLED → WAITING, with attempts and lease expirations at 0 unless asked to keep them.
--- KEYS: meta, wait, completed, failed, cancelled, purge, spec*, job*
+-- retry (redrive): FAILED, COMPLETED, CANCELLED → WAITING, or BLOCKED where dependencies are pending, with attempts and lease expirations at 0 unless asked to keep them.
+-- KEYS: meta, wait, completed, failed, cancelled, purge, blocked, deps*, spec*, job*
 -- ARGV: now_ms, keep_attempts
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
@@ -20,9 +20,16 @@ for i, id in items() do
     redis.call('ZREM', purge, id)
     redis.call('HDEL', job .. id, 'c', 'r', 'rt', 'ft', 'so', 'ld', 'p')
     redis.call('HSET', job .. id, 's', 'waiting', 't', '')
+    redis.call('HDEL', deps .. id, 'failed')
     if keep_attempts ~= '1' then redis.call('HSET', job .. id, 'a', 0, 'n', 0) end
-    wait_at_tail(id, options_of(id))
-    emit(id, 'retried', 'waiting')
+    if tonumber(redis.call('HGET', deps .. id, 'pending') or 0) > 0 then
+      redis.call('HSET', job .. id, 's', 'blocked')
+      redis.call('ZADD', blocked, clock(), id)
+      emit(id, 'retried', 'blocked')
+    else
+      wait_at_tail(id, options_of(id))
+      emit(id, 'retried', 'waiting')
+    end
     results[i] = 'OK'
   end
 end

@@ -4,6 +4,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from leasemq.v1 import job_pb2 as _job_pb2
+from leasemq.v1 import producer_pb2 as _producer_pb2
 from leasemq.v1 import worker_pb2 as _worker_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -37,6 +38,8 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_CONFIGURED: _ClassVar[EventKind]
     EVENT_KIND_DEDUPLICATED: _ClassVar[EventKind]
     EVENT_KIND_EVENTS_LOST: _ClassVar[EventKind]
+    EVENT_KIND_BLOCKED: _ClassVar[EventKind]
+    EVENT_KIND_UNBLOCKED: _ClassVar[EventKind]
 EVENT_KIND_UNSPECIFIED: EventKind
 EVENT_KIND_ADDED: EventKind
 EVENT_KIND_DUPLICATED: EventKind
@@ -58,6 +61,8 @@ EVENT_KIND_RESUMED: EventKind
 EVENT_KIND_CONFIGURED: EventKind
 EVENT_KIND_DEDUPLICATED: EventKind
 EVENT_KIND_EVENTS_LOST: EventKind
+EVENT_KIND_BLOCKED: EventKind
+EVENT_KIND_UNBLOCKED: EventKind
 
 class GetStatsRequest(_message.Message):
     __slots__ = ("queue",)
@@ -72,20 +77,34 @@ class GetStatsResponse(_message.Message):
     def __init__(self, stats: _Optional[_Union[_job_pb2.QueueStats, _Mapping]] = ...) -> None: ...
 
 class QueueConfig(_message.Message):
-    __slots__ = ("default_retry", "completed_retention", "failed_retention", "dead_letter_queue", "max_lease_expirations", "max_events")
+    __slots__ = ("default_retry", "completed_retention", "failed_retention", "dead_letter_queue", "max_lease_expirations", "max_events", "max_active", "rate_limit", "max_waiting")
     DEFAULT_RETRY_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_RETENTION_FIELD_NUMBER: _ClassVar[int]
     FAILED_RETENTION_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_QUEUE_FIELD_NUMBER: _ClassVar[int]
     MAX_LEASE_EXPIRATIONS_FIELD_NUMBER: _ClassVar[int]
     MAX_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    MAX_WAITING_FIELD_NUMBER: _ClassVar[int]
     default_retry: _job_pb2.RetryPolicy
     completed_retention: _job_pb2.Retention
     failed_retention: _job_pb2.Retention
     dead_letter_queue: str
     max_lease_expirations: int
     max_events: int
-    def __init__(self, default_retry: _Optional[_Union[_job_pb2.RetryPolicy, _Mapping]] = ..., completed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., failed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., dead_letter_queue: _Optional[str] = ..., max_lease_expirations: _Optional[int] = ..., max_events: _Optional[int] = ...) -> None: ...
+    max_active: int
+    rate_limit: RateLimit
+    max_waiting: int
+    def __init__(self, default_retry: _Optional[_Union[_job_pb2.RetryPolicy, _Mapping]] = ..., completed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., failed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., dead_letter_queue: _Optional[str] = ..., max_lease_expirations: _Optional[int] = ..., max_events: _Optional[int] = ..., max_active: _Optional[int] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., max_waiting: _Optional[int] = ...) -> None: ...
+
+class RateLimit(_message.Message):
+    __slots__ = ("max_jobs", "duration")
+    MAX_JOBS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    max_jobs: int
+    duration: _duration_pb2.Duration
+    def __init__(self, max_jobs: _Optional[int] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Queue(_message.Message):
     __slots__ = ("name", "config", "stats")
@@ -310,16 +329,18 @@ class PromoteJobsResponse(_message.Message):
     def __init__(self, promoted_count: _Optional[int] = ..., not_found_count: _Optional[int] = ..., skipped_count: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class DeleteJobsRequest(_message.Message):
-    __slots__ = ("queue", "job_ids", "filter", "page_token")
+    __slots__ = ("queue", "job_ids", "filter", "page_token", "cascade")
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     JOB_IDS_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
     queue: str
     job_ids: JobIds
     filter: JobFilter
     page_token: str
-    def __init__(self, queue: _Optional[str] = ..., job_ids: _Optional[_Union[JobIds, _Mapping]] = ..., filter: _Optional[_Union[JobFilter, _Mapping]] = ..., page_token: _Optional[str] = ...) -> None: ...
+    cascade: _producer_pb2.Cascade
+    def __init__(self, queue: _Optional[str] = ..., job_ids: _Optional[_Union[JobIds, _Mapping]] = ..., filter: _Optional[_Union[JobFilter, _Mapping]] = ..., page_token: _Optional[str] = ..., cascade: _Optional[_Union[_producer_pb2.Cascade, str]] = ...) -> None: ...
 
 class DeleteJobsResponse(_message.Message):
     __slots__ = ("deleted_count", "not_found_count", "skipped_count", "next_page_token")

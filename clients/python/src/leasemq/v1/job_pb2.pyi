@@ -39,6 +39,13 @@ class FailureKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FAILURE_KIND_EXPIRED: _ClassVar[FailureKind]
     FAILURE_KIND_DEPENDENCY: _ClassVar[FailureKind]
     FAILURE_KIND_CANCELLED: _ClassVar[FailureKind]
+
+class DependencyFailurePolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DEPENDENCY_FAILURE_POLICY_UNSPECIFIED: _ClassVar[DependencyFailurePolicy]
+    DEPENDENCY_FAILURE_POLICY_FAIL: _ClassVar[DependencyFailurePolicy]
+    DEPENDENCY_FAILURE_POLICY_RUN: _ClassVar[DependencyFailurePolicy]
+    DEPENDENCY_FAILURE_POLICY_IGNORE: _ClassVar[DependencyFailurePolicy]
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_WAITING: JobState
 JOB_STATE_DELAYED: JobState
@@ -58,9 +65,31 @@ FAILURE_KIND_TIMEOUT: FailureKind
 FAILURE_KIND_EXPIRED: FailureKind
 FAILURE_KIND_DEPENDENCY: FailureKind
 FAILURE_KIND_CANCELLED: FailureKind
+DEPENDENCY_FAILURE_POLICY_UNSPECIFIED: DependencyFailurePolicy
+DEPENDENCY_FAILURE_POLICY_FAIL: DependencyFailurePolicy
+DEPENDENCY_FAILURE_POLICY_RUN: DependencyFailurePolicy
+DEPENDENCY_FAILURE_POLICY_IGNORE: DependencyFailurePolicy
+
+class Dependency(_message.Message):
+    __slots__ = ("queue", "job_id", "on_failure")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ON_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    job_id: str
+    on_failure: DependencyFailurePolicy
+    def __init__(self, queue: _Optional[str] = ..., job_id: _Optional[str] = ..., on_failure: _Optional[_Union[DependencyFailurePolicy, str]] = ...) -> None: ...
+
+class JobReference(_message.Message):
+    __slots__ = ("queue", "job_id")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    job_id: str
+    def __init__(self, queue: _Optional[str] = ..., job_id: _Optional[str] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("name", "payload", "content_type", "headers", "id", "priority", "lifo", "delay", "run_time", "retry", "timeout", "ttl", "completed_retention", "failed_retention", "dead_letter_queue", "max_lease_expirations")
+    __slots__ = ("name", "payload", "content_type", "headers", "id", "priority", "lifo", "delay", "run_time", "retry", "timeout", "ttl", "completed_retention", "failed_retention", "dead_letter_queue", "max_lease_expirations", "dependencies")
     class HeadersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +113,7 @@ class JobSpec(_message.Message):
     FAILED_RETENTION_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_QUEUE_FIELD_NUMBER: _ClassVar[int]
     MAX_LEASE_EXPIRATIONS_FIELD_NUMBER: _ClassVar[int]
+    DEPENDENCIES_FIELD_NUMBER: _ClassVar[int]
     name: str
     payload: bytes
     content_type: str
@@ -100,7 +130,8 @@ class JobSpec(_message.Message):
     failed_retention: Retention
     dead_letter_queue: str
     max_lease_expirations: int
-    def __init__(self, name: _Optional[str] = ..., payload: _Optional[bytes] = ..., content_type: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., id: _Optional[str] = ..., priority: _Optional[int] = ..., lifo: _Optional[bool] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., completed_retention: _Optional[_Union[Retention, _Mapping]] = ..., failed_retention: _Optional[_Union[Retention, _Mapping]] = ..., dead_letter_queue: _Optional[str] = ..., max_lease_expirations: _Optional[int] = ...) -> None: ...
+    dependencies: _containers.RepeatedCompositeFieldContainer[Dependency]
+    def __init__(self, name: _Optional[str] = ..., payload: _Optional[bytes] = ..., content_type: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., id: _Optional[str] = ..., priority: _Optional[int] = ..., lifo: _Optional[bool] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ttl: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., completed_retention: _Optional[_Union[Retention, _Mapping]] = ..., failed_retention: _Optional[_Union[Retention, _Mapping]] = ..., dead_letter_queue: _Optional[str] = ..., max_lease_expirations: _Optional[int] = ..., dependencies: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ...) -> None: ...
 
 class RetryPolicy(_message.Message):
     __slots__ = ("max_attempts", "backoff")
@@ -171,7 +202,7 @@ class Failure(_message.Message):
     def __init__(self, kind: _Optional[_Union[FailureKind, str]] = ..., type: _Optional[str] = ..., message: _Optional[str] = ..., stack_trace: _Optional[str] = ..., attempt: _Optional[int] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker_id: _Optional[str] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("queue", "id", "spec", "state", "attempt", "lease_expirations", "create_time", "run_time", "start_time", "finish_time", "expire_time", "worker_id", "lease_expire_time", "progress", "result", "result_content_type", "failures", "failure_count", "cancel_requested", "schedule_id")
+    __slots__ = ("queue", "id", "spec", "state", "attempt", "lease_expirations", "create_time", "run_time", "start_time", "finish_time", "expire_time", "worker_id", "lease_expire_time", "progress", "result", "result_content_type", "failures", "failure_count", "cancel_requested", "dependents", "schedule_id")
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
@@ -191,6 +222,7 @@ class Job(_message.Message):
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     FAILURE_COUNT_FIELD_NUMBER: _ClassVar[int]
     CANCEL_REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    DEPENDENTS_FIELD_NUMBER: _ClassVar[int]
     SCHEDULE_ID_FIELD_NUMBER: _ClassVar[int]
     queue: str
     id: str
@@ -211,11 +243,12 @@ class Job(_message.Message):
     failures: _containers.RepeatedCompositeFieldContainer[Failure]
     failure_count: int
     cancel_requested: bool
+    dependents: _containers.RepeatedCompositeFieldContainer[JobReference]
     schedule_id: str
-    def __init__(self, queue: _Optional[str] = ..., id: _Optional[str] = ..., spec: _Optional[_Union[JobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., attempt: _Optional[int] = ..., lease_expirations: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker_id: _Optional[str] = ..., lease_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., result: _Optional[bytes] = ..., result_content_type: _Optional[str] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., failure_count: _Optional[int] = ..., cancel_requested: _Optional[bool] = ..., schedule_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, queue: _Optional[str] = ..., id: _Optional[str] = ..., spec: _Optional[_Union[JobSpec, _Mapping]] = ..., state: _Optional[_Union[JobState, str]] = ..., attempt: _Optional[int] = ..., lease_expirations: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., worker_id: _Optional[str] = ..., lease_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., result: _Optional[bytes] = ..., result_content_type: _Optional[str] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., failure_count: _Optional[int] = ..., cancel_requested: _Optional[bool] = ..., dependents: _Optional[_Iterable[_Union[JobReference, _Mapping]]] = ..., schedule_id: _Optional[str] = ...) -> None: ...
 
 class QueueStats(_message.Message):
-    __slots__ = ("waiting", "delayed", "blocked", "active", "completed", "failed", "cancelled", "paused", "oldest_waiting_age", "workers", "added_total", "completed_total", "failed_total")
+    __slots__ = ("waiting", "delayed", "blocked", "active", "completed", "failed", "cancelled", "paused", "oldest_waiting_age", "workers", "added_total", "completed_total", "failed_total", "hold_expire_time")
     WAITING_FIELD_NUMBER: _ClassVar[int]
     DELAYED_FIELD_NUMBER: _ClassVar[int]
     BLOCKED_FIELD_NUMBER: _ClassVar[int]
@@ -229,6 +262,7 @@ class QueueStats(_message.Message):
     ADDED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_TOTAL_FIELD_NUMBER: _ClassVar[int]
     FAILED_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    HOLD_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     waiting: int
     delayed: int
     blocked: int
@@ -242,4 +276,5 @@ class QueueStats(_message.Message):
     added_total: int
     completed_total: int
     failed_total: int
-    def __init__(self, waiting: _Optional[int] = ..., delayed: _Optional[int] = ..., blocked: _Optional[int] = ..., active: _Optional[int] = ..., completed: _Optional[int] = ..., failed: _Optional[int] = ..., cancelled: _Optional[int] = ..., paused: _Optional[bool] = ..., oldest_waiting_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., workers: _Optional[int] = ..., added_total: _Optional[int] = ..., completed_total: _Optional[int] = ..., failed_total: _Optional[int] = ...) -> None: ...
+    hold_expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, waiting: _Optional[int] = ..., delayed: _Optional[int] = ..., blocked: _Optional[int] = ..., active: _Optional[int] = ..., completed: _Optional[int] = ..., failed: _Optional[int] = ..., cancelled: _Optional[int] = ..., paused: _Optional[bool] = ..., oldest_waiting_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., workers: _Optional[int] = ..., added_total: _Optional[int] = ..., completed_total: _Optional[int] = ..., failed_total: _Optional[int] = ..., hold_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

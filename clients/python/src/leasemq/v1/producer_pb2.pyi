@@ -5,12 +5,22 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from leasemq.v1 import job_pb2 as _job_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class Cascade(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CASCADE_UNSPECIFIED: _ClassVar[Cascade]
+    CASCADE_DEPENDENCIES: _ClassVar[Cascade]
+    CASCADE_DEPENDENTS: _ClassVar[Cascade]
+CASCADE_UNSPECIFIED: Cascade
+CASCADE_DEPENDENCIES: Cascade
+CASCADE_DEPENDENTS: Cascade
 
 class AddJobRequest(_message.Message):
     __slots__ = ("queue", "job", "durability")
@@ -87,17 +97,89 @@ class AwaitJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ..., finished: _Optional[bool] = ...) -> None: ...
 
 class CancelJobRequest(_message.Message):
-    __slots__ = ("queue", "job_id", "reason")
+    __slots__ = ("queue", "job_id", "reason", "cascade")
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    CASCADE_FIELD_NUMBER: _ClassVar[int]
     queue: str
     job_id: str
     reason: str
-    def __init__(self, queue: _Optional[str] = ..., job_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    cascade: Cascade
+    def __init__(self, queue: _Optional[str] = ..., job_id: _Optional[str] = ..., reason: _Optional[str] = ..., cascade: _Optional[_Union[Cascade, str]] = ...) -> None: ...
 
 class CancelJobResponse(_message.Message):
     __slots__ = ("state",)
     STATE_FIELD_NUMBER: _ClassVar[int]
     state: _job_pb2.JobState
     def __init__(self, state: _Optional[_Union[_job_pb2.JobState, str]] = ...) -> None: ...
+
+class FlowDependency(_message.Message):
+    __slots__ = ("key", "on_failure")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    ON_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    on_failure: _job_pb2.DependencyFailurePolicy
+    def __init__(self, key: _Optional[str] = ..., on_failure: _Optional[_Union[_job_pb2.DependencyFailurePolicy, str]] = ...) -> None: ...
+
+class FlowNode(_message.Message):
+    __slots__ = ("queue", "job", "key", "depends_on")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    DEPENDS_ON_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    job: _job_pb2.JobSpec
+    key: str
+    depends_on: _containers.RepeatedCompositeFieldContainer[FlowDependency]
+    def __init__(self, queue: _Optional[str] = ..., job: _Optional[_Union[_job_pb2.JobSpec, _Mapping]] = ..., key: _Optional[str] = ..., depends_on: _Optional[_Iterable[_Union[FlowDependency, _Mapping]]] = ...) -> None: ...
+
+class AddFlowRequest(_message.Message):
+    __slots__ = ("nodes", "durability")
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    DURABILITY_FIELD_NUMBER: _ClassVar[int]
+    nodes: _containers.RepeatedCompositeFieldContainer[FlowNode]
+    durability: _job_pb2.Durability
+    def __init__(self, nodes: _Optional[_Iterable[_Union[FlowNode, _Mapping]]] = ..., durability: _Optional[_Union[_job_pb2.Durability, str]] = ...) -> None: ...
+
+class AddFlowResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[AddJobResponse]
+    def __init__(self, results: _Optional[_Iterable[_Union[AddJobResponse, _Mapping]]] = ...) -> None: ...
+
+class GetDependenciesRequest(_message.Message):
+    __slots__ = ("queue", "job_id", "page_size", "page_token")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    job_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, queue: _Optional[str] = ..., job_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class DependencyState(_message.Message):
+    __slots__ = ("queue", "job_id", "on_failure", "state", "result", "result_content_type")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ON_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    RESULT_CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    job_id: str
+    on_failure: _job_pb2.DependencyFailurePolicy
+    state: _job_pb2.JobState
+    result: bytes
+    result_content_type: str
+    def __init__(self, queue: _Optional[str] = ..., job_id: _Optional[str] = ..., on_failure: _Optional[_Union[_job_pb2.DependencyFailurePolicy, str]] = ..., state: _Optional[_Union[_job_pb2.JobState, str]] = ..., result: _Optional[bytes] = ..., result_content_type: _Optional[str] = ...) -> None: ...
+
+class GetDependenciesResponse(_message.Message):
+    __slots__ = ("dependencies", "next_page_token")
+    DEPENDENCIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    dependencies: _containers.RepeatedCompositeFieldContainer[DependencyState]
+    next_page_token: str
+    def __init__(self, dependencies: _Optional[_Iterable[_Union[DependencyState, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

@@ -45,6 +45,11 @@ class ProducerServiceStub:
                 request_serializer=leasemq_dot_v1_dot_producer__pb2.BatchAddJobsRequest.SerializeToString,
                 response_deserializer=leasemq_dot_v1_dot_producer__pb2.BatchAddJobsResponse.FromString,
                 _registered_method=True)
+        self.AddFlow = channel.unary_unary(
+                '/leasemq.v1.ProducerService/AddFlow',
+                request_serializer=leasemq_dot_v1_dot_producer__pb2.AddFlowRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_producer__pb2.AddFlowResponse.FromString,
+                _registered_method=True)
         self.GetJob = channel.unary_unary(
                 '/leasemq.v1.ProducerService/GetJob',
                 request_serializer=leasemq_dot_v1_dot_producer__pb2.GetJobRequest.SerializeToString,
@@ -60,6 +65,11 @@ class ProducerServiceStub:
                 request_serializer=leasemq_dot_v1_dot_producer__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=leasemq_dot_v1_dot_producer__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.GetDependencies = channel.unary_unary(
+                '/leasemq.v1.ProducerService/GetDependencies',
+                request_serializer=leasemq_dot_v1_dot_producer__pb2.GetDependenciesRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_producer__pb2.GetDependenciesResponse.FromString,
+                _registered_method=True)
 
 
 class ProducerServiceServicer:
@@ -67,7 +77,8 @@ class ProducerServiceServicer:
     """
 
     def AddJob(self, request, context):
-        """Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id.
+        """Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+        job has an id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,6 +86,15 @@ class ProducerServiceServicer:
 
     def BatchAddJobs(self, request, context):
         """Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddFlow(self, request, context):
+        """Adds jobs of any queues that depend on each other. What is wrong with any of them is found before anything is added. Errors: as AddJob,
+        BATCH_TOO_LARGE, DEPENDENCY_CYCLE. Not atomic over queues: jobs that wait for others are added first, so nothing runs before what waits for it is
+        there, and when each job has an id, a retry completes what a crash has left.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,6 +122,13 @@ class ProducerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDependencies(self, request, context):
+        """The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProducerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -114,6 +141,11 @@ def add_ProducerServiceServicer_to_server(servicer, server):
                     servicer.BatchAddJobs,
                     request_deserializer=leasemq_dot_v1_dot_producer__pb2.BatchAddJobsRequest.FromString,
                     response_serializer=leasemq_dot_v1_dot_producer__pb2.BatchAddJobsResponse.SerializeToString,
+            ),
+            'AddFlow': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddFlow,
+                    request_deserializer=leasemq_dot_v1_dot_producer__pb2.AddFlowRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_producer__pb2.AddFlowResponse.SerializeToString,
             ),
             'GetJob': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJob,
@@ -129,6 +161,11 @@ def add_ProducerServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=leasemq_dot_v1_dot_producer__pb2.CancelJobRequest.FromString,
                     response_serializer=leasemq_dot_v1_dot_producer__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'GetDependencies': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDependencies,
+                    request_deserializer=leasemq_dot_v1_dot_producer__pb2.GetDependenciesRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_producer__pb2.GetDependenciesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -186,6 +223,33 @@ class ProducerService:
             '/leasemq.v1.ProducerService/BatchAddJobs',
             leasemq_dot_v1_dot_producer__pb2.BatchAddJobsRequest.SerializeToString,
             leasemq_dot_v1_dot_producer__pb2.BatchAddJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddFlow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leasemq.v1.ProducerService/AddFlow',
+            leasemq_dot_v1_dot_producer__pb2.AddFlowRequest.SerializeToString,
+            leasemq_dot_v1_dot_producer__pb2.AddFlowResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -267,6 +331,33 @@ class ProducerService:
             '/leasemq.v1.ProducerService/CancelJob',
             leasemq_dot_v1_dot_producer__pb2.CancelJobRequest.SerializeToString,
             leasemq_dot_v1_dot_producer__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDependencies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leasemq.v1.ProducerService/GetDependencies',
+            leasemq_dot_v1_dot_producer__pb2.GetDependenciesRequest.SerializeToString,
+            leasemq_dot_v1_dot_producer__pb2.GetDependenciesResponse.FromString,
             options,
             channel_credentials,
             insecure,

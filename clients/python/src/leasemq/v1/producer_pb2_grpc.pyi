@@ -34,9 +34,16 @@ class ProducerServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ProducerServiceAsyncStub: ...
     AddJob: _grpc.UnaryUnaryMultiCallable[_producer_pb2.AddJobRequest, _producer_pb2.AddJobResponse]
-    """Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id."""
+    """Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+    job has an id.
+    """
     BatchAddJobs: _grpc.UnaryUnaryMultiCallable[_producer_pb2.BatchAddJobsRequest, _producer_pb2.BatchAddJobsResponse]
     """Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id."""
+    AddFlow: _grpc.UnaryUnaryMultiCallable[_producer_pb2.AddFlowRequest, _producer_pb2.AddFlowResponse]
+    """Adds jobs of any queues that depend on each other. What is wrong with any of them is found before anything is added. Errors: as AddJob,
+    BATCH_TOO_LARGE, DEPENDENCY_CYCLE. Not atomic over queues: jobs that wait for others are added first, so nothing runs before what waits for it is
+    there, and when each job has an id, a retry completes what a crash has left.
+    """
     GetJob: _grpc.UnaryUnaryMultiCallable[_producer_pb2.GetJobRequest, _producer_pb2.GetJobResponse]
     """Reads a job. Errors: JOB_NOT_FOUND. A retry is safe."""
     AwaitJob: _grpc.UnaryUnaryMultiCallable[_producer_pb2.AwaitJobRequest, _producer_pb2.AwaitJobResponse]
@@ -45,6 +52,8 @@ class ProducerServiceStub:
     """Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
     Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
     """
+    GetDependencies: _grpc.UnaryUnaryMultiCallable[_producer_pb2.GetDependenciesRequest, _producer_pb2.GetDependenciesResponse]
+    """The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe."""
 
 @_typing.type_check_only
 class ProducerServiceAsyncStub(ProducerServiceStub):
@@ -52,9 +61,16 @@ class ProducerServiceAsyncStub(ProducerServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddJob: _aio.UnaryUnaryMultiCallable[_producer_pb2.AddJobRequest, _producer_pb2.AddJobResponse]  # type: ignore[assignment]
-    """Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id."""
+    """Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+    job has an id.
+    """
     BatchAddJobs: _aio.UnaryUnaryMultiCallable[_producer_pb2.BatchAddJobsRequest, _producer_pb2.BatchAddJobsResponse]  # type: ignore[assignment]
     """Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id."""
+    AddFlow: _aio.UnaryUnaryMultiCallable[_producer_pb2.AddFlowRequest, _producer_pb2.AddFlowResponse]  # type: ignore[assignment]
+    """Adds jobs of any queues that depend on each other. What is wrong with any of them is found before anything is added. Errors: as AddJob,
+    BATCH_TOO_LARGE, DEPENDENCY_CYCLE. Not atomic over queues: jobs that wait for others are added first, so nothing runs before what waits for it is
+    there, and when each job has an id, a retry completes what a crash has left.
+    """
     GetJob: _aio.UnaryUnaryMultiCallable[_producer_pb2.GetJobRequest, _producer_pb2.GetJobResponse]  # type: ignore[assignment]
     """Reads a job. Errors: JOB_NOT_FOUND. A retry is safe."""
     AwaitJob: _aio.UnaryUnaryMultiCallable[_producer_pb2.AwaitJobRequest, _producer_pb2.AwaitJobResponse]  # type: ignore[assignment]
@@ -63,6 +79,8 @@ class ProducerServiceAsyncStub(ProducerServiceStub):
     """Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
     Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
     """
+    GetDependencies: _aio.UnaryUnaryMultiCallable[_producer_pb2.GetDependenciesRequest, _producer_pb2.GetDependenciesResponse]  # type: ignore[assignment]
+    """The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe."""
 
 class ProducerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Adds jobs, follows them and cancels them. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named."""
@@ -73,7 +91,9 @@ class ProducerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _producer_pb2.AddJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_producer_pb2.AddJobResponse, _abc.Awaitable[_producer_pb2.AddJobResponse]]:
-        """Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id."""
+        """Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+        job has an id.
+        """
 
     @_abc_1.abstractmethod
     def BatchAddJobs(
@@ -82,6 +102,17 @@ class ProducerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_producer_pb2.BatchAddJobsResponse, _abc.Awaitable[_producer_pb2.BatchAddJobsResponse]]:
         """Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id."""
+
+    @_abc_1.abstractmethod
+    def AddFlow(
+        self,
+        request: _producer_pb2.AddFlowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_producer_pb2.AddFlowResponse, _abc.Awaitable[_producer_pb2.AddFlowResponse]]:
+        """Adds jobs of any queues that depend on each other. What is wrong with any of them is found before anything is added. Errors: as AddJob,
+        BATCH_TOO_LARGE, DEPENDENCY_CYCLE. Not atomic over queues: jobs that wait for others are added first, so nothing runs before what waits for it is
+        there, and when each job has an id, a retry completes what a crash has left.
+        """
 
     @_abc_1.abstractmethod
     def GetJob(
@@ -108,5 +139,13 @@ class ProducerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
         Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
         """
+
+    @_abc_1.abstractmethod
+    def GetDependencies(
+        self,
+        request: _producer_pb2.GetDependenciesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_producer_pb2.GetDependenciesResponse, _abc.Awaitable[_producer_pb2.GetDependenciesResponse]]:
+        """The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe."""
 
 def add_ProducerServiceServicer_to_server(servicer: ProducerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

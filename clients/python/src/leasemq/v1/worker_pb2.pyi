@@ -131,12 +131,14 @@ class FailJobResponse(_message.Message):
     def __init__(self, next_state: _Optional[_Union[_job_pb2.JobState, str]] = ..., next_run_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attempts_remaining: _Optional[int] = ...) -> None: ...
 
 class ReleaseJobRequest(_message.Message):
-    __slots__ = ("lease_token", "delay")
+    __slots__ = ("lease_token", "delay", "hold_queue")
     LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     DELAY_FIELD_NUMBER: _ClassVar[int]
+    HOLD_QUEUE_FIELD_NUMBER: _ClassVar[int]
     lease_token: str
     delay: _duration_pb2.Duration
-    def __init__(self, lease_token: _Optional[str] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    hold_queue: _duration_pb2.Duration
+    def __init__(self, lease_token: _Optional[str] = ..., delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., hold_queue: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ReleaseJobResponse(_message.Message):
     __slots__ = ("next_state",)
@@ -163,22 +165,32 @@ class FailOutcome(_message.Message):
     def __init__(self, failure: _Optional[_Union[_job_pb2.Failure, _Mapping]] = ..., non_retryable: _Optional[bool] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ReleaseOutcome(_message.Message):
-    __slots__ = ("delay",)
+    __slots__ = ("delay", "hold_queue")
     DELAY_FIELD_NUMBER: _ClassVar[int]
+    HOLD_QUEUE_FIELD_NUMBER: _ClassVar[int]
     delay: _duration_pb2.Duration
-    def __init__(self, delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    hold_queue: _duration_pb2.Duration
+    def __init__(self, delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., hold_queue: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class BlockOnOutcome(_message.Message):
+    __slots__ = ("dependencies",)
+    DEPENDENCIES_FIELD_NUMBER: _ClassVar[int]
+    dependencies: _containers.RepeatedCompositeFieldContainer[_job_pb2.Dependency]
+    def __init__(self, dependencies: _Optional[_Iterable[_Union[_job_pb2.Dependency, _Mapping]]] = ...) -> None: ...
 
 class Settlement(_message.Message):
-    __slots__ = ("lease_token", "complete", "fail", "release")
+    __slots__ = ("lease_token", "complete", "fail", "release", "block_on")
     LEASE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
     FAIL_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_ON_FIELD_NUMBER: _ClassVar[int]
     lease_token: str
     complete: CompleteOutcome
     fail: FailOutcome
     release: ReleaseOutcome
-    def __init__(self, lease_token: _Optional[str] = ..., complete: _Optional[_Union[CompleteOutcome, _Mapping]] = ..., fail: _Optional[_Union[FailOutcome, _Mapping]] = ..., release: _Optional[_Union[ReleaseOutcome, _Mapping]] = ...) -> None: ...
+    block_on: BlockOnOutcome
+    def __init__(self, lease_token: _Optional[str] = ..., complete: _Optional[_Union[CompleteOutcome, _Mapping]] = ..., fail: _Optional[_Union[FailOutcome, _Mapping]] = ..., release: _Optional[_Union[ReleaseOutcome, _Mapping]] = ..., block_on: _Optional[_Union[BlockOnOutcome, _Mapping]] = ...) -> None: ...
 
 class SettleJobsRequest(_message.Message):
     __slots__ = ("settlements",)

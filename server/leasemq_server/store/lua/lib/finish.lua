@@ -1,8 +1,9 @@
 -- COMPLETED, FAILED and CANCELLED: where finished jobs go, how long they stay, and what other queues and waiting callers learn of them.
--- KEYS: meta, wait, delayed, leases, expiry, completed, failed, cancelled, purge, outbox, spec*, job*, run*, logs*
+-- KEYS: meta, wait, delayed, leases, expiry, completed, failed, cancelled, purge, outbox, spec*, job*, run*, logs*, deps*, dependents*
 -- USES: job, wake
 local SETS = { completed = completed, failed = failed, cancelled = cancelled }
 local DEFAULTS = { cr = { a = 86400000, c = 10000 }, fr = { a = 2592000000, c = 100000 } }
+local outbox_written = 0
 local AWAITED_MS = 60000 -- a job that somebody waits for outlives "remove at once" by this
 
 local function remove_all(ids)
@@ -14,6 +15,12 @@ local function remove_all(ids)
     gone[#gone + 1] = logs .. id
   end
   if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
+  config()
+  if not has_flows then return end
+  for _, id in ipairs(ids) do
+    redis.call('UNLINK', deps .. id)
+    if redis.call('ZCOUNT', dependents .. id, 0, 0) == 0 then redis.call('UNLINK', dependents .. id) end -- else `told` does it
+  end
 end
 
 -- A job's own retention, else the queue's, else the default: age and count; nil = no limit of that kind.
@@ -54,6 +61,11 @@ local function finish(id, state, now, options, awaited, fields)
   local age, count, own = retention(options, state)
   if awaited and (age == 0 or count == 0) then age, count, own = AWAITED_MS, nil, true end
   if options.tl then redis.call('ZREM', expiry, id) end
+  if has_flows and redis.call('EXISTS', dependents .. id) == 1 then
+    local result = state == 'completed' and fields or {}
+    redis.call('XADD', outbox, '*', 'kind', 'ended', 'id', id, 'state', state, 'result', result[2] or '', 'content_type', result[4] or '')
+    outbox_written = outbox_written + 1
+  end
   if age == 0 or count == 0 then
     remove_all({ id })
   else

@@ -21,8 +21,12 @@ local function options_of(id)
 end
 
 local config_read
+local has_flows -- known once config() was called: whether jobs of this queue depend on others, or others on them
 local function config()
-  if not config_read then config_read = decode(redis.call('HGET', meta, 'config')) end
+  if not config_read then
+    local h = redis.call('HMGET', meta, 'config', 'fl')
+    config_read, has_flows = decode(h[1]), h[2]
+  end
   return config_read
 end
 

@@ -1,6 +1,6 @@
 -- What time alone brings about: due delayed jobs wait, expired leases end, jobs that nobody started in time fail. At most max_moves jobs a call.
--- KEYS: meta, wait, delayed, leases, expiry, spec*, job*
--- USES: job, wake, order, moments, finish, plain, retry, emit
+-- KEYS: meta, wait, delayed, leases, expiry, blocked, spec*, job*
+-- USES: job, wake, order, moments, finish, plain, retry, slot, emit
 local function due(set, now, most)
   local first = first_score(set)
   if not first or first >= now + 1 then return {} end
@@ -27,6 +27,7 @@ local function end_lease(id, now, why)
   local nonce, attempt, expirations, cancel, deadline, worker = h[1], tonumber(h[2]), tonumber(h[3] or 0), h[4], tonumber(h[5]) or 0, h[6]
   local options = decode(h[10])
   redis.call('ZREM', leases, id)
+  lease_ended()
   local timed_out = deadline > 0 and now >= deadline
   local reason = timed_out and 'timeout' or why
   tell_worker(worker, 'LOST', nonce, id, reason)
@@ -62,7 +63,7 @@ local function expire_unstarted(now, most)
   local ids = due(expiry, now, most)
   for _, id in ipairs(ids) do
     redis.call('ZREM', expiry, id)
-    if redis.call('ZREM', wait, id) + redis.call('ZREM', delayed, id) > 0 then
+    if redis.call('ZREM', wait, id) + redis.call('ZREM', delayed, id) + redis.call('ZREM', blocked, id) > 0 then
       local h = redis.call('HMGET', job .. id, 'f', 'fc', 'aw')
       local failure = failure_json('EXPIRED', 'not started within its ttl', 0, now, '')
       local fields = { 'f', with_failure(h[1], failure), 'fc', tonumber(h[2] or 0) + 1 }

@@ -1,6 +1,5 @@
--- Counting how long jobs wait and run, and which fail: in a table while the script runs, by `-- INLINE: publish_metrics` in the store, one command a count.
-local counted = {}
-
+-- Counting how long jobs wait and run.
+-- USES: counts
 -- A time in ms as the number of its bucket: each is 2^(1/4) times as long as the one before, and 0 is less than 1 ms.
 local function count_time(kind, ms, n)
   local name = kind .. (ms < 1 and 0 or math.floor(math.log(ms) / math.log(2) * 4) + 1)

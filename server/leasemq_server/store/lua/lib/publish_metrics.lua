@@ -1,6 +1,6 @@
 -- Adds what was counted to the minute that it is now.
 -- KEYS: metrics*
--- USES: metrics
+-- USES: counts
 if next(counted) then
   local hour = metrics .. string.format('%.0f', math.floor(now / 3600000))
   local minute = math.floor(now / 60000) % 60 .. ':'

@@ -1,9 +1,10 @@
 -- Gives a held lease back: the attempt too.
 -- KEYS: leases, job*
--- USES: job, order, finish, retry, lease, emit
+-- USES: job, order, finish, retry, lease, slot, emit
 local function release(id, delay_ms, record, now)
   local options = record.options
   redis.call('ZREM', leases, id)
+  lease_ended()
   if record.cancel then
     finish(id, 'cancelled', now, options, record.awaited, {})
     emit(id, 'cancelled', nil, record.worker, record.cancel)

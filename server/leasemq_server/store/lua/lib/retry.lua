@@ -1,8 +1,7 @@
 -- What becomes of a failed attempt: the retry policy, and the record of the failure.
 -- KEYS: meta, wait, delayed, leases, failed, cancelled, expiry, completed, purge, outbox, spec*, job*, logs*
--- USES: job, wake, order, finish, emit, metrics
+-- USES: job, wake, order, finish, emit, counts
 local MAX_FAILURES = 10
-local outbox_written = 0
 
 local seeded = false
 local function random()

@@ -32,7 +32,7 @@ type EventKind int32
 const (
 	// Not set.
 	EventKind_EVENT_KIND_UNSPECIFIED EventKind = 0
-	// A job was added: WAITING or DELAYED. reason "schedule" when the clock did it.
+	// A job was added: WAITING, DELAYED or BLOCKED. reason "schedule" when the clock did it.
 	EventKind_EVENT_KIND_ADDED EventKind = 1
 	// An add named an id that exists: nothing changed.
 	EventKind_EVENT_KIND_DUPLICATED EventKind = 2
@@ -56,7 +56,7 @@ const (
 	EventKind_EVENT_KIND_CANCEL_REQUESTED EventKind = 11
 	// An unfinished job → CANCELLED. reason is the caller's.
 	EventKind_EVENT_KIND_CANCELLED EventKind = 12
-	// Redriven: FAILED, COMPLETED or CANCELLED → WAITING.
+	// Redriven: FAILED, COMPLETED or CANCELLED → WAITING, or BLOCKED while it depends on an unfinished job.
 	EventKind_EVENT_KIND_RETRIED EventKind = 13
 	// Removed by hand: reason "deleted" or "drained". What retention removes is not told.
 	EventKind_EVENT_KIND_REMOVED EventKind = 14
@@ -72,6 +72,10 @@ const (
 	EventKind_EVENT_KIND_DEDUPLICATED EventKind = 19
 	// Events after the resume_token are not kept any more; those that follow are the oldest there are. Sent whatever kinds were asked for. No job_id.
 	EventKind_EVENT_KIND_EVENTS_LOST EventKind = 20
+	// A running job waits for others: ACTIVE → BLOCKED.
+	EventKind_EVENT_KIND_BLOCKED EventKind = 21
+	// All that it depends on is done: BLOCKED → WAITING or DELAYED.
+	EventKind_EVENT_KIND_UNBLOCKED EventKind = 22
 )
 
 // Enum value maps for EventKind.
@@ -98,6 +102,8 @@ var (
 		18: "EVENT_KIND_CONFIGURED",
 		19: "EVENT_KIND_DEDUPLICATED",
 		20: "EVENT_KIND_EVENTS_LOST",
+		21: "EVENT_KIND_BLOCKED",
+		22: "EVENT_KIND_UNBLOCKED",
 	}
 	EventKind_value = map[string]int32{
 		"EVENT_KIND_UNSPECIFIED":      0,
@@ -121,6 +127,8 @@ var (
 		"EVENT_KIND_CONFIGURED":       18,
 		"EVENT_KIND_DEDUPLICATED":     19,
 		"EVENT_KIND_EVENTS_LOST":      20,
+		"EVENT_KIND_BLOCKED":          21,
+		"EVENT_KIND_UNBLOCKED":        22,
 	}
 )
 
@@ -257,7 +265,13 @@ type QueueConfig struct {
 	// Optional. How many times a job's lease may run out before it fails; default 3.
 	MaxLeaseExpirations *uint32 `protobuf:"varint,5,opt,name=max_lease_expirations,json=maxLeaseExpirations,proto3,oneof" json:"max_lease_expirations,omitempty"`
 	// Optional. How many events are kept, 0 to 1,000,000; default 10,000; 0 = none are written. Up to 100 entries more, of one script call each, may be kept.
-	MaxEvents     *uint32 `protobuf:"varint,10,opt,name=max_events,json=maxEvents,proto3,oneof" json:"max_events,omitempty"`
+	MaxEvents *uint32 `protobuf:"varint,10,opt,name=max_events,json=maxEvents,proto3,oneof" json:"max_events,omitempty"`
+	// Optional. The most jobs that are leased at a time, over all workers; 1 to 1,000,000; default 0: no limit.
+	MaxActive uint32 `protobuf:"varint,6,opt,name=max_active,json=maxActive,proto3" json:"max_active,omitempty"`
+	// Optional. How many leases are given out in a time; default: no limit.
+	RateLimit *RateLimit `protobuf:"bytes,7,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
+	// Optional. The most jobs that are WAITING and DELAYED, 1 to 1,000,000,000: an add that would make more is QUEUE_FULL. Default 0: no limit.
+	MaxWaiting    uint32 `protobuf:"varint,8,opt,name=max_waiting,json=maxWaiting,proto3" json:"max_waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -334,6 +348,82 @@ func (x *QueueConfig) GetMaxEvents() uint32 {
 	return 0
 }
 
+func (x *QueueConfig) GetMaxActive() uint32 {
+	if x != nil {
+		return x.MaxActive
+	}
+	return 0
+}
+
+func (x *QueueConfig) GetRateLimit() *RateLimit {
+	if x != nil {
+		return x.RateLimit
+	}
+	return nil
+}
+
+func (x *QueueConfig) GetMaxWaiting() uint32 {
+	if x != nil {
+		return x.MaxWaiting
+	}
+	return 0
+}
+
+// So many leases in a time: a fixed window, opened by the first lease after the window before.
+type RateLimit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. 1 to 1,000,000.
+	MaxJobs uint32 `protobuf:"varint,1,opt,name=max_jobs,json=maxJobs,proto3" json:"max_jobs,omitempty"`
+	// Required. 10 ms to 31 days.
+	Duration      *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RateLimit) Reset() {
+	*x = RateLimit{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RateLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RateLimit) ProtoMessage() {}
+
+func (x *RateLimit) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RateLimit.ProtoReflect.Descriptor instead.
+func (*RateLimit) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RateLimit) GetMaxJobs() uint32 {
+	if x != nil {
+		return x.MaxJobs
+	}
+	return 0
+}
+
+func (x *RateLimit) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
 // A queue.
 type Queue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -349,7 +439,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[3]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -361,7 +451,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[3]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -374,7 +464,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Queue) GetName() string {
@@ -411,7 +501,7 @@ type ListQueuesRequest struct {
 
 func (x *ListQueuesRequest) Reset() {
 	*x = ListQueuesRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[4]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -423,7 +513,7 @@ func (x *ListQueuesRequest) String() string {
 func (*ListQueuesRequest) ProtoMessage() {}
 
 func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[4]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -436,7 +526,7 @@ func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesRequest.ProtoReflect.Descriptor instead.
 func (*ListQueuesRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListQueuesRequest) GetPageSize() uint32 {
@@ -466,7 +556,7 @@ type ListQueuesResponse struct {
 
 func (x *ListQueuesResponse) Reset() {
 	*x = ListQueuesResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[5]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -478,7 +568,7 @@ func (x *ListQueuesResponse) String() string {
 func (*ListQueuesResponse) ProtoMessage() {}
 
 func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[5]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -491,7 +581,7 @@ func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesResponse.ProtoReflect.Descriptor instead.
 func (*ListQueuesResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListQueuesResponse) GetQueues() []*Queue {
@@ -519,7 +609,7 @@ type GetQueueRequest struct {
 
 func (x *GetQueueRequest) Reset() {
 	*x = GetQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[6]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +621,7 @@ func (x *GetQueueRequest) String() string {
 func (*GetQueueRequest) ProtoMessage() {}
 
 func (x *GetQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[6]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +634,7 @@ func (x *GetQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQueueRequest.ProtoReflect.Descriptor instead.
 func (*GetQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetQueueRequest) GetQueue() string {
@@ -565,7 +655,7 @@ type GetQueueResponse struct {
 
 func (x *GetQueueResponse) Reset() {
 	*x = GetQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[7]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +667,7 @@ func (x *GetQueueResponse) String() string {
 func (*GetQueueResponse) ProtoMessage() {}
 
 func (x *GetQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[7]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +680,7 @@ func (x *GetQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQueueResponse.ProtoReflect.Descriptor instead.
 func (*GetQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetQueueResponse) GetQueue() *Queue {
@@ -615,7 +705,7 @@ type UpdateQueueRequest struct {
 
 func (x *UpdateQueueRequest) Reset() {
 	*x = UpdateQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[8]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -627,7 +717,7 @@ func (x *UpdateQueueRequest) String() string {
 func (*UpdateQueueRequest) ProtoMessage() {}
 
 func (x *UpdateQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[8]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -640,7 +730,7 @@ func (x *UpdateQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateQueueRequest.ProtoReflect.Descriptor instead.
 func (*UpdateQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *UpdateQueueRequest) GetQueue() string {
@@ -675,7 +765,7 @@ type UpdateQueueResponse struct {
 
 func (x *UpdateQueueResponse) Reset() {
 	*x = UpdateQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[9]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -687,7 +777,7 @@ func (x *UpdateQueueResponse) String() string {
 func (*UpdateQueueResponse) ProtoMessage() {}
 
 func (x *UpdateQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[9]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -700,7 +790,7 @@ func (x *UpdateQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateQueueResponse.ProtoReflect.Descriptor instead.
 func (*UpdateQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UpdateQueueResponse) GetQueue() *Queue {
@@ -721,7 +811,7 @@ type PauseQueueRequest struct {
 
 func (x *PauseQueueRequest) Reset() {
 	*x = PauseQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[10]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -733,7 +823,7 @@ func (x *PauseQueueRequest) String() string {
 func (*PauseQueueRequest) ProtoMessage() {}
 
 func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[10]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -746,7 +836,7 @@ func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueRequest.ProtoReflect.Descriptor instead.
 func (*PauseQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PauseQueueRequest) GetQueue() string {
@@ -765,7 +855,7 @@ type PauseQueueResponse struct {
 
 func (x *PauseQueueResponse) Reset() {
 	*x = PauseQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[11]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +867,7 @@ func (x *PauseQueueResponse) String() string {
 func (*PauseQueueResponse) ProtoMessage() {}
 
 func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[11]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +880,7 @@ func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueResponse.ProtoReflect.Descriptor instead.
 func (*PauseQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 // Asks to resume a queue.
@@ -804,7 +894,7 @@ type ResumeQueueRequest struct {
 
 func (x *ResumeQueueRequest) Reset() {
 	*x = ResumeQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[12]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +906,7 @@ func (x *ResumeQueueRequest) String() string {
 func (*ResumeQueueRequest) ProtoMessage() {}
 
 func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[12]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +919,7 @@ func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueRequest.ProtoReflect.Descriptor instead.
 func (*ResumeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ResumeQueueRequest) GetQueue() string {
@@ -848,7 +938,7 @@ type ResumeQueueResponse struct {
 
 func (x *ResumeQueueResponse) Reset() {
 	*x = ResumeQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[13]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +950,7 @@ func (x *ResumeQueueResponse) String() string {
 func (*ResumeQueueResponse) ProtoMessage() {}
 
 func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[13]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +963,7 @@ func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueResponse.ProtoReflect.Descriptor instead.
 func (*ResumeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 // Asks to remove what waits.
@@ -889,7 +979,7 @@ type DrainQueueRequest struct {
 
 func (x *DrainQueueRequest) Reset() {
 	*x = DrainQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[14]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -901,7 +991,7 @@ func (x *DrainQueueRequest) String() string {
 func (*DrainQueueRequest) ProtoMessage() {}
 
 func (x *DrainQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[14]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,7 +1004,7 @@ func (x *DrainQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainQueueRequest.ProtoReflect.Descriptor instead.
 func (*DrainQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DrainQueueRequest) GetQueue() string {
@@ -944,7 +1034,7 @@ type DrainQueueResponse struct {
 
 func (x *DrainQueueResponse) Reset() {
 	*x = DrainQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[15]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -956,7 +1046,7 @@ func (x *DrainQueueResponse) String() string {
 func (*DrainQueueResponse) ProtoMessage() {}
 
 func (x *DrainQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[15]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -969,7 +1059,7 @@ func (x *DrainQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainQueueResponse.ProtoReflect.Descriptor instead.
 func (*DrainQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DrainQueueResponse) GetRemovedCount() uint32 {
@@ -999,7 +1089,7 @@ type DeleteQueueRequest struct {
 
 func (x *DeleteQueueRequest) Reset() {
 	*x = DeleteQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[16]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1011,7 +1101,7 @@ func (x *DeleteQueueRequest) String() string {
 func (*DeleteQueueRequest) ProtoMessage() {}
 
 func (x *DeleteQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[16]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1024,7 +1114,7 @@ func (x *DeleteQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteQueueRequest.ProtoReflect.Descriptor instead.
 func (*DeleteQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeleteQueueRequest) GetQueue() string {
@@ -1054,7 +1144,7 @@ type DeleteQueueResponse struct {
 
 func (x *DeleteQueueResponse) Reset() {
 	*x = DeleteQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[17]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1066,7 +1156,7 @@ func (x *DeleteQueueResponse) String() string {
 func (*DeleteQueueResponse) ProtoMessage() {}
 
 func (x *DeleteQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[17]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1079,7 +1169,7 @@ func (x *DeleteQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteQueueResponse.ProtoReflect.Descriptor instead.
 func (*DeleteQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeleteQueueResponse) GetRemovedCount() uint32 {
@@ -1119,7 +1209,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[18]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1131,7 +1221,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[18]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1144,7 +1234,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListJobsRequest) GetQueue() string {
@@ -1209,7 +1299,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[19]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1221,7 +1311,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[19]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1234,7 +1324,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -1268,7 +1358,7 @@ type ListJobLogsRequest struct {
 
 func (x *ListJobLogsRequest) Reset() {
 	*x = ListJobLogsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[20]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1280,7 +1370,7 @@ func (x *ListJobLogsRequest) String() string {
 func (*ListJobLogsRequest) ProtoMessage() {}
 
 func (x *ListJobLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[20]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1293,7 +1383,7 @@ func (x *ListJobLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobLogsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobLogsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListJobLogsRequest) GetQueue() string {
@@ -1339,7 +1429,7 @@ type ListJobLogsResponse struct {
 
 func (x *ListJobLogsResponse) Reset() {
 	*x = ListJobLogsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[21]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1351,7 +1441,7 @@ func (x *ListJobLogsResponse) String() string {
 func (*ListJobLogsResponse) ProtoMessage() {}
 
 func (x *ListJobLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[21]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1364,7 +1454,7 @@ func (x *ListJobLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobLogsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobLogsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListJobLogsResponse) GetLines() []string {
@@ -1399,7 +1489,7 @@ type JobIds struct {
 
 func (x *JobIds) Reset() {
 	*x = JobIds{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[22]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1411,7 +1501,7 @@ func (x *JobIds) String() string {
 func (*JobIds) ProtoMessage() {}
 
 func (x *JobIds) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[22]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1424,7 +1514,7 @@ func (x *JobIds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobIds.ProtoReflect.Descriptor instead.
 func (*JobIds) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *JobIds) GetIds() []string {
@@ -1451,7 +1541,7 @@ type JobFilter struct {
 
 func (x *JobFilter) Reset() {
 	*x = JobFilter{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[23]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1553,7 @@ func (x *JobFilter) String() string {
 func (*JobFilter) ProtoMessage() {}
 
 func (x *JobFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[23]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1566,7 @@ func (x *JobFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFilter.ProtoReflect.Descriptor instead.
 func (*JobFilter) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *JobFilter) GetState() JobState {
@@ -1529,7 +1619,7 @@ type RetryJobsRequest struct {
 
 func (x *RetryJobsRequest) Reset() {
 	*x = RetryJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[24]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1541,7 +1631,7 @@ func (x *RetryJobsRequest) String() string {
 func (*RetryJobsRequest) ProtoMessage() {}
 
 func (x *RetryJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[24]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1554,7 +1644,7 @@ func (x *RetryJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobsRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RetryJobsRequest) GetQueue() string {
@@ -1638,7 +1728,7 @@ type RetryJobsResponse struct {
 
 func (x *RetryJobsResponse) Reset() {
 	*x = RetryJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[25]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1650,7 +1740,7 @@ func (x *RetryJobsResponse) String() string {
 func (*RetryJobsResponse) ProtoMessage() {}
 
 func (x *RetryJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[25]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1663,7 +1753,7 @@ func (x *RetryJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobsResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RetryJobsResponse) GetRetriedCount() uint32 {
@@ -1714,7 +1804,7 @@ type PromoteJobsRequest struct {
 
 func (x *PromoteJobsRequest) Reset() {
 	*x = PromoteJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[26]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1726,7 +1816,7 @@ func (x *PromoteJobsRequest) String() string {
 func (*PromoteJobsRequest) ProtoMessage() {}
 
 func (x *PromoteJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[26]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1739,7 +1829,7 @@ func (x *PromoteJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteJobsRequest.ProtoReflect.Descriptor instead.
 func (*PromoteJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PromoteJobsRequest) GetQueue() string {
@@ -1816,7 +1906,7 @@ type PromoteJobsResponse struct {
 
 func (x *PromoteJobsResponse) Reset() {
 	*x = PromoteJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[27]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1828,7 +1918,7 @@ func (x *PromoteJobsResponse) String() string {
 func (*PromoteJobsResponse) ProtoMessage() {}
 
 func (x *PromoteJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[27]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1841,7 +1931,7 @@ func (x *PromoteJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteJobsResponse.ProtoReflect.Descriptor instead.
 func (*PromoteJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{27}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PromoteJobsResponse) GetPromotedCount() uint32 {
@@ -1885,14 +1975,16 @@ type DeleteJobsRequest struct {
 	//	*DeleteJobsRequest_Filter
 	Selection isDeleteJobsRequest_Selection `protobuf_oneof:"selection"`
 	// Optional. From the call before, to go on.
-	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Optional, with job_ids alone. Removes these too, at most 10,000, before the jobs named; leased ones are skipped. Default none.
+	Cascade       Cascade `protobuf:"varint,5,opt,name=cascade,proto3,enum=leasemq.v1.Cascade" json:"cascade,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeleteJobsRequest) Reset() {
 	*x = DeleteJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[28]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1904,7 +1996,7 @@ func (x *DeleteJobsRequest) String() string {
 func (*DeleteJobsRequest) ProtoMessage() {}
 
 func (x *DeleteJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[28]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1917,7 +2009,7 @@ func (x *DeleteJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobsRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{28}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DeleteJobsRequest) GetQueue() string {
@@ -1959,6 +2051,13 @@ func (x *DeleteJobsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *DeleteJobsRequest) GetCascade() Cascade {
+	if x != nil {
+		return x.Cascade
+	}
+	return Cascade_CASCADE_UNSPECIFIED
+}
+
 type isDeleteJobsRequest_Selection interface {
 	isDeleteJobsRequest_Selection()
 }
@@ -1994,7 +2093,7 @@ type DeleteJobsResponse struct {
 
 func (x *DeleteJobsResponse) Reset() {
 	*x = DeleteJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[29]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2105,7 @@ func (x *DeleteJobsResponse) String() string {
 func (*DeleteJobsResponse) ProtoMessage() {}
 
 func (x *DeleteJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[29]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2118,7 @@ func (x *DeleteJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobsResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{29}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeleteJobsResponse) GetDeletedCount() uint32 {
@@ -2065,7 +2164,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2077,7 +2176,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2090,7 +2189,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{30}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Worker) GetInfo() *WorkerInfo {
@@ -2129,7 +2228,7 @@ type ListWorkersRequest struct {
 
 func (x *ListWorkersRequest) Reset() {
 	*x = ListWorkersRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2141,7 +2240,7 @@ func (x *ListWorkersRequest) String() string {
 func (*ListWorkersRequest) ProtoMessage() {}
 
 func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2154,7 +2253,7 @@ func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{31}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListWorkersRequest) GetQueue() string {
@@ -2191,7 +2290,7 @@ type ListWorkersResponse struct {
 
 func (x *ListWorkersResponse) Reset() {
 	*x = ListWorkersResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2203,7 +2302,7 @@ func (x *ListWorkersResponse) String() string {
 func (*ListWorkersResponse) ProtoMessage() {}
 
 func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2216,7 +2315,7 @@ func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{32}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListWorkersResponse) GetWorkers() []*Worker {
@@ -2250,7 +2349,7 @@ type GetMetricsRequest struct {
 
 func (x *GetMetricsRequest) Reset() {
 	*x = GetMetricsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2262,7 +2361,7 @@ func (x *GetMetricsRequest) String() string {
 func (*GetMetricsRequest) ProtoMessage() {}
 
 func (x *GetMetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2275,7 +2374,7 @@ func (x *GetMetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMetricsRequest.ProtoReflect.Descriptor instead.
 func (*GetMetricsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetMetricsRequest) GetQueue() string {
@@ -2323,7 +2422,7 @@ type TimeQuantiles struct {
 
 func (x *TimeQuantiles) Reset() {
 	*x = TimeQuantiles{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2335,7 +2434,7 @@ func (x *TimeQuantiles) String() string {
 func (*TimeQuantiles) ProtoMessage() {}
 
 func (x *TimeQuantiles) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2348,7 +2447,7 @@ func (x *TimeQuantiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimeQuantiles.ProtoReflect.Descriptor instead.
 func (*TimeQuantiles) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TimeQuantiles) GetCount() uint64 {
@@ -2398,7 +2497,7 @@ type MetricsPoint struct {
 
 func (x *MetricsPoint) Reset() {
 	*x = MetricsPoint{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2410,7 +2509,7 @@ func (x *MetricsPoint) String() string {
 func (*MetricsPoint) ProtoMessage() {}
 
 func (x *MetricsPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2423,7 +2522,7 @@ func (x *MetricsPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsPoint.ProtoReflect.Descriptor instead.
 func (*MetricsPoint) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *MetricsPoint) GetTime() *timestamppb.Timestamp {
@@ -2472,7 +2571,7 @@ type GetMetricsResponse struct {
 
 func (x *GetMetricsResponse) Reset() {
 	*x = GetMetricsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2484,7 +2583,7 @@ func (x *GetMetricsResponse) String() string {
 func (*GetMetricsResponse) ProtoMessage() {}
 
 func (x *GetMetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2497,7 +2596,7 @@ func (x *GetMetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMetricsResponse.ProtoReflect.Descriptor instead.
 func (*GetMetricsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetMetricsResponse) GetPoints() []*MetricsPoint {
@@ -2530,7 +2629,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2542,7 +2641,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2555,7 +2654,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Event) GetKind() EventKind {
@@ -2626,7 +2725,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2638,7 +2737,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2651,7 +2750,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *WatchEventsRequest) GetQueue() string {
@@ -2702,7 +2801,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[39]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2714,7 +2813,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[39]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2727,7 +2826,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *WatchEventsResponse) GetEvents() []*Event {
@@ -2753,7 +2852,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[40]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2765,7 +2864,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[40]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2778,7 +2877,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 // What the store is.
@@ -2806,7 +2905,7 @@ type StoreInfo struct {
 
 func (x *StoreInfo) Reset() {
 	*x = StoreInfo{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2818,7 +2917,7 @@ func (x *StoreInfo) String() string {
 func (*StoreInfo) ProtoMessage() {}
 
 func (x *StoreInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2831,7 +2930,7 @@ func (x *StoreInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
 func (*StoreInfo) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *StoreInfo) GetKind() string {
@@ -2911,7 +3010,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2923,7 +3022,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2936,7 +3035,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetServerInfoResponse) GetVersion() string {
@@ -2986,11 +3085,11 @@ var File_leasemq_v1_admin_proto protoreflect.FileDescriptor
 const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"\x16leasemq/v1/admin.proto\x12\n" +
-	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14leasemq/v1/job.proto\x1a\x17leasemq/v1/worker.proto\"'\n" +
+	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14leasemq/v1/job.proto\x1a\x19leasemq/v1/producer.proto\x1a\x17leasemq/v1/worker.proto\"'\n" +
 	"\x0fGetStatsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\"@\n" +
 	"\x10GetStatsResponse\x12,\n" +
-	"\x05stats\x18\x01 \x01(\v2\x16.leasemq.v1.QueueStatsR\x05stats\"\x87\x03\n" +
+	"\x05stats\x18\x01 \x01(\v2\x16.leasemq.v1.QueueStatsR\x05stats\"\xfd\x03\n" +
 	"\vQueueConfig\x12<\n" +
 	"\rdefault_retry\x18\x01 \x01(\v2\x17.leasemq.v1.RetryPolicyR\fdefaultRetry\x12F\n" +
 	"\x13completed_retention\x18\x02 \x01(\v2\x15.leasemq.v1.RetentionR\x12completedRetention\x12@\n" +
@@ -2999,9 +3098,18 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x15max_lease_expirations\x18\x05 \x01(\rH\x00R\x13maxLeaseExpirations\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"max_events\x18\n" +
-	" \x01(\rH\x01R\tmaxEvents\x88\x01\x01B\x18\n" +
+	" \x01(\rH\x01R\tmaxEvents\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"max_active\x18\x06 \x01(\rR\tmaxActive\x124\n" +
+	"\n" +
+	"rate_limit\x18\a \x01(\v2\x15.leasemq.v1.RateLimitR\trateLimit\x12\x1f\n" +
+	"\vmax_waiting\x18\b \x01(\rR\n" +
+	"maxWaitingB\x18\n" +
 	"\x16_max_lease_expirationsB\r\n" +
-	"\v_max_events\"z\n" +
+	"\v_max_events\"]\n" +
+	"\tRateLimit\x12\x19\n" +
+	"\bmax_jobs\x18\x01 \x01(\rR\amaxJobs\x125\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\"z\n" +
 	"\x05Queue\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\x06config\x18\x02 \x01(\v2\x17.leasemq.v1.QueueConfigR\x06config\x12,\n" +
@@ -3097,13 +3205,14 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x0epromoted_count\x18\x01 \x01(\rR\rpromotedCount\x12&\n" +
 	"\x0fnot_found_count\x18\x02 \x01(\rR\rnotFoundCount\x12#\n" +
 	"\rskipped_count\x18\x03 \x01(\rR\fskippedCount\x12&\n" +
-	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\xb5\x01\n" +
+	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\xe4\x01\n" +
 	"\x11DeleteJobsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12-\n" +
 	"\ajob_ids\x18\x02 \x01(\v2\x12.leasemq.v1.JobIdsH\x00R\x06jobIds\x12/\n" +
 	"\x06filter\x18\x03 \x01(\v2\x15.leasemq.v1.JobFilterH\x00R\x06filter\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x04 \x01(\tR\tpageTokenB\v\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12-\n" +
+	"\acascade\x18\x05 \x01(\x0e2\x13.leasemq.v1.CascadeR\acascadeB\v\n" +
 	"\tselection\"\xae\x01\n" +
 	"\x12DeleteJobsResponse\x12#\n" +
 	"\rdeleted_count\x18\x01 \x01(\rR\fdeletedCount\x12&\n" +
@@ -3177,7 +3286,7 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x11max_payload_bytes\x18\x04 \x01(\x04R\x0fmaxPayloadBytes\x12$\n" +
 	"\x0emax_batch_size\x18\x05 \x01(\rR\fmaxBatchSize\x129\n" +
 	"\n" +
-	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime*\xa8\x04\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime*\xda\x04\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10EVENT_KIND_ADDED\x10\x01\x12\x19\n" +
@@ -3200,7 +3309,9 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x12EVENT_KIND_RESUMED\x10\x11\x12\x19\n" +
 	"\x15EVENT_KIND_CONFIGURED\x10\x12\x12\x1b\n" +
 	"\x17EVENT_KIND_DEDUPLICATED\x10\x13\x12\x1a\n" +
-	"\x16EVENT_KIND_EVENTS_LOST\x10\x142\xb6\n" +
+	"\x16EVENT_KIND_EVENTS_LOST\x10\x14\x12\x16\n" +
+	"\x12EVENT_KIND_BLOCKED\x10\x15\x12\x18\n" +
+	"\x14EVENT_KIND_UNBLOCKED\x10\x162\xb6\n" +
 	"\n" +
 	"\fAdminService\x12E\n" +
 	"\bGetStats\x12\x1b.leasemq.v1.GetStatsRequest\x1a\x1c.leasemq.v1.GetStatsResponse\x12K\n" +
@@ -3240,148 +3351,153 @@ func file_leasemq_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemq_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_leasemq_v1_admin_proto_goTypes = []any{
 	(EventKind)(0),                // 0: leasemq.v1.EventKind
 	(*GetStatsRequest)(nil),       // 1: leasemq.v1.GetStatsRequest
 	(*GetStatsResponse)(nil),      // 2: leasemq.v1.GetStatsResponse
 	(*QueueConfig)(nil),           // 3: leasemq.v1.QueueConfig
-	(*Queue)(nil),                 // 4: leasemq.v1.Queue
-	(*ListQueuesRequest)(nil),     // 5: leasemq.v1.ListQueuesRequest
-	(*ListQueuesResponse)(nil),    // 6: leasemq.v1.ListQueuesResponse
-	(*GetQueueRequest)(nil),       // 7: leasemq.v1.GetQueueRequest
-	(*GetQueueResponse)(nil),      // 8: leasemq.v1.GetQueueResponse
-	(*UpdateQueueRequest)(nil),    // 9: leasemq.v1.UpdateQueueRequest
-	(*UpdateQueueResponse)(nil),   // 10: leasemq.v1.UpdateQueueResponse
-	(*PauseQueueRequest)(nil),     // 11: leasemq.v1.PauseQueueRequest
-	(*PauseQueueResponse)(nil),    // 12: leasemq.v1.PauseQueueResponse
-	(*ResumeQueueRequest)(nil),    // 13: leasemq.v1.ResumeQueueRequest
-	(*ResumeQueueResponse)(nil),   // 14: leasemq.v1.ResumeQueueResponse
-	(*DrainQueueRequest)(nil),     // 15: leasemq.v1.DrainQueueRequest
-	(*DrainQueueResponse)(nil),    // 16: leasemq.v1.DrainQueueResponse
-	(*DeleteQueueRequest)(nil),    // 17: leasemq.v1.DeleteQueueRequest
-	(*DeleteQueueResponse)(nil),   // 18: leasemq.v1.DeleteQueueResponse
-	(*ListJobsRequest)(nil),       // 19: leasemq.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),      // 20: leasemq.v1.ListJobsResponse
-	(*ListJobLogsRequest)(nil),    // 21: leasemq.v1.ListJobLogsRequest
-	(*ListJobLogsResponse)(nil),   // 22: leasemq.v1.ListJobLogsResponse
-	(*JobIds)(nil),                // 23: leasemq.v1.JobIds
-	(*JobFilter)(nil),             // 24: leasemq.v1.JobFilter
-	(*RetryJobsRequest)(nil),      // 25: leasemq.v1.RetryJobsRequest
-	(*RetryJobsResponse)(nil),     // 26: leasemq.v1.RetryJobsResponse
-	(*PromoteJobsRequest)(nil),    // 27: leasemq.v1.PromoteJobsRequest
-	(*PromoteJobsResponse)(nil),   // 28: leasemq.v1.PromoteJobsResponse
-	(*DeleteJobsRequest)(nil),     // 29: leasemq.v1.DeleteJobsRequest
-	(*DeleteJobsResponse)(nil),    // 30: leasemq.v1.DeleteJobsResponse
-	(*Worker)(nil),                // 31: leasemq.v1.Worker
-	(*ListWorkersRequest)(nil),    // 32: leasemq.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),   // 33: leasemq.v1.ListWorkersResponse
-	(*GetMetricsRequest)(nil),     // 34: leasemq.v1.GetMetricsRequest
-	(*TimeQuantiles)(nil),         // 35: leasemq.v1.TimeQuantiles
-	(*MetricsPoint)(nil),          // 36: leasemq.v1.MetricsPoint
-	(*GetMetricsResponse)(nil),    // 37: leasemq.v1.GetMetricsResponse
-	(*Event)(nil),                 // 38: leasemq.v1.Event
-	(*WatchEventsRequest)(nil),    // 39: leasemq.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),   // 40: leasemq.v1.WatchEventsResponse
-	(*GetServerInfoRequest)(nil),  // 41: leasemq.v1.GetServerInfoRequest
-	(*StoreInfo)(nil),             // 42: leasemq.v1.StoreInfo
-	(*GetServerInfoResponse)(nil), // 43: leasemq.v1.GetServerInfoResponse
-	(*QueueStats)(nil),            // 44: leasemq.v1.QueueStats
-	(*RetryPolicy)(nil),           // 45: leasemq.v1.RetryPolicy
-	(*Retention)(nil),             // 46: leasemq.v1.Retention
-	(*fieldmaskpb.FieldMask)(nil), // 47: google.protobuf.FieldMask
-	(JobState)(0),                 // 48: leasemq.v1.JobState
-	(*Job)(nil),                   // 49: leasemq.v1.Job
-	(*durationpb.Duration)(nil),   // 50: google.protobuf.Duration
-	(*WorkerInfo)(nil),            // 51: leasemq.v1.WorkerInfo
-	(*timestamppb.Timestamp)(nil), // 52: google.protobuf.Timestamp
-	(Durability)(0),               // 53: leasemq.v1.Durability
+	(*RateLimit)(nil),             // 4: leasemq.v1.RateLimit
+	(*Queue)(nil),                 // 5: leasemq.v1.Queue
+	(*ListQueuesRequest)(nil),     // 6: leasemq.v1.ListQueuesRequest
+	(*ListQueuesResponse)(nil),    // 7: leasemq.v1.ListQueuesResponse
+	(*GetQueueRequest)(nil),       // 8: leasemq.v1.GetQueueRequest
+	(*GetQueueResponse)(nil),      // 9: leasemq.v1.GetQueueResponse
+	(*UpdateQueueRequest)(nil),    // 10: leasemq.v1.UpdateQueueRequest
+	(*UpdateQueueResponse)(nil),   // 11: leasemq.v1.UpdateQueueResponse
+	(*PauseQueueRequest)(nil),     // 12: leasemq.v1.PauseQueueRequest
+	(*PauseQueueResponse)(nil),    // 13: leasemq.v1.PauseQueueResponse
+	(*ResumeQueueRequest)(nil),    // 14: leasemq.v1.ResumeQueueRequest
+	(*ResumeQueueResponse)(nil),   // 15: leasemq.v1.ResumeQueueResponse
+	(*DrainQueueRequest)(nil),     // 16: leasemq.v1.DrainQueueRequest
+	(*DrainQueueResponse)(nil),    // 17: leasemq.v1.DrainQueueResponse
+	(*DeleteQueueRequest)(nil),    // 18: leasemq.v1.DeleteQueueRequest
+	(*DeleteQueueResponse)(nil),   // 19: leasemq.v1.DeleteQueueResponse
+	(*ListJobsRequest)(nil),       // 20: leasemq.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),      // 21: leasemq.v1.ListJobsResponse
+	(*ListJobLogsRequest)(nil),    // 22: leasemq.v1.ListJobLogsRequest
+	(*ListJobLogsResponse)(nil),   // 23: leasemq.v1.ListJobLogsResponse
+	(*JobIds)(nil),                // 24: leasemq.v1.JobIds
+	(*JobFilter)(nil),             // 25: leasemq.v1.JobFilter
+	(*RetryJobsRequest)(nil),      // 26: leasemq.v1.RetryJobsRequest
+	(*RetryJobsResponse)(nil),     // 27: leasemq.v1.RetryJobsResponse
+	(*PromoteJobsRequest)(nil),    // 28: leasemq.v1.PromoteJobsRequest
+	(*PromoteJobsResponse)(nil),   // 29: leasemq.v1.PromoteJobsResponse
+	(*DeleteJobsRequest)(nil),     // 30: leasemq.v1.DeleteJobsRequest
+	(*DeleteJobsResponse)(nil),    // 31: leasemq.v1.DeleteJobsResponse
+	(*Worker)(nil),                // 32: leasemq.v1.Worker
+	(*ListWorkersRequest)(nil),    // 33: leasemq.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),   // 34: leasemq.v1.ListWorkersResponse
+	(*GetMetricsRequest)(nil),     // 35: leasemq.v1.GetMetricsRequest
+	(*TimeQuantiles)(nil),         // 36: leasemq.v1.TimeQuantiles
+	(*MetricsPoint)(nil),          // 37: leasemq.v1.MetricsPoint
+	(*GetMetricsResponse)(nil),    // 38: leasemq.v1.GetMetricsResponse
+	(*Event)(nil),                 // 39: leasemq.v1.Event
+	(*WatchEventsRequest)(nil),    // 40: leasemq.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),   // 41: leasemq.v1.WatchEventsResponse
+	(*GetServerInfoRequest)(nil),  // 42: leasemq.v1.GetServerInfoRequest
+	(*StoreInfo)(nil),             // 43: leasemq.v1.StoreInfo
+	(*GetServerInfoResponse)(nil), // 44: leasemq.v1.GetServerInfoResponse
+	(*QueueStats)(nil),            // 45: leasemq.v1.QueueStats
+	(*RetryPolicy)(nil),           // 46: leasemq.v1.RetryPolicy
+	(*Retention)(nil),             // 47: leasemq.v1.Retention
+	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil), // 49: google.protobuf.FieldMask
+	(JobState)(0),                 // 50: leasemq.v1.JobState
+	(*Job)(nil),                   // 51: leasemq.v1.Job
+	(Cascade)(0),                  // 52: leasemq.v1.Cascade
+	(*WorkerInfo)(nil),            // 53: leasemq.v1.WorkerInfo
+	(*timestamppb.Timestamp)(nil), // 54: google.protobuf.Timestamp
+	(Durability)(0),               // 55: leasemq.v1.Durability
 }
 var file_leasemq_v1_admin_proto_depIdxs = []int32{
-	44, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
-	45, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
-	46, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
-	46, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
-	3,  // 4: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
-	44, // 5: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
-	4,  // 6: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
-	4,  // 7: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
-	3,  // 8: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
-	47, // 9: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
-	4,  // 10: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
-	48, // 11: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
-	47, // 12: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
-	49, // 13: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
-	48, // 14: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
-	50, // 15: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
-	23, // 16: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	24, // 17: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	23, // 18: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	24, // 19: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	23, // 20: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	24, // 21: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	51, // 22: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
-	52, // 23: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
-	52, // 24: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
-	31, // 25: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
-	52, // 26: leasemq.v1.GetMetricsRequest.start:type_name -> google.protobuf.Timestamp
-	52, // 27: leasemq.v1.GetMetricsRequest.end:type_name -> google.protobuf.Timestamp
-	50, // 28: leasemq.v1.GetMetricsRequest.resolution:type_name -> google.protobuf.Duration
-	50, // 29: leasemq.v1.TimeQuantiles.p50:type_name -> google.protobuf.Duration
-	50, // 30: leasemq.v1.TimeQuantiles.p95:type_name -> google.protobuf.Duration
-	50, // 31: leasemq.v1.TimeQuantiles.p99:type_name -> google.protobuf.Duration
-	52, // 32: leasemq.v1.MetricsPoint.time:type_name -> google.protobuf.Timestamp
-	35, // 33: leasemq.v1.MetricsPoint.wait_time:type_name -> leasemq.v1.TimeQuantiles
-	35, // 34: leasemq.v1.MetricsPoint.run_time:type_name -> leasemq.v1.TimeQuantiles
-	36, // 35: leasemq.v1.GetMetricsResponse.points:type_name -> leasemq.v1.MetricsPoint
-	0,  // 36: leasemq.v1.Event.kind:type_name -> leasemq.v1.EventKind
-	52, // 37: leasemq.v1.Event.time:type_name -> google.protobuf.Timestamp
-	48, // 38: leasemq.v1.Event.state:type_name -> leasemq.v1.JobState
-	0,  // 39: leasemq.v1.WatchEventsRequest.kinds:type_name -> leasemq.v1.EventKind
-	38, // 40: leasemq.v1.WatchEventsResponse.events:type_name -> leasemq.v1.Event
-	53, // 41: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
-	53, // 42: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
-	42, // 43: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
-	52, // 44: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	1,  // 45: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
-	5,  // 46: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
-	7,  // 47: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
-	9,  // 48: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
-	11, // 49: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
-	13, // 50: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
-	15, // 51: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
-	17, // 52: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
-	19, // 53: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
-	21, // 54: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
-	25, // 55: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
-	27, // 56: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
-	29, // 57: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
-	32, // 58: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
-	34, // 59: leasemq.v1.AdminService.GetMetrics:input_type -> leasemq.v1.GetMetricsRequest
-	39, // 60: leasemq.v1.AdminService.WatchEvents:input_type -> leasemq.v1.WatchEventsRequest
-	41, // 61: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
-	2,  // 62: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
-	6,  // 63: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
-	8,  // 64: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
-	10, // 65: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
-	12, // 66: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
-	14, // 67: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
-	16, // 68: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
-	18, // 69: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
-	20, // 70: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
-	22, // 71: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
-	26, // 72: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
-	28, // 73: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
-	30, // 74: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
-	33, // 75: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
-	37, // 76: leasemq.v1.AdminService.GetMetrics:output_type -> leasemq.v1.GetMetricsResponse
-	40, // 77: leasemq.v1.AdminService.WatchEvents:output_type -> leasemq.v1.WatchEventsResponse
-	43, // 78: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
-	62, // [62:79] is the sub-list for method output_type
-	45, // [45:62] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	45, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
+	46, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
+	47, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
+	47, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
+	4,  // 4: leasemq.v1.QueueConfig.rate_limit:type_name -> leasemq.v1.RateLimit
+	48, // 5: leasemq.v1.RateLimit.duration:type_name -> google.protobuf.Duration
+	3,  // 6: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
+	45, // 7: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
+	5,  // 8: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
+	5,  // 9: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
+	3,  // 10: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
+	49, // 11: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	5,  // 12: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
+	50, // 13: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
+	49, // 14: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	51, // 15: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
+	50, // 16: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
+	48, // 17: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
+	24, // 18: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	25, // 19: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	24, // 20: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	25, // 21: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	24, // 22: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	25, // 23: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	52, // 24: leasemq.v1.DeleteJobsRequest.cascade:type_name -> leasemq.v1.Cascade
+	53, // 25: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
+	54, // 26: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
+	54, // 27: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
+	32, // 28: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
+	54, // 29: leasemq.v1.GetMetricsRequest.start:type_name -> google.protobuf.Timestamp
+	54, // 30: leasemq.v1.GetMetricsRequest.end:type_name -> google.protobuf.Timestamp
+	48, // 31: leasemq.v1.GetMetricsRequest.resolution:type_name -> google.protobuf.Duration
+	48, // 32: leasemq.v1.TimeQuantiles.p50:type_name -> google.protobuf.Duration
+	48, // 33: leasemq.v1.TimeQuantiles.p95:type_name -> google.protobuf.Duration
+	48, // 34: leasemq.v1.TimeQuantiles.p99:type_name -> google.protobuf.Duration
+	54, // 35: leasemq.v1.MetricsPoint.time:type_name -> google.protobuf.Timestamp
+	36, // 36: leasemq.v1.MetricsPoint.wait_time:type_name -> leasemq.v1.TimeQuantiles
+	36, // 37: leasemq.v1.MetricsPoint.run_time:type_name -> leasemq.v1.TimeQuantiles
+	37, // 38: leasemq.v1.GetMetricsResponse.points:type_name -> leasemq.v1.MetricsPoint
+	0,  // 39: leasemq.v1.Event.kind:type_name -> leasemq.v1.EventKind
+	54, // 40: leasemq.v1.Event.time:type_name -> google.protobuf.Timestamp
+	50, // 41: leasemq.v1.Event.state:type_name -> leasemq.v1.JobState
+	0,  // 42: leasemq.v1.WatchEventsRequest.kinds:type_name -> leasemq.v1.EventKind
+	39, // 43: leasemq.v1.WatchEventsResponse.events:type_name -> leasemq.v1.Event
+	55, // 44: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
+	55, // 45: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
+	43, // 46: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
+	54, // 47: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	1,  // 48: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
+	6,  // 49: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
+	8,  // 50: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
+	10, // 51: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
+	12, // 52: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
+	14, // 53: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
+	16, // 54: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
+	18, // 55: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
+	20, // 56: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
+	22, // 57: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
+	26, // 58: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
+	28, // 59: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
+	30, // 60: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
+	33, // 61: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
+	35, // 62: leasemq.v1.AdminService.GetMetrics:input_type -> leasemq.v1.GetMetricsRequest
+	40, // 63: leasemq.v1.AdminService.WatchEvents:input_type -> leasemq.v1.WatchEventsRequest
+	42, // 64: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
+	2,  // 65: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
+	7,  // 66: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
+	9,  // 67: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
+	11, // 68: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
+	13, // 69: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
+	15, // 70: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
+	17, // 71: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
+	19, // 72: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
+	21, // 73: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
+	23, // 74: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
+	27, // 75: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
+	29, // 76: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
+	31, // 77: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
+	34, // 78: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
+	38, // 79: leasemq.v1.AdminService.GetMetrics:output_type -> leasemq.v1.GetMetricsResponse
+	41, // 80: leasemq.v1.AdminService.WatchEvents:output_type -> leasemq.v1.WatchEventsResponse
+	44, // 81: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
+	65, // [65:82] is the sub-list for method output_type
+	48, // [48:65] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_admin_proto_init() }
@@ -3390,17 +3506,18 @@ func file_leasemq_v1_admin_proto_init() {
 		return
 	}
 	file_leasemq_v1_job_proto_init()
+	file_leasemq_v1_producer_proto_init()
 	file_leasemq_v1_worker_proto_init()
 	file_leasemq_v1_admin_proto_msgTypes[2].OneofWrappers = []any{}
-	file_leasemq_v1_admin_proto_msgTypes[24].OneofWrappers = []any{
+	file_leasemq_v1_admin_proto_msgTypes[25].OneofWrappers = []any{
 		(*RetryJobsRequest_JobIds)(nil),
 		(*RetryJobsRequest_Filter)(nil),
 	}
-	file_leasemq_v1_admin_proto_msgTypes[26].OneofWrappers = []any{
+	file_leasemq_v1_admin_proto_msgTypes[27].OneofWrappers = []any{
 		(*PromoteJobsRequest_JobIds)(nil),
 		(*PromoteJobsRequest_Filter)(nil),
 	}
-	file_leasemq_v1_admin_proto_msgTypes[28].OneofWrappers = []any{
+	file_leasemq_v1_admin_proto_msgTypes[29].OneofWrappers = []any{
 		(*DeleteJobsRequest_JobIds)(nil),
 		(*DeleteJobsRequest_Filter)(nil),
 	}
@@ -3410,7 +3527,7 @@ func file_leasemq_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_admin_proto_rawDesc), len(file_leasemq_v1_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   43,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -225,6 +225,182 @@ func (FailureKind) EnumDescriptor() ([]byte, []int) {
 	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{2}
 }
 
+// What happens to a job when one that it depends on fails, is cancelled, or is deleted before it finished.
+type DependencyFailurePolicy int32
+
+const (
+	// FAIL.
+	DependencyFailurePolicy_DEPENDENCY_FAILURE_POLICY_UNSPECIFIED DependencyFailurePolicy = 0
+	// The dependent fails too, with kind DEPENDENCY, without having run.
+	DependencyFailurePolicy_DEPENDENCY_FAILURE_POLICY_FAIL DependencyFailurePolicy = 1
+	// It counts as done: the dependent runs when the others are done too, and sees in GetDependencies what became of this one.
+	DependencyFailurePolicy_DEPENDENCY_FAILURE_POLICY_RUN DependencyFailurePolicy = 2
+	// The dependency is dropped: as RUN, but GetDependencies no longer shows it.
+	DependencyFailurePolicy_DEPENDENCY_FAILURE_POLICY_IGNORE DependencyFailurePolicy = 3
+)
+
+// Enum value maps for DependencyFailurePolicy.
+var (
+	DependencyFailurePolicy_name = map[int32]string{
+		0: "DEPENDENCY_FAILURE_POLICY_UNSPECIFIED",
+		1: "DEPENDENCY_FAILURE_POLICY_FAIL",
+		2: "DEPENDENCY_FAILURE_POLICY_RUN",
+		3: "DEPENDENCY_FAILURE_POLICY_IGNORE",
+	}
+	DependencyFailurePolicy_value = map[string]int32{
+		"DEPENDENCY_FAILURE_POLICY_UNSPECIFIED": 0,
+		"DEPENDENCY_FAILURE_POLICY_FAIL":        1,
+		"DEPENDENCY_FAILURE_POLICY_RUN":         2,
+		"DEPENDENCY_FAILURE_POLICY_IGNORE":      3,
+	}
+)
+
+func (x DependencyFailurePolicy) Enum() *DependencyFailurePolicy {
+	p := new(DependencyFailurePolicy)
+	*p = x
+	return p
+}
+
+func (x DependencyFailurePolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DependencyFailurePolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_leasemq_v1_job_proto_enumTypes[3].Descriptor()
+}
+
+func (DependencyFailurePolicy) Type() protoreflect.EnumType {
+	return &file_leasemq_v1_job_proto_enumTypes[3]
+}
+
+func (x DependencyFailurePolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DependencyFailurePolicy.Descriptor instead.
+func (DependencyFailurePolicy) EnumDescriptor() ([]byte, []int) {
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
+}
+
+// A job that must be done before another one may start.
+type Dependency struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Its queue; any queue.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Required. Its id. It must exist; one that has finished already counts as finished at once.
+	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Optional. What happens when it fails; default FAIL.
+	OnFailure     DependencyFailurePolicy `protobuf:"varint,3,opt,name=on_failure,json=onFailure,proto3,enum=leasemq.v1.DependencyFailurePolicy" json:"on_failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Dependency) Reset() {
+	*x = Dependency{}
+	mi := &file_leasemq_v1_job_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Dependency) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Dependency) ProtoMessage() {}
+
+func (x *Dependency) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_job_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Dependency.ProtoReflect.Descriptor instead.
+func (*Dependency) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Dependency) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *Dependency) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *Dependency) GetOnFailure() DependencyFailurePolicy {
+	if x != nil {
+		return x.OnFailure
+	}
+	return DependencyFailurePolicy_DEPENDENCY_FAILURE_POLICY_UNSPECIFIED
+}
+
+// Names a job.
+type JobReference struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its queue.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Its id, unique within the queue.
+	JobId         string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobReference) Reset() {
+	*x = JobReference{}
+	mi := &file_leasemq_v1_job_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobReference) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobReference) ProtoMessage() {}
+
+func (x *JobReference) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_job_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobReference.ProtoReflect.Descriptor instead.
+func (*JobReference) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *JobReference) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *JobReference) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
 // What a producer says about a job. Immutable once added.
 type JobSpec struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -263,13 +439,16 @@ type JobSpec struct {
 	DeadLetterQueue string `protobuf:"bytes,15,opt,name=dead_letter_queue,json=deadLetterQueue,proto3" json:"dead_letter_queue,omitempty"`
 	// Optional. How many times its lease may run out before it fails; 0 = at the first; unset = the queue's (default 3).
 	MaxLeaseExpirations *uint32 `protobuf:"varint,16,opt,name=max_lease_expirations,json=maxLeaseExpirations,proto3,oneof" json:"max_lease_expirations,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Optional. The jobs that must be done before it may start; at most 1,000, each once. Until then it is BLOCKED. Its delay counts from then, its ttl from
+	// when it was added.
+	Dependencies  []*Dependency `protobuf:"bytes,19,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobSpec) Reset() {
 	*x = JobSpec{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[0]
+	mi := &file_leasemq_v1_job_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -281,7 +460,7 @@ func (x *JobSpec) String() string {
 func (*JobSpec) ProtoMessage() {}
 
 func (x *JobSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[0]
+	mi := &file_leasemq_v1_job_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -294,7 +473,7 @@ func (x *JobSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobSpec.ProtoReflect.Descriptor instead.
 func (*JobSpec) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{0}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *JobSpec) GetName() string {
@@ -420,6 +599,13 @@ func (x *JobSpec) GetMaxLeaseExpirations() uint32 {
 	return 0
 }
 
+func (x *JobSpec) GetDependencies() []*Dependency {
+	if x != nil {
+		return x.Dependencies
+	}
+	return nil
+}
+
 type isJobSpec_Start interface {
 	isJobSpec_Start()
 }
@@ -451,7 +637,7 @@ type RetryPolicy struct {
 
 func (x *RetryPolicy) Reset() {
 	*x = RetryPolicy{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[1]
+	mi := &file_leasemq_v1_job_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -463,7 +649,7 @@ func (x *RetryPolicy) String() string {
 func (*RetryPolicy) ProtoMessage() {}
 
 func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[1]
+	mi := &file_leasemq_v1_job_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -476,7 +662,7 @@ func (x *RetryPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryPolicy.ProtoReflect.Descriptor instead.
 func (*RetryPolicy) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{1}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *RetryPolicy) GetMaxAttempts() uint32 {
@@ -512,7 +698,7 @@ type Backoff struct {
 
 func (x *Backoff) Reset() {
 	*x = Backoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[2]
+	mi := &file_leasemq_v1_job_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -524,7 +710,7 @@ func (x *Backoff) String() string {
 func (*Backoff) ProtoMessage() {}
 
 func (x *Backoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[2]
+	mi := &file_leasemq_v1_job_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -537,7 +723,7 @@ func (x *Backoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backoff.ProtoReflect.Descriptor instead.
 func (*Backoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{2}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Backoff) GetKind() isBackoff_Kind {
@@ -617,7 +803,7 @@ type FixedBackoff struct {
 
 func (x *FixedBackoff) Reset() {
 	*x = FixedBackoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[3]
+	mi := &file_leasemq_v1_job_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -629,7 +815,7 @@ func (x *FixedBackoff) String() string {
 func (*FixedBackoff) ProtoMessage() {}
 
 func (x *FixedBackoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[3]
+	mi := &file_leasemq_v1_job_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -642,7 +828,7 @@ func (x *FixedBackoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FixedBackoff.ProtoReflect.Descriptor instead.
 func (*FixedBackoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FixedBackoff) GetDelay() *durationpb.Duration {
@@ -667,7 +853,7 @@ type ExponentialBackoff struct {
 
 func (x *ExponentialBackoff) Reset() {
 	*x = ExponentialBackoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[4]
+	mi := &file_leasemq_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +865,7 @@ func (x *ExponentialBackoff) String() string {
 func (*ExponentialBackoff) ProtoMessage() {}
 
 func (x *ExponentialBackoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[4]
+	mi := &file_leasemq_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +878,7 @@ func (x *ExponentialBackoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExponentialBackoff.ProtoReflect.Descriptor instead.
 func (*ExponentialBackoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{4}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ExponentialBackoff) GetInitialDelay() *durationpb.Duration {
@@ -727,7 +913,7 @@ type ListBackoff struct {
 
 func (x *ListBackoff) Reset() {
 	*x = ListBackoff{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[5]
+	mi := &file_leasemq_v1_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -739,7 +925,7 @@ func (x *ListBackoff) String() string {
 func (*ListBackoff) ProtoMessage() {}
 
 func (x *ListBackoff) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[5]
+	mi := &file_leasemq_v1_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -752,7 +938,7 @@ func (x *ListBackoff) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBackoff.ProtoReflect.Descriptor instead.
 func (*ListBackoff) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListBackoff) GetDelays() []*durationpb.Duration {
@@ -775,7 +961,7 @@ type Retention struct {
 
 func (x *Retention) Reset() {
 	*x = Retention{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[6]
+	mi := &file_leasemq_v1_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -787,7 +973,7 @@ func (x *Retention) String() string {
 func (*Retention) ProtoMessage() {}
 
 func (x *Retention) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[6]
+	mi := &file_leasemq_v1_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -800,7 +986,7 @@ func (x *Retention) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Retention.ProtoReflect.Descriptor instead.
 func (*Retention) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Retention) GetMaxAge() *durationpb.Duration {
@@ -840,7 +1026,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[7]
+	mi := &file_leasemq_v1_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +1038,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[7]
+	mi := &file_leasemq_v1_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +1051,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{7}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Failure) GetKind() FailureKind {
@@ -958,6 +1144,8 @@ type Job struct {
 	FailureCount uint32 `protobuf:"varint,18,opt,name=failure_count,json=failureCount,proto3" json:"failure_count,omitempty"`
 	// True once CancelJob was called while it ran.
 	CancelRequested bool `protobuf:"varint,19,opt,name=cancel_requested,json=cancelRequested,proto3" json:"cancel_requested,omitempty"`
+	// The jobs that depend on it, the first 1,000 of them; GetJob alone fills it.
+	Dependents []*JobReference `protobuf:"bytes,20,rep,name=dependents,proto3" json:"dependents,omitempty"`
 	// The schedule that added it; empty when it was added by hand.
 	ScheduleId    string `protobuf:"bytes,21,opt,name=schedule_id,json=scheduleId,proto3" json:"schedule_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -966,7 +1154,7 @@ type Job struct {
 
 func (x *Job) Reset() {
 	*x = Job{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[8]
+	mi := &file_leasemq_v1_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +1166,7 @@ func (x *Job) String() string {
 func (*Job) ProtoMessage() {}
 
 func (x *Job) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[8]
+	mi := &file_leasemq_v1_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -991,7 +1179,7 @@ func (x *Job) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Job.ProtoReflect.Descriptor instead.
 func (*Job) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{8}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Job) GetQueue() string {
@@ -1127,6 +1315,13 @@ func (x *Job) GetCancelRequested() bool {
 	return false
 }
 
+func (x *Job) GetDependents() []*JobReference {
+	if x != nil {
+		return x.Dependents
+	}
+	return nil
+}
+
 func (x *Job) GetScheduleId() string {
 	if x != nil {
 		return x.ScheduleId
@@ -1162,14 +1357,16 @@ type QueueStats struct {
 	// Jobs completed since the queue began.
 	CompletedTotal uint64 `protobuf:"varint,12,opt,name=completed_total,json=completedTotal,proto3" json:"completed_total,omitempty"`
 	// Jobs failed for good since the queue began.
-	FailedTotal   uint64 `protobuf:"varint,13,opt,name=failed_total,json=failedTotal,proto3" json:"failed_total,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	FailedTotal uint64 `protobuf:"varint,13,opt,name=failed_total,json=failedTotal,proto3" json:"failed_total,omitempty"`
+	// Until when the queue gives out no leases, since a worker asked for that (ReleaseJobRequest.hold_queue); unset when it is not held.
+	HoldExpireTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=hold_expire_time,json=holdExpireTime,proto3" json:"hold_expire_time,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *QueueStats) Reset() {
 	*x = QueueStats{}
-	mi := &file_leasemq_v1_job_proto_msgTypes[9]
+	mi := &file_leasemq_v1_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1181,7 +1378,7 @@ func (x *QueueStats) String() string {
 func (*QueueStats) ProtoMessage() {}
 
 func (x *QueueStats) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_job_proto_msgTypes[9]
+	mi := &file_leasemq_v1_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1194,7 +1391,7 @@ func (x *QueueStats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueStats.ProtoReflect.Descriptor instead.
 func (*QueueStats) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{9}
+	return file_leasemq_v1_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *QueueStats) GetWaiting() uint32 {
@@ -1288,12 +1485,28 @@ func (x *QueueStats) GetFailedTotal() uint64 {
 	return 0
 }
 
+func (x *QueueStats) GetHoldExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HoldExpireTime
+	}
+	return nil
+}
+
 var File_leasemq_v1_job_proto protoreflect.FileDescriptor
 
 const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"\x14leasemq/v1/job.proto\x12\n" +
-	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x06\n" +
+	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"}\n" +
+	"\n" +
+	"Dependency\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12B\n" +
+	"\n" +
+	"on_failure\x18\x03 \x01(\x0e2#.leasemq.v1.DependencyFailurePolicyR\tonFailure\";\n" +
+	"\fJobReference\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\"\xdd\x06\n" +
 	"\aJobSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\x12!\n" +
@@ -1311,7 +1524,8 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\x13completed_retention\x18\r \x01(\v2\x15.leasemq.v1.RetentionR\x12completedRetention\x12@\n" +
 	"\x10failed_retention\x18\x0e \x01(\v2\x15.leasemq.v1.RetentionR\x0ffailedRetention\x12*\n" +
 	"\x11dead_letter_queue\x18\x0f \x01(\tR\x0fdeadLetterQueue\x127\n" +
-	"\x15max_lease_expirations\x18\x10 \x01(\rH\x01R\x13maxLeaseExpirations\x88\x01\x01\x1a:\n" +
+	"\x15max_lease_expirations\x18\x10 \x01(\rH\x01R\x13maxLeaseExpirations\x88\x01\x01\x12:\n" +
+	"\fdependencies\x18\x13 \x03(\v2\x16.leasemq.v1.DependencyR\fdependencies\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
@@ -1350,7 +1564,7 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"stackTrace\x12\x18\n" +
 	"\aattempt\x18\x05 \x01(\rR\aattempt\x12.\n" +
 	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1b\n" +
-	"\tworker_id\x18\a \x01(\tR\bworkerId\"\xf3\x06\n" +
+	"\tworker_id\x18\a \x01(\tR\bworkerId\"\xad\a\n" +
 	"\x03Job\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12'\n" +
@@ -1375,9 +1589,12 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\x13result_content_type\x18\x10 \x01(\tR\x11resultContentType\x12/\n" +
 	"\bfailures\x18\x11 \x03(\v2\x13.leasemq.v1.FailureR\bfailures\x12#\n" +
 	"\rfailure_count\x18\x12 \x01(\rR\ffailureCount\x12)\n" +
-	"\x10cancel_requested\x18\x13 \x01(\bR\x0fcancelRequested\x12\x1f\n" +
+	"\x10cancel_requested\x18\x13 \x01(\bR\x0fcancelRequested\x128\n" +
+	"\n" +
+	"dependents\x18\x14 \x03(\v2\x18.leasemq.v1.JobReferenceR\n" +
+	"dependents\x12\x1f\n" +
 	"\vschedule_id\x18\x15 \x01(\tR\n" +
-	"scheduleId\"\xae\x03\n" +
+	"scheduleId\"\xf4\x03\n" +
 	"\n" +
 	"QueueStats\x12\x18\n" +
 	"\awaiting\x18\x01 \x01(\rR\awaiting\x12\x18\n" +
@@ -1394,7 +1611,8 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\vadded_total\x18\v \x01(\x04R\n" +
 	"addedTotal\x12'\n" +
 	"\x0fcompleted_total\x18\f \x01(\x04R\x0ecompletedTotal\x12!\n" +
-	"\ffailed_total\x18\r \x01(\x04R\vfailedTotal*\xc8\x01\n" +
+	"\ffailed_total\x18\r \x01(\x04R\vfailedTotal\x12D\n" +
+	"\x10hold_expire_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0eholdExpireTime*\xc8\x01\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11JOB_STATE_WAITING\x10\x01\x12\x15\n" +
@@ -1417,7 +1635,12 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\x14FAILURE_KIND_TIMEOUT\x10\x03\x12\x18\n" +
 	"\x14FAILURE_KIND_EXPIRED\x10\x04\x12\x1b\n" +
 	"\x17FAILURE_KIND_DEPENDENCY\x10\x05\x12\x1a\n" +
-	"\x16FAILURE_KIND_CANCELLED\x10\x06BJ\n" +
+	"\x16FAILURE_KIND_CANCELLED\x10\x06*\xb1\x01\n" +
+	"\x17DependencyFailurePolicy\x12)\n" +
+	"%DEPENDENCY_FAILURE_POLICY_UNSPECIFIED\x10\x00\x12\"\n" +
+	"\x1eDEPENDENCY_FAILURE_POLICY_FAIL\x10\x01\x12!\n" +
+	"\x1dDEPENDENCY_FAILURE_POLICY_RUN\x10\x02\x12$\n" +
+	" DEPENDENCY_FAILURE_POLICY_IGNORE\x10\x03BJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
 
 var (
@@ -1432,63 +1655,70 @@ func file_leasemq_v1_job_proto_rawDescGZIP() []byte {
 	return file_leasemq_v1_job_proto_rawDescData
 }
 
-var file_leasemq_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_leasemq_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_leasemq_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_leasemq_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_leasemq_v1_job_proto_goTypes = []any{
 	(JobState)(0),                 // 0: leasemq.v1.JobState
 	(Durability)(0),               // 1: leasemq.v1.Durability
 	(FailureKind)(0),              // 2: leasemq.v1.FailureKind
-	(*JobSpec)(nil),               // 3: leasemq.v1.JobSpec
-	(*RetryPolicy)(nil),           // 4: leasemq.v1.RetryPolicy
-	(*Backoff)(nil),               // 5: leasemq.v1.Backoff
-	(*FixedBackoff)(nil),          // 6: leasemq.v1.FixedBackoff
-	(*ExponentialBackoff)(nil),    // 7: leasemq.v1.ExponentialBackoff
-	(*ListBackoff)(nil),           // 8: leasemq.v1.ListBackoff
-	(*Retention)(nil),             // 9: leasemq.v1.Retention
-	(*Failure)(nil),               // 10: leasemq.v1.Failure
-	(*Job)(nil),                   // 11: leasemq.v1.Job
-	(*QueueStats)(nil),            // 12: leasemq.v1.QueueStats
-	nil,                           // 13: leasemq.v1.JobSpec.HeadersEntry
-	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
-	(*structpb.Value)(nil),        // 16: google.protobuf.Value
+	(DependencyFailurePolicy)(0),  // 3: leasemq.v1.DependencyFailurePolicy
+	(*Dependency)(nil),            // 4: leasemq.v1.Dependency
+	(*JobReference)(nil),          // 5: leasemq.v1.JobReference
+	(*JobSpec)(nil),               // 6: leasemq.v1.JobSpec
+	(*RetryPolicy)(nil),           // 7: leasemq.v1.RetryPolicy
+	(*Backoff)(nil),               // 8: leasemq.v1.Backoff
+	(*FixedBackoff)(nil),          // 9: leasemq.v1.FixedBackoff
+	(*ExponentialBackoff)(nil),    // 10: leasemq.v1.ExponentialBackoff
+	(*ListBackoff)(nil),           // 11: leasemq.v1.ListBackoff
+	(*Retention)(nil),             // 12: leasemq.v1.Retention
+	(*Failure)(nil),               // 13: leasemq.v1.Failure
+	(*Job)(nil),                   // 14: leasemq.v1.Job
+	(*QueueStats)(nil),            // 15: leasemq.v1.QueueStats
+	nil,                           // 16: leasemq.v1.JobSpec.HeadersEntry
+	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*structpb.Value)(nil),        // 19: google.protobuf.Value
 }
 var file_leasemq_v1_job_proto_depIdxs = []int32{
-	13, // 0: leasemq.v1.JobSpec.headers:type_name -> leasemq.v1.JobSpec.HeadersEntry
-	14, // 1: leasemq.v1.JobSpec.delay:type_name -> google.protobuf.Duration
-	15, // 2: leasemq.v1.JobSpec.run_time:type_name -> google.protobuf.Timestamp
-	4,  // 3: leasemq.v1.JobSpec.retry:type_name -> leasemq.v1.RetryPolicy
-	14, // 4: leasemq.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
-	14, // 5: leasemq.v1.JobSpec.ttl:type_name -> google.protobuf.Duration
-	9,  // 6: leasemq.v1.JobSpec.completed_retention:type_name -> leasemq.v1.Retention
-	9,  // 7: leasemq.v1.JobSpec.failed_retention:type_name -> leasemq.v1.Retention
-	5,  // 8: leasemq.v1.RetryPolicy.backoff:type_name -> leasemq.v1.Backoff
-	6,  // 9: leasemq.v1.Backoff.fixed:type_name -> leasemq.v1.FixedBackoff
-	7,  // 10: leasemq.v1.Backoff.exponential:type_name -> leasemq.v1.ExponentialBackoff
-	8,  // 11: leasemq.v1.Backoff.list:type_name -> leasemq.v1.ListBackoff
-	14, // 12: leasemq.v1.FixedBackoff.delay:type_name -> google.protobuf.Duration
-	14, // 13: leasemq.v1.ExponentialBackoff.initial_delay:type_name -> google.protobuf.Duration
-	14, // 14: leasemq.v1.ExponentialBackoff.max_delay:type_name -> google.protobuf.Duration
-	14, // 15: leasemq.v1.ListBackoff.delays:type_name -> google.protobuf.Duration
-	14, // 16: leasemq.v1.Retention.max_age:type_name -> google.protobuf.Duration
-	2,  // 17: leasemq.v1.Failure.kind:type_name -> leasemq.v1.FailureKind
-	15, // 18: leasemq.v1.Failure.time:type_name -> google.protobuf.Timestamp
-	3,  // 19: leasemq.v1.Job.spec:type_name -> leasemq.v1.JobSpec
-	0,  // 20: leasemq.v1.Job.state:type_name -> leasemq.v1.JobState
-	15, // 21: leasemq.v1.Job.create_time:type_name -> google.protobuf.Timestamp
-	15, // 22: leasemq.v1.Job.run_time:type_name -> google.protobuf.Timestamp
-	15, // 23: leasemq.v1.Job.start_time:type_name -> google.protobuf.Timestamp
-	15, // 24: leasemq.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
-	15, // 25: leasemq.v1.Job.expire_time:type_name -> google.protobuf.Timestamp
-	15, // 26: leasemq.v1.Job.lease_expire_time:type_name -> google.protobuf.Timestamp
-	16, // 27: leasemq.v1.Job.progress:type_name -> google.protobuf.Value
-	10, // 28: leasemq.v1.Job.failures:type_name -> leasemq.v1.Failure
-	14, // 29: leasemq.v1.QueueStats.oldest_waiting_age:type_name -> google.protobuf.Duration
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	3,  // 0: leasemq.v1.Dependency.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
+	16, // 1: leasemq.v1.JobSpec.headers:type_name -> leasemq.v1.JobSpec.HeadersEntry
+	17, // 2: leasemq.v1.JobSpec.delay:type_name -> google.protobuf.Duration
+	18, // 3: leasemq.v1.JobSpec.run_time:type_name -> google.protobuf.Timestamp
+	7,  // 4: leasemq.v1.JobSpec.retry:type_name -> leasemq.v1.RetryPolicy
+	17, // 5: leasemq.v1.JobSpec.timeout:type_name -> google.protobuf.Duration
+	17, // 6: leasemq.v1.JobSpec.ttl:type_name -> google.protobuf.Duration
+	12, // 7: leasemq.v1.JobSpec.completed_retention:type_name -> leasemq.v1.Retention
+	12, // 8: leasemq.v1.JobSpec.failed_retention:type_name -> leasemq.v1.Retention
+	4,  // 9: leasemq.v1.JobSpec.dependencies:type_name -> leasemq.v1.Dependency
+	8,  // 10: leasemq.v1.RetryPolicy.backoff:type_name -> leasemq.v1.Backoff
+	9,  // 11: leasemq.v1.Backoff.fixed:type_name -> leasemq.v1.FixedBackoff
+	10, // 12: leasemq.v1.Backoff.exponential:type_name -> leasemq.v1.ExponentialBackoff
+	11, // 13: leasemq.v1.Backoff.list:type_name -> leasemq.v1.ListBackoff
+	17, // 14: leasemq.v1.FixedBackoff.delay:type_name -> google.protobuf.Duration
+	17, // 15: leasemq.v1.ExponentialBackoff.initial_delay:type_name -> google.protobuf.Duration
+	17, // 16: leasemq.v1.ExponentialBackoff.max_delay:type_name -> google.protobuf.Duration
+	17, // 17: leasemq.v1.ListBackoff.delays:type_name -> google.protobuf.Duration
+	17, // 18: leasemq.v1.Retention.max_age:type_name -> google.protobuf.Duration
+	2,  // 19: leasemq.v1.Failure.kind:type_name -> leasemq.v1.FailureKind
+	18, // 20: leasemq.v1.Failure.time:type_name -> google.protobuf.Timestamp
+	6,  // 21: leasemq.v1.Job.spec:type_name -> leasemq.v1.JobSpec
+	0,  // 22: leasemq.v1.Job.state:type_name -> leasemq.v1.JobState
+	18, // 23: leasemq.v1.Job.create_time:type_name -> google.protobuf.Timestamp
+	18, // 24: leasemq.v1.Job.run_time:type_name -> google.protobuf.Timestamp
+	18, // 25: leasemq.v1.Job.start_time:type_name -> google.protobuf.Timestamp
+	18, // 26: leasemq.v1.Job.finish_time:type_name -> google.protobuf.Timestamp
+	18, // 27: leasemq.v1.Job.expire_time:type_name -> google.protobuf.Timestamp
+	18, // 28: leasemq.v1.Job.lease_expire_time:type_name -> google.protobuf.Timestamp
+	19, // 29: leasemq.v1.Job.progress:type_name -> google.protobuf.Value
+	13, // 30: leasemq.v1.Job.failures:type_name -> leasemq.v1.Failure
+	5,  // 31: leasemq.v1.Job.dependents:type_name -> leasemq.v1.JobReference
+	17, // 32: leasemq.v1.QueueStats.oldest_waiting_age:type_name -> google.protobuf.Duration
+	18, // 33: leasemq.v1.QueueStats.hold_expire_time:type_name -> google.protobuf.Timestamp
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_job_proto_init() }
@@ -1496,24 +1726,24 @@ func file_leasemq_v1_job_proto_init() {
 	if File_leasemq_v1_job_proto != nil {
 		return
 	}
-	file_leasemq_v1_job_proto_msgTypes[0].OneofWrappers = []any{
+	file_leasemq_v1_job_proto_msgTypes[2].OneofWrappers = []any{
 		(*JobSpec_Delay)(nil),
 		(*JobSpec_RunTime)(nil),
 	}
-	file_leasemq_v1_job_proto_msgTypes[2].OneofWrappers = []any{
+	file_leasemq_v1_job_proto_msgTypes[4].OneofWrappers = []any{
 		(*Backoff_Fixed)(nil),
 		(*Backoff_Exponential)(nil),
 		(*Backoff_List)(nil),
 	}
-	file_leasemq_v1_job_proto_msgTypes[4].OneofWrappers = []any{}
 	file_leasemq_v1_job_proto_msgTypes[6].OneofWrappers = []any{}
+	file_leasemq_v1_job_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_job_proto_rawDesc), len(file_leasemq_v1_job_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   11,
+			NumEnums:      4,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

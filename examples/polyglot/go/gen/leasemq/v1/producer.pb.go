@@ -26,6 +26,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Which jobs a verb reaches beyond the one named.
+type Cascade int32
+
+const (
+	// None.
+	Cascade_CASCADE_UNSPECIFIED Cascade = 0
+	// Those that it depends on, those that they depend on, and so on.
+	Cascade_CASCADE_DEPENDENCIES Cascade = 1
+	// Those that depend on it, those that depend on them, and so on.
+	Cascade_CASCADE_DEPENDENTS Cascade = 2
+)
+
+// Enum value maps for Cascade.
+var (
+	Cascade_name = map[int32]string{
+		0: "CASCADE_UNSPECIFIED",
+		1: "CASCADE_DEPENDENCIES",
+		2: "CASCADE_DEPENDENTS",
+	}
+	Cascade_value = map[string]int32{
+		"CASCADE_UNSPECIFIED":  0,
+		"CASCADE_DEPENDENCIES": 1,
+		"CASCADE_DEPENDENTS":   2,
+	}
+)
+
+func (x Cascade) Enum() *Cascade {
+	p := new(Cascade)
+	*p = x
+	return p
+}
+
+func (x Cascade) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Cascade) Descriptor() protoreflect.EnumDescriptor {
+	return file_leasemq_v1_producer_proto_enumTypes[0].Descriptor()
+}
+
+func (Cascade) Type() protoreflect.EnumType {
+	return &file_leasemq_v1_producer_proto_enumTypes[0]
+}
+
+func (x Cascade) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Cascade.Descriptor instead.
+func (Cascade) EnumDescriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{0}
+}
+
 // Asks to add one job.
 type AddJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -519,7 +572,9 @@ type CancelJobRequest struct {
 	// Required. The job's id.
 	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
 	// Optional. Told to the worker and kept as the failure's message; at most 1,024 characters.
-	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Optional. Cancels these too, as far as they are unfinished, at most 10,000; default none. Without it, dependents fare as their on_failure says.
+	Cascade       Cascade `protobuf:"varint,4,opt,name=cascade,proto3,enum=leasemq.v1.Cascade" json:"cascade,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -575,6 +630,13 @@ func (x *CancelJobRequest) GetReason() string {
 	return ""
 }
 
+func (x *CancelJobRequest) GetCascade() Cascade {
+	if x != nil {
+		return x.Cascade
+	}
+	return Cascade_CASCADE_UNSPECIFIED
+}
+
 // What became of the job.
 type CancelJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -621,6 +683,454 @@ func (x *CancelJobResponse) GetState() JobState {
 	return JobState_JOB_STATE_UNSPECIFIED
 }
 
+// A job's edge to another node of its flow.
+type FlowDependency struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The key of a node of this request.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Optional. What happens when that one fails; default FAIL.
+	OnFailure     DependencyFailurePolicy `protobuf:"varint,2,opt,name=on_failure,json=onFailure,proto3,enum=leasemq.v1.DependencyFailurePolicy" json:"on_failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlowDependency) Reset() {
+	*x = FlowDependency{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlowDependency) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlowDependency) ProtoMessage() {}
+
+func (x *FlowDependency) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlowDependency.ProtoReflect.Descriptor instead.
+func (*FlowDependency) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *FlowDependency) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *FlowDependency) GetOnFailure() DependencyFailurePolicy {
+	if x != nil {
+		return x.OnFailure
+	}
+	return DependencyFailurePolicy_DEPENDENCY_FAILURE_POLICY_UNSPECIFIED
+}
+
+// A job of a flow.
+type FlowNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The job's queue.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Required. Its dependencies may name jobs that exist already, of any flow or none.
+	Job *JobSpec `protobuf:"bytes,2,opt,name=job,proto3" json:"job,omitempty"`
+	// Required where another node depends on it. Unique in the request, at most 128 characters; it is not stored.
+	Key string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// Optional. The nodes that must be done before it may start.
+	DependsOn     []*FlowDependency `protobuf:"bytes,4,rep,name=depends_on,json=dependsOn,proto3" json:"depends_on,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FlowNode) Reset() {
+	*x = FlowNode{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FlowNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FlowNode) ProtoMessage() {}
+
+func (x *FlowNode) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FlowNode.ProtoReflect.Descriptor instead.
+func (*FlowNode) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *FlowNode) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *FlowNode) GetJob() *JobSpec {
+	if x != nil {
+		return x.Job
+	}
+	return nil
+}
+
+func (x *FlowNode) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *FlowNode) GetDependsOn() []*FlowDependency {
+	if x != nil {
+		return x.DependsOn
+	}
+	return nil
+}
+
+// Asks to add a flow.
+type AddFlowRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. 1 to 1,000, in any order.
+	Nodes []*FlowNode `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// Optional. As in AddJobRequest.
+	Durability    Durability `protobuf:"varint,2,opt,name=durability,proto3,enum=leasemq.v1.Durability" json:"durability,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddFlowRequest) Reset() {
+	*x = AddFlowRequest{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddFlowRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddFlowRequest) ProtoMessage() {}
+
+func (x *AddFlowRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddFlowRequest.ProtoReflect.Descriptor instead.
+func (*AddFlowRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *AddFlowRequest) GetNodes() []*FlowNode {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *AddFlowRequest) GetDurability() Durability {
+	if x != nil {
+		return x.Durability
+	}
+	return Durability_DURABILITY_UNSPECIFIED
+}
+
+// What became of each node.
+type AddFlowResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One a node, in the order of the request.
+	Results       []*AddJobResponse `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddFlowResponse) Reset() {
+	*x = AddFlowResponse{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddFlowResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddFlowResponse) ProtoMessage() {}
+
+func (x *AddFlowResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddFlowResponse.ProtoReflect.Descriptor instead.
+func (*AddFlowResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *AddFlowResponse) GetResults() []*AddJobResponse {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// Asks what a job depends on.
+type GetDependenciesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The job's queue.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Required. The job's id.
+	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Optional. 1 to 1,000; default 100. A page may be shorter where results are long.
+	PageSize uint32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Optional. From the page before.
+	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDependenciesRequest) Reset() {
+	*x = GetDependenciesRequest{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDependenciesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDependenciesRequest) ProtoMessage() {}
+
+func (x *GetDependenciesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDependenciesRequest.ProtoReflect.Descriptor instead.
+func (*GetDependenciesRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetDependenciesRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *GetDependenciesRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *GetDependenciesRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *GetDependenciesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// One job that another one depends on.
+type DependencyState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its queue.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Its id.
+	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// What happens when it fails.
+	OnFailure DependencyFailurePolicy `protobuf:"varint,3,opt,name=on_failure,json=onFailure,proto3,enum=leasemq.v1.DependencyFailurePolicy" json:"on_failure,omitempty"`
+	// How it ended, or where it is now; UNSPECIFIED when it was deleted before it finished.
+	State JobState `protobuf:"varint,4,opt,name=state,proto3,enum=leasemq.v1.JobState" json:"state,omitempty"`
+	// COMPLETED: what its worker returned. Kept with the dependent, so it is there however soon the dependency was removed.
+	Result []byte `protobuf:"bytes,5,opt,name=result,proto3" json:"result,omitempty"`
+	// The result's media type.
+	ResultContentType string `protobuf:"bytes,6,opt,name=result_content_type,json=resultContentType,proto3" json:"result_content_type,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *DependencyState) Reset() {
+	*x = DependencyState{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DependencyState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DependencyState) ProtoMessage() {}
+
+func (x *DependencyState) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DependencyState.ProtoReflect.Descriptor instead.
+func (*DependencyState) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *DependencyState) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *DependencyState) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *DependencyState) GetOnFailure() DependencyFailurePolicy {
+	if x != nil {
+		return x.OnFailure
+	}
+	return DependencyFailurePolicy_DEPENDENCY_FAILURE_POLICY_UNSPECIFIED
+}
+
+func (x *DependencyState) GetState() JobState {
+	if x != nil {
+		return x.State
+	}
+	return JobState_JOB_STATE_UNSPECIFIED
+}
+
+func (x *DependencyState) GetResult() []byte {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *DependencyState) GetResultContentType() string {
+	if x != nil {
+		return x.ResultContentType
+	}
+	return ""
+}
+
+// What a job depends on.
+type GetDependenciesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most page_size.
+	Dependencies []*DependencyState `protobuf:"bytes,1,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDependenciesResponse) Reset() {
+	*x = GetDependenciesResponse{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDependenciesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDependenciesResponse) ProtoMessage() {}
+
+func (x *GetDependenciesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDependenciesResponse.ProtoReflect.Descriptor instead.
+func (*GetDependenciesResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *GetDependenciesResponse) GetDependencies() []*DependencyState {
+	if x != nil {
+		return x.Dependencies
+	}
+	return nil
+}
+
+func (x *GetDependenciesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 var File_leasemq_v1_producer_proto protoreflect.FileDescriptor
 
 const file_leasemq_v1_producer_proto_rawDesc = "" +
@@ -661,19 +1171,60 @@ const file_leasemq_v1_producer_proto_rawDesc = "" +
 	"\rwait_duration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\fwaitDuration\"Q\n" +
 	"\x10AwaitJobResponse\x12!\n" +
 	"\x03job\x18\x01 \x01(\v2\x0f.leasemq.v1.JobR\x03job\x12\x1a\n" +
-	"\bfinished\x18\x02 \x01(\bR\bfinished\"W\n" +
+	"\bfinished\x18\x02 \x01(\bR\bfinished\"\x86\x01\n" +
 	"\x10CancelJobRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"?\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12-\n" +
+	"\acascade\x18\x04 \x01(\x0e2\x13.leasemq.v1.CascadeR\acascade\"?\n" +
 	"\x11CancelJobResponse\x12*\n" +
-	"\x05state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\x05state2\xf7\x02\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\x05state\"f\n" +
+	"\x0eFlowDependency\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12B\n" +
+	"\n" +
+	"on_failure\x18\x02 \x01(\x0e2#.leasemq.v1.DependencyFailurePolicyR\tonFailure\"\x94\x01\n" +
+	"\bFlowNode\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12%\n" +
+	"\x03job\x18\x02 \x01(\v2\x13.leasemq.v1.JobSpecR\x03job\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\tR\x03key\x129\n" +
+	"\n" +
+	"depends_on\x18\x04 \x03(\v2\x1a.leasemq.v1.FlowDependencyR\tdependsOn\"t\n" +
+	"\x0eAddFlowRequest\x12*\n" +
+	"\x05nodes\x18\x01 \x03(\v2\x14.leasemq.v1.FlowNodeR\x05nodes\x126\n" +
+	"\n" +
+	"durability\x18\x02 \x01(\x0e2\x16.leasemq.v1.DurabilityR\n" +
+	"durability\"G\n" +
+	"\x0fAddFlowResponse\x124\n" +
+	"\aresults\x18\x01 \x03(\v2\x1a.leasemq.v1.AddJobResponseR\aresults\"\x81\x01\n" +
+	"\x16GetDependenciesRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1b\n" +
+	"\tpage_size\x18\x03 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\"\xf6\x01\n" +
+	"\x0fDependencyState\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12B\n" +
+	"\n" +
+	"on_failure\x18\x03 \x01(\x0e2#.leasemq.v1.DependencyFailurePolicyR\tonFailure\x12*\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x14.leasemq.v1.JobStateR\x05state\x12\x16\n" +
+	"\x06result\x18\x05 \x01(\fR\x06result\x12.\n" +
+	"\x13result_content_type\x18\x06 \x01(\tR\x11resultContentType\"\x82\x01\n" +
+	"\x17GetDependenciesResponse\x12?\n" +
+	"\fdependencies\x18\x01 \x03(\v2\x1b.leasemq.v1.DependencyStateR\fdependencies\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*T\n" +
+	"\aCascade\x12\x17\n" +
+	"\x13CASCADE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14CASCADE_DEPENDENCIES\x10\x01\x12\x16\n" +
+	"\x12CASCADE_DEPENDENTS\x10\x022\x97\x04\n" +
 	"\x0fProducerService\x12?\n" +
 	"\x06AddJob\x12\x19.leasemq.v1.AddJobRequest\x1a\x1a.leasemq.v1.AddJobResponse\x12Q\n" +
-	"\fBatchAddJobs\x12\x1f.leasemq.v1.BatchAddJobsRequest\x1a .leasemq.v1.BatchAddJobsResponse\x12?\n" +
+	"\fBatchAddJobs\x12\x1f.leasemq.v1.BatchAddJobsRequest\x1a .leasemq.v1.BatchAddJobsResponse\x12B\n" +
+	"\aAddFlow\x12\x1a.leasemq.v1.AddFlowRequest\x1a\x1b.leasemq.v1.AddFlowResponse\x12?\n" +
 	"\x06GetJob\x12\x19.leasemq.v1.GetJobRequest\x1a\x1a.leasemq.v1.GetJobResponse\x12E\n" +
 	"\bAwaitJob\x12\x1b.leasemq.v1.AwaitJobRequest\x1a\x1c.leasemq.v1.AwaitJobResponse\x12H\n" +
-	"\tCancelJob\x12\x1c.leasemq.v1.CancelJobRequest\x1a\x1d.leasemq.v1.CancelJobResponseBJ\n" +
+	"\tCancelJob\x12\x1c.leasemq.v1.CancelJobRequest\x1a\x1d.leasemq.v1.CancelJobResponse\x12Z\n" +
+	"\x0fGetDependencies\x12\".leasemq.v1.GetDependenciesRequest\x1a#.leasemq.v1.GetDependenciesResponseBJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
 
 var (
@@ -688,55 +1239,79 @@ func file_leasemq_v1_producer_proto_rawDescGZIP() []byte {
 	return file_leasemq_v1_producer_proto_rawDescData
 }
 
-var file_leasemq_v1_producer_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_leasemq_v1_producer_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_leasemq_v1_producer_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_leasemq_v1_producer_proto_goTypes = []any{
-	(*AddJobRequest)(nil),         // 0: leasemq.v1.AddJobRequest
-	(*AddJobResponse)(nil),        // 1: leasemq.v1.AddJobResponse
-	(*BatchAddJobsRequest)(nil),   // 2: leasemq.v1.BatchAddJobsRequest
-	(*BatchAddJobsResponse)(nil),  // 3: leasemq.v1.BatchAddJobsResponse
-	(*GetJobRequest)(nil),         // 4: leasemq.v1.GetJobRequest
-	(*GetJobResponse)(nil),        // 5: leasemq.v1.GetJobResponse
-	(*AwaitJobRequest)(nil),       // 6: leasemq.v1.AwaitJobRequest
-	(*AwaitJobResponse)(nil),      // 7: leasemq.v1.AwaitJobResponse
-	(*CancelJobRequest)(nil),      // 8: leasemq.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),     // 9: leasemq.v1.CancelJobResponse
-	(*JobSpec)(nil),               // 10: leasemq.v1.JobSpec
-	(Durability)(0),               // 11: leasemq.v1.Durability
-	(JobState)(0),                 // 12: leasemq.v1.JobState
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil), // 14: google.protobuf.FieldMask
-	(*Job)(nil),                   // 15: leasemq.v1.Job
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(Cascade)(0),                    // 0: leasemq.v1.Cascade
+	(*AddJobRequest)(nil),           // 1: leasemq.v1.AddJobRequest
+	(*AddJobResponse)(nil),          // 2: leasemq.v1.AddJobResponse
+	(*BatchAddJobsRequest)(nil),     // 3: leasemq.v1.BatchAddJobsRequest
+	(*BatchAddJobsResponse)(nil),    // 4: leasemq.v1.BatchAddJobsResponse
+	(*GetJobRequest)(nil),           // 5: leasemq.v1.GetJobRequest
+	(*GetJobResponse)(nil),          // 6: leasemq.v1.GetJobResponse
+	(*AwaitJobRequest)(nil),         // 7: leasemq.v1.AwaitJobRequest
+	(*AwaitJobResponse)(nil),        // 8: leasemq.v1.AwaitJobResponse
+	(*CancelJobRequest)(nil),        // 9: leasemq.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),       // 10: leasemq.v1.CancelJobResponse
+	(*FlowDependency)(nil),          // 11: leasemq.v1.FlowDependency
+	(*FlowNode)(nil),                // 12: leasemq.v1.FlowNode
+	(*AddFlowRequest)(nil),          // 13: leasemq.v1.AddFlowRequest
+	(*AddFlowResponse)(nil),         // 14: leasemq.v1.AddFlowResponse
+	(*GetDependenciesRequest)(nil),  // 15: leasemq.v1.GetDependenciesRequest
+	(*DependencyState)(nil),         // 16: leasemq.v1.DependencyState
+	(*GetDependenciesResponse)(nil), // 17: leasemq.v1.GetDependenciesResponse
+	(*JobSpec)(nil),                 // 18: leasemq.v1.JobSpec
+	(Durability)(0),                 // 19: leasemq.v1.Durability
+	(JobState)(0),                   // 20: leasemq.v1.JobState
+	(*timestamppb.Timestamp)(nil),   // 21: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),   // 22: google.protobuf.FieldMask
+	(*Job)(nil),                     // 23: leasemq.v1.Job
+	(*durationpb.Duration)(nil),     // 24: google.protobuf.Duration
+	(DependencyFailurePolicy)(0),    // 25: leasemq.v1.DependencyFailurePolicy
 }
 var file_leasemq_v1_producer_proto_depIdxs = []int32{
-	10, // 0: leasemq.v1.AddJobRequest.job:type_name -> leasemq.v1.JobSpec
-	11, // 1: leasemq.v1.AddJobRequest.durability:type_name -> leasemq.v1.Durability
-	12, // 2: leasemq.v1.AddJobResponse.state:type_name -> leasemq.v1.JobState
-	13, // 3: leasemq.v1.AddJobResponse.run_time:type_name -> google.protobuf.Timestamp
-	11, // 4: leasemq.v1.AddJobResponse.durability:type_name -> leasemq.v1.Durability
-	10, // 5: leasemq.v1.BatchAddJobsRequest.jobs:type_name -> leasemq.v1.JobSpec
-	11, // 6: leasemq.v1.BatchAddJobsRequest.durability:type_name -> leasemq.v1.Durability
-	1,  // 7: leasemq.v1.BatchAddJobsResponse.results:type_name -> leasemq.v1.AddJobResponse
-	14, // 8: leasemq.v1.GetJobRequest.read_mask:type_name -> google.protobuf.FieldMask
-	15, // 9: leasemq.v1.GetJobResponse.job:type_name -> leasemq.v1.Job
-	16, // 10: leasemq.v1.AwaitJobRequest.wait_duration:type_name -> google.protobuf.Duration
-	15, // 11: leasemq.v1.AwaitJobResponse.job:type_name -> leasemq.v1.Job
-	12, // 12: leasemq.v1.CancelJobResponse.state:type_name -> leasemq.v1.JobState
-	0,  // 13: leasemq.v1.ProducerService.AddJob:input_type -> leasemq.v1.AddJobRequest
-	2,  // 14: leasemq.v1.ProducerService.BatchAddJobs:input_type -> leasemq.v1.BatchAddJobsRequest
-	4,  // 15: leasemq.v1.ProducerService.GetJob:input_type -> leasemq.v1.GetJobRequest
-	6,  // 16: leasemq.v1.ProducerService.AwaitJob:input_type -> leasemq.v1.AwaitJobRequest
-	8,  // 17: leasemq.v1.ProducerService.CancelJob:input_type -> leasemq.v1.CancelJobRequest
-	1,  // 18: leasemq.v1.ProducerService.AddJob:output_type -> leasemq.v1.AddJobResponse
-	3,  // 19: leasemq.v1.ProducerService.BatchAddJobs:output_type -> leasemq.v1.BatchAddJobsResponse
-	5,  // 20: leasemq.v1.ProducerService.GetJob:output_type -> leasemq.v1.GetJobResponse
-	7,  // 21: leasemq.v1.ProducerService.AwaitJob:output_type -> leasemq.v1.AwaitJobResponse
-	9,  // 22: leasemq.v1.ProducerService.CancelJob:output_type -> leasemq.v1.CancelJobResponse
-	18, // [18:23] is the sub-list for method output_type
-	13, // [13:18] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	18, // 0: leasemq.v1.AddJobRequest.job:type_name -> leasemq.v1.JobSpec
+	19, // 1: leasemq.v1.AddJobRequest.durability:type_name -> leasemq.v1.Durability
+	20, // 2: leasemq.v1.AddJobResponse.state:type_name -> leasemq.v1.JobState
+	21, // 3: leasemq.v1.AddJobResponse.run_time:type_name -> google.protobuf.Timestamp
+	19, // 4: leasemq.v1.AddJobResponse.durability:type_name -> leasemq.v1.Durability
+	18, // 5: leasemq.v1.BatchAddJobsRequest.jobs:type_name -> leasemq.v1.JobSpec
+	19, // 6: leasemq.v1.BatchAddJobsRequest.durability:type_name -> leasemq.v1.Durability
+	2,  // 7: leasemq.v1.BatchAddJobsResponse.results:type_name -> leasemq.v1.AddJobResponse
+	22, // 8: leasemq.v1.GetJobRequest.read_mask:type_name -> google.protobuf.FieldMask
+	23, // 9: leasemq.v1.GetJobResponse.job:type_name -> leasemq.v1.Job
+	24, // 10: leasemq.v1.AwaitJobRequest.wait_duration:type_name -> google.protobuf.Duration
+	23, // 11: leasemq.v1.AwaitJobResponse.job:type_name -> leasemq.v1.Job
+	0,  // 12: leasemq.v1.CancelJobRequest.cascade:type_name -> leasemq.v1.Cascade
+	20, // 13: leasemq.v1.CancelJobResponse.state:type_name -> leasemq.v1.JobState
+	25, // 14: leasemq.v1.FlowDependency.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
+	18, // 15: leasemq.v1.FlowNode.job:type_name -> leasemq.v1.JobSpec
+	11, // 16: leasemq.v1.FlowNode.depends_on:type_name -> leasemq.v1.FlowDependency
+	12, // 17: leasemq.v1.AddFlowRequest.nodes:type_name -> leasemq.v1.FlowNode
+	19, // 18: leasemq.v1.AddFlowRequest.durability:type_name -> leasemq.v1.Durability
+	2,  // 19: leasemq.v1.AddFlowResponse.results:type_name -> leasemq.v1.AddJobResponse
+	25, // 20: leasemq.v1.DependencyState.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
+	20, // 21: leasemq.v1.DependencyState.state:type_name -> leasemq.v1.JobState
+	16, // 22: leasemq.v1.GetDependenciesResponse.dependencies:type_name -> leasemq.v1.DependencyState
+	1,  // 23: leasemq.v1.ProducerService.AddJob:input_type -> leasemq.v1.AddJobRequest
+	3,  // 24: leasemq.v1.ProducerService.BatchAddJobs:input_type -> leasemq.v1.BatchAddJobsRequest
+	13, // 25: leasemq.v1.ProducerService.AddFlow:input_type -> leasemq.v1.AddFlowRequest
+	5,  // 26: leasemq.v1.ProducerService.GetJob:input_type -> leasemq.v1.GetJobRequest
+	7,  // 27: leasemq.v1.ProducerService.AwaitJob:input_type -> leasemq.v1.AwaitJobRequest
+	9,  // 28: leasemq.v1.ProducerService.CancelJob:input_type -> leasemq.v1.CancelJobRequest
+	15, // 29: leasemq.v1.ProducerService.GetDependencies:input_type -> leasemq.v1.GetDependenciesRequest
+	2,  // 30: leasemq.v1.ProducerService.AddJob:output_type -> leasemq.v1.AddJobResponse
+	4,  // 31: leasemq.v1.ProducerService.BatchAddJobs:output_type -> leasemq.v1.BatchAddJobsResponse
+	14, // 32: leasemq.v1.ProducerService.AddFlow:output_type -> leasemq.v1.AddFlowResponse
+	6,  // 33: leasemq.v1.ProducerService.GetJob:output_type -> leasemq.v1.GetJobResponse
+	8,  // 34: leasemq.v1.ProducerService.AwaitJob:output_type -> leasemq.v1.AwaitJobResponse
+	10, // 35: leasemq.v1.ProducerService.CancelJob:output_type -> leasemq.v1.CancelJobResponse
+	17, // 36: leasemq.v1.ProducerService.GetDependencies:output_type -> leasemq.v1.GetDependenciesResponse
+	30, // [30:37] is the sub-list for method output_type
+	23, // [23:30] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_producer_proto_init() }
@@ -750,13 +1325,14 @@ func file_leasemq_v1_producer_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_producer_proto_rawDesc), len(file_leasemq_v1_producer_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   10,
+			NumEnums:      1,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_leasemq_v1_producer_proto_goTypes,
 		DependencyIndexes: file_leasemq_v1_producer_proto_depIdxs,
+		EnumInfos:         file_leasemq_v1_producer_proto_enumTypes,
 		MessageInfos:      file_leasemq_v1_producer_proto_msgTypes,
 	}.Build()
 	File_leasemq_v1_producer_proto = out.File

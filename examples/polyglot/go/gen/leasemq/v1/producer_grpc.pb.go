@@ -21,11 +21,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ProducerService_AddJob_FullMethodName       = "/leasemq.v1.ProducerService/AddJob"
-	ProducerService_BatchAddJobs_FullMethodName = "/leasemq.v1.ProducerService/BatchAddJobs"
-	ProducerService_GetJob_FullMethodName       = "/leasemq.v1.ProducerService/GetJob"
-	ProducerService_AwaitJob_FullMethodName     = "/leasemq.v1.ProducerService/AwaitJob"
-	ProducerService_CancelJob_FullMethodName    = "/leasemq.v1.ProducerService/CancelJob"
+	ProducerService_AddJob_FullMethodName          = "/leasemq.v1.ProducerService/AddJob"
+	ProducerService_BatchAddJobs_FullMethodName    = "/leasemq.v1.ProducerService/BatchAddJobs"
+	ProducerService_AddFlow_FullMethodName         = "/leasemq.v1.ProducerService/AddFlow"
+	ProducerService_GetJob_FullMethodName          = "/leasemq.v1.ProducerService/GetJob"
+	ProducerService_AwaitJob_FullMethodName        = "/leasemq.v1.ProducerService/AwaitJob"
+	ProducerService_CancelJob_FullMethodName       = "/leasemq.v1.ProducerService/CancelJob"
+	ProducerService_GetDependencies_FullMethodName = "/leasemq.v1.ProducerService/GetDependencies"
 )
 
 // ProducerServiceClient is the client API for ProducerService service.
@@ -34,10 +36,15 @@ const (
 //
 // Adds jobs, follows them and cancels them. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
 type ProducerServiceClient interface {
-	// Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id.
+	// Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+	// job has an id.
 	AddJob(ctx context.Context, in *AddJobRequest, opts ...grpc.CallOption) (*AddJobResponse, error)
 	// Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id.
 	BatchAddJobs(ctx context.Context, in *BatchAddJobsRequest, opts ...grpc.CallOption) (*BatchAddJobsResponse, error)
+	// Adds jobs of any queues that depend on each other. What is wrong with any of them is found before anything is added. Errors: as AddJob,
+	// BATCH_TOO_LARGE, DEPENDENCY_CYCLE. Not atomic over queues: jobs that wait for others are added first, so nothing runs before what waits for it is
+	// there, and when each job has an id, a retry completes what a crash has left.
+	AddFlow(ctx context.Context, in *AddFlowRequest, opts ...grpc.CallOption) (*AddFlowResponse, error)
 	// Reads a job. Errors: JOB_NOT_FOUND. A retry is safe.
 	GetJob(ctx context.Context, in *GetJobRequest, opts ...grpc.CallOption) (*GetJobResponse, error)
 	// Waits until a job has finished, or until wait_duration is over. It looks at the state, so it can't miss. Errors: JOB_NOT_FOUND. A retry is safe.
@@ -45,6 +52,8 @@ type ProducerServiceClient interface {
 	// Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
 	// Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
 	CancelJob(ctx context.Context, in *CancelJobRequest, opts ...grpc.CallOption) (*CancelJobResponse, error)
+	// The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe.
+	GetDependencies(ctx context.Context, in *GetDependenciesRequest, opts ...grpc.CallOption) (*GetDependenciesResponse, error)
 }
 
 type producerServiceClient struct {
@@ -69,6 +78,16 @@ func (c *producerServiceClient) BatchAddJobs(ctx context.Context, in *BatchAddJo
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(BatchAddJobsResponse)
 	err := c.cc.Invoke(ctx, ProducerService_BatchAddJobs_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *producerServiceClient) AddFlow(ctx context.Context, in *AddFlowRequest, opts ...grpc.CallOption) (*AddFlowResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AddFlowResponse)
+	err := c.cc.Invoke(ctx, ProducerService_AddFlow_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -105,16 +124,31 @@ func (c *producerServiceClient) CancelJob(ctx context.Context, in *CancelJobRequ
 	return out, nil
 }
 
+func (c *producerServiceClient) GetDependencies(ctx context.Context, in *GetDependenciesRequest, opts ...grpc.CallOption) (*GetDependenciesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetDependenciesResponse)
+	err := c.cc.Invoke(ctx, ProducerService_GetDependencies_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ProducerServiceServer is the server API for ProducerService service.
 // All implementations must embed UnimplementedProducerServiceServer
 // for forward compatibility.
 //
 // Adds jobs, follows them and cancels them. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
 type ProducerServiceServer interface {
-	// Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id.
+	// Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+	// job has an id.
 	AddJob(context.Context, *AddJobRequest) (*AddJobResponse, error)
 	// Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id.
 	BatchAddJobs(context.Context, *BatchAddJobsRequest) (*BatchAddJobsResponse, error)
+	// Adds jobs of any queues that depend on each other. What is wrong with any of them is found before anything is added. Errors: as AddJob,
+	// BATCH_TOO_LARGE, DEPENDENCY_CYCLE. Not atomic over queues: jobs that wait for others are added first, so nothing runs before what waits for it is
+	// there, and when each job has an id, a retry completes what a crash has left.
+	AddFlow(context.Context, *AddFlowRequest) (*AddFlowResponse, error)
 	// Reads a job. Errors: JOB_NOT_FOUND. A retry is safe.
 	GetJob(context.Context, *GetJobRequest) (*GetJobResponse, error)
 	// Waits until a job has finished, or until wait_duration is over. It looks at the state, so it can't miss. Errors: JOB_NOT_FOUND. A retry is safe.
@@ -122,6 +156,8 @@ type ProducerServiceServer interface {
 	// Cancels a job: at once if it is not leased; else its worker is told within a second, and if it completes first, COMPLETED stands.
 	// Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE (it completed or failed). A retry is safe.
 	CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error)
+	// The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe.
+	GetDependencies(context.Context, *GetDependenciesRequest) (*GetDependenciesResponse, error)
 	mustEmbedUnimplementedProducerServiceServer()
 }
 
@@ -138,6 +174,9 @@ func (UnimplementedProducerServiceServer) AddJob(context.Context, *AddJobRequest
 func (UnimplementedProducerServiceServer) BatchAddJobs(context.Context, *BatchAddJobsRequest) (*BatchAddJobsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BatchAddJobs not implemented")
 }
+func (UnimplementedProducerServiceServer) AddFlow(context.Context, *AddFlowRequest) (*AddFlowResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AddFlow not implemented")
+}
 func (UnimplementedProducerServiceServer) GetJob(context.Context, *GetJobRequest) (*GetJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetJob not implemented")
 }
@@ -146,6 +185,9 @@ func (UnimplementedProducerServiceServer) AwaitJob(context.Context, *AwaitJobReq
 }
 func (UnimplementedProducerServiceServer) CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelJob not implemented")
+}
+func (UnimplementedProducerServiceServer) GetDependencies(context.Context, *GetDependenciesRequest) (*GetDependenciesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetDependencies not implemented")
 }
 func (UnimplementedProducerServiceServer) mustEmbedUnimplementedProducerServiceServer() {}
 func (UnimplementedProducerServiceServer) testEmbeddedByValue()                         {}
@@ -204,6 +246,24 @@ func _ProducerService_BatchAddJobs_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProducerService_AddFlow_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AddFlowRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProducerServiceServer).AddFlow(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProducerService_AddFlow_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProducerServiceServer).AddFlow(ctx, req.(*AddFlowRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ProducerService_GetJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetJobRequest)
 	if err := dec(in); err != nil {
@@ -258,6 +318,24 @@ func _ProducerService_CancelJob_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProducerService_GetDependencies_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetDependenciesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProducerServiceServer).GetDependencies(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProducerService_GetDependencies_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProducerServiceServer).GetDependencies(ctx, req.(*GetDependenciesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ProducerService_ServiceDesc is the grpc.ServiceDesc for ProducerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -274,6 +352,10 @@ var ProducerService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _ProducerService_BatchAddJobs_Handler,
 		},
 		{
+			MethodName: "AddFlow",
+			Handler:    _ProducerService_AddFlow_Handler,
+		},
+		{
 			MethodName: "GetJob",
 			Handler:    _ProducerService_GetJob_Handler,
 		},
@@ -284,6 +366,10 @@ var ProducerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CancelJob",
 			Handler:    _ProducerService_CancelJob_Handler,
+		},
+		{
+			MethodName: "GetDependencies",
+			Handler:    _ProducerService_GetDependencies_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -741,7 +741,9 @@ type ReleaseJobRequest struct {
 	// Required. From the lease.
 	LeaseToken string `protobuf:"bytes,1,opt,name=lease_token,json=leaseToken,proto3" json:"lease_token,omitempty"`
 	// Optional. When it may start again; 0 to 10 years; default 0: at once, at the head of the queue.
-	Delay         *durationpb.Duration `protobuf:"bytes,2,opt,name=delay,proto3" json:"delay,omitempty"`
+	Delay *durationpb.Duration `protobuf:"bytes,2,opt,name=delay,proto3" json:"delay,omitempty"`
+	// Optional. "Rate limited for so long": the whole queue gives out no leases for this time, up to 24 h; a longer hold that is there stays. Default 0: no hold.
+	HoldQueue     *durationpb.Duration `protobuf:"bytes,3,opt,name=hold_queue,json=holdQueue,proto3" json:"hold_queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -786,6 +788,13 @@ func (x *ReleaseJobRequest) GetLeaseToken() string {
 func (x *ReleaseJobRequest) GetDelay() *durationpb.Duration {
 	if x != nil {
 		return x.Delay
+	}
+	return nil
+}
+
+func (x *ReleaseJobRequest) GetHoldQueue() *durationpb.Duration {
+	if x != nil {
+		return x.HoldQueue
 	}
 	return nil
 }
@@ -959,7 +968,9 @@ func (x *FailOutcome) GetRetryDelay() *durationpb.Duration {
 type ReleaseOutcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optional. As in ReleaseJobRequest.
-	Delay         *durationpb.Duration `protobuf:"bytes,1,opt,name=delay,proto3" json:"delay,omitempty"`
+	Delay *durationpb.Duration `protobuf:"bytes,1,opt,name=delay,proto3" json:"delay,omitempty"`
+	// Optional. As in ReleaseJobRequest.
+	HoldQueue     *durationpb.Duration `protobuf:"bytes,2,opt,name=hold_queue,json=holdQueue,proto3" json:"hold_queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1001,6 +1012,59 @@ func (x *ReleaseOutcome) GetDelay() *durationpb.Duration {
 	return nil
 }
 
+func (x *ReleaseOutcome) GetHoldQueue() *durationpb.Duration {
+	if x != nil {
+		return x.HoldQueue
+	}
+	return nil
+}
+
+// The job waits for others, then runs again.
+type BlockOnOutcome struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. 1 to 1,000. They must exist; one that is done already counts as done.
+	Dependencies  []*Dependency `protobuf:"bytes,1,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlockOnOutcome) Reset() {
+	*x = BlockOnOutcome{}
+	mi := &file_leasemq_v1_worker_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlockOnOutcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlockOnOutcome) ProtoMessage() {}
+
+func (x *BlockOnOutcome) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_worker_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlockOnOutcome.ProtoReflect.Descriptor instead.
+func (*BlockOnOutcome) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *BlockOnOutcome) GetDependencies() []*Dependency {
+	if x != nil {
+		return x.Dependencies
+	}
+	return nil
+}
+
 // How one attempt ended.
 type Settlement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1013,6 +1077,7 @@ type Settlement struct {
 	//	*Settlement_Complete
 	//	*Settlement_Fail
 	//	*Settlement_Release
+	//	*Settlement_BlockOn
 	Outcome       isSettlement_Outcome `protobuf_oneof:"outcome"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1020,7 +1085,7 @@ type Settlement struct {
 
 func (x *Settlement) Reset() {
 	*x = Settlement{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[14]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1032,7 +1097,7 @@ func (x *Settlement) String() string {
 func (*Settlement) ProtoMessage() {}
 
 func (x *Settlement) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[14]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1045,7 +1110,7 @@ func (x *Settlement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settlement.ProtoReflect.Descriptor instead.
 func (*Settlement) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{14}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Settlement) GetLeaseToken() string {
@@ -1089,6 +1154,15 @@ func (x *Settlement) GetRelease() *ReleaseOutcome {
 	return nil
 }
 
+func (x *Settlement) GetBlockOn() *BlockOnOutcome {
+	if x != nil {
+		if x, ok := x.Outcome.(*Settlement_BlockOn); ok {
+			return x.BlockOn
+		}
+	}
+	return nil
+}
+
 type isSettlement_Outcome interface {
 	isSettlement_Outcome()
 }
@@ -1108,11 +1182,18 @@ type Settlement_Release struct {
 	Release *ReleaseOutcome `protobuf:"bytes,4,opt,name=release,proto3,oneof"`
 }
 
+type Settlement_BlockOn struct {
+	// It waits for other jobs; the attempt is given back. Done at once when all of them are done.
+	BlockOn *BlockOnOutcome `protobuf:"bytes,5,opt,name=block_on,json=blockOn,proto3,oneof"`
+}
+
 func (*Settlement_Complete) isSettlement_Outcome() {}
 
 func (*Settlement_Fail) isSettlement_Outcome() {}
 
 func (*Settlement_Release) isSettlement_Outcome() {}
+
+func (*Settlement_BlockOn) isSettlement_Outcome() {}
 
 // Asks to settle many jobs.
 type SettleJobsRequest struct {
@@ -1125,7 +1206,7 @@ type SettleJobsRequest struct {
 
 func (x *SettleJobsRequest) Reset() {
 	*x = SettleJobsRequest{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[15]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +1218,7 @@ func (x *SettleJobsRequest) String() string {
 func (*SettleJobsRequest) ProtoMessage() {}
 
 func (x *SettleJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[15]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +1231,7 @@ func (x *SettleJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleJobsRequest.ProtoReflect.Descriptor instead.
 func (*SettleJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{15}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SettleJobsRequest) GetSettlements() []*Settlement {
@@ -1175,7 +1256,7 @@ type Settled struct {
 
 func (x *Settled) Reset() {
 	*x = Settled{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[16]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1187,7 +1268,7 @@ func (x *Settled) String() string {
 func (*Settled) ProtoMessage() {}
 
 func (x *Settled) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[16]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1200,7 +1281,7 @@ func (x *Settled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settled.ProtoReflect.Descriptor instead.
 func (*Settled) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{16}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Settled) GetState() JobState {
@@ -1240,7 +1321,7 @@ type SettleResult struct {
 
 func (x *SettleResult) Reset() {
 	*x = SettleResult{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[17]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1252,7 +1333,7 @@ func (x *SettleResult) String() string {
 func (*SettleResult) ProtoMessage() {}
 
 func (x *SettleResult) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[17]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1265,7 +1346,7 @@ func (x *SettleResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleResult.ProtoReflect.Descriptor instead.
 func (*SettleResult) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{17}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SettleResult) GetResult() isSettleResult_Result {
@@ -1322,7 +1403,7 @@ type SettleJobsResponse struct {
 
 func (x *SettleJobsResponse) Reset() {
 	*x = SettleJobsResponse{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[18]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1415,7 @@ func (x *SettleJobsResponse) String() string {
 func (*SettleJobsResponse) ProtoMessage() {}
 
 func (x *SettleJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[18]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1428,7 @@ func (x *SettleJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettleJobsResponse.ProtoReflect.Descriptor instead.
 func (*SettleJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{18}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SettleJobsResponse) GetResults() []*SettleResult {
@@ -1382,7 +1463,7 @@ type WorkerInfo struct {
 
 func (x *WorkerInfo) Reset() {
 	*x = WorkerInfo{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[19]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1394,7 +1475,7 @@ func (x *WorkerInfo) String() string {
 func (*WorkerInfo) ProtoMessage() {}
 
 func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[19]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1407,7 +1488,7 @@ func (x *WorkerInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerInfo.ProtoReflect.Descriptor instead.
 func (*WorkerInfo) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{19}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WorkerInfo) GetWorkerId() string {
@@ -1481,7 +1562,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[20]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1574,7 @@ func (x *HeartbeatRequest) String() string {
 func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[20]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1587,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{20}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HeartbeatRequest) GetWorker() *WorkerInfo {
@@ -1545,7 +1626,7 @@ type LeaseHeartbeat struct {
 
 func (x *LeaseHeartbeat) Reset() {
 	*x = LeaseHeartbeat{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[21]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1557,7 +1638,7 @@ func (x *LeaseHeartbeat) String() string {
 func (*LeaseHeartbeat) ProtoMessage() {}
 
 func (x *LeaseHeartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[21]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1570,7 +1651,7 @@ func (x *LeaseHeartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseHeartbeat.ProtoReflect.Descriptor instead.
 func (*LeaseHeartbeat) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{21}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LeaseHeartbeat) GetLeaseToken() string {
@@ -1607,7 +1688,7 @@ type HeartbeatResponse struct {
 
 func (x *HeartbeatResponse) Reset() {
 	*x = HeartbeatResponse{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[22]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +1700,7 @@ func (x *HeartbeatResponse) String() string {
 func (*HeartbeatResponse) ProtoMessage() {}
 
 func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[22]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,7 +1713,7 @@ func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatResponse.ProtoReflect.Descriptor instead.
 func (*HeartbeatResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{22}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *HeartbeatResponse) GetLeases() []*LeaseHeartbeat {
@@ -1660,7 +1741,7 @@ type WatchWorkerRequest struct {
 
 func (x *WatchWorkerRequest) Reset() {
 	*x = WatchWorkerRequest{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[23]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1672,7 +1753,7 @@ func (x *WatchWorkerRequest) String() string {
 func (*WatchWorkerRequest) ProtoMessage() {}
 
 func (x *WatchWorkerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[23]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1685,7 +1766,7 @@ func (x *WatchWorkerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchWorkerRequest.ProtoReflect.Descriptor instead.
 func (*WatchWorkerRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{23}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *WatchWorkerRequest) GetWorkerId() string {
@@ -1710,7 +1791,7 @@ type LeaseCancelled struct {
 
 func (x *LeaseCancelled) Reset() {
 	*x = LeaseCancelled{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[24]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1722,7 +1803,7 @@ func (x *LeaseCancelled) String() string {
 func (*LeaseCancelled) ProtoMessage() {}
 
 func (x *LeaseCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[24]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1735,7 +1816,7 @@ func (x *LeaseCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaseCancelled.ProtoReflect.Descriptor instead.
 func (*LeaseCancelled) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{24}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LeaseCancelled) GetLeaseToken() string {
@@ -1768,7 +1849,7 @@ type KeepAlive struct {
 
 func (x *KeepAlive) Reset() {
 	*x = KeepAlive{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[25]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +1861,7 @@ func (x *KeepAlive) String() string {
 func (*KeepAlive) ProtoMessage() {}
 
 func (x *KeepAlive) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[25]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +1874,7 @@ func (x *KeepAlive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeepAlive.ProtoReflect.Descriptor instead.
 func (*KeepAlive) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{25}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{26}
 }
 
 // One control message.
@@ -1813,7 +1894,7 @@ type WatchWorkerResponse struct {
 
 func (x *WatchWorkerResponse) Reset() {
 	*x = WatchWorkerResponse{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[26]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1825,7 +1906,7 @@ func (x *WatchWorkerResponse) String() string {
 func (*WatchWorkerResponse) ProtoMessage() {}
 
 func (x *WatchWorkerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[26]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1838,7 +1919,7 @@ func (x *WatchWorkerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchWorkerResponse.ProtoReflect.Descriptor instead.
 func (*WatchWorkerResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{26}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchWorkerResponse) GetMessage() isWatchWorkerResponse_Message {
@@ -1913,7 +1994,7 @@ type ReportProgressRequest struct {
 
 func (x *ReportProgressRequest) Reset() {
 	*x = ReportProgressRequest{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[27]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +2006,7 @@ func (x *ReportProgressRequest) String() string {
 func (*ReportProgressRequest) ProtoMessage() {}
 
 func (x *ReportProgressRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[27]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +2019,7 @@ func (x *ReportProgressRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportProgressRequest.ProtoReflect.Descriptor instead.
 func (*ReportProgressRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{27}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReportProgressRequest) GetLeaseToken() string {
@@ -1964,7 +2045,7 @@ type ReportProgressResponse struct {
 
 func (x *ReportProgressResponse) Reset() {
 	*x = ReportProgressResponse{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[28]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1976,7 +2057,7 @@ func (x *ReportProgressResponse) String() string {
 func (*ReportProgressResponse) ProtoMessage() {}
 
 func (x *ReportProgressResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[28]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1989,7 +2070,7 @@ func (x *ReportProgressResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportProgressResponse.ProtoReflect.Descriptor instead.
 func (*ReportProgressResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{28}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{29}
 }
 
 // Adds lines to a job's log.
@@ -2005,7 +2086,7 @@ type AppendLogsRequest struct {
 
 func (x *AppendLogsRequest) Reset() {
 	*x = AppendLogsRequest{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[29]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2017,7 +2098,7 @@ func (x *AppendLogsRequest) String() string {
 func (*AppendLogsRequest) ProtoMessage() {}
 
 func (x *AppendLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[29]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2030,7 +2111,7 @@ func (x *AppendLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendLogsRequest.ProtoReflect.Descriptor instead.
 func (*AppendLogsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{29}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AppendLogsRequest) GetLeaseToken() string {
@@ -2058,7 +2139,7 @@ type AppendLogsResponse struct {
 
 func (x *AppendLogsResponse) Reset() {
 	*x = AppendLogsResponse{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[30]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2070,7 +2151,7 @@ func (x *AppendLogsResponse) String() string {
 func (*AppendLogsResponse) ProtoMessage() {}
 
 func (x *AppendLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[30]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2083,7 +2164,7 @@ func (x *AppendLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppendLogsResponse.ProtoReflect.Descriptor instead.
 func (*AppendLogsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{30}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AppendLogsResponse) GetLineCount() uint32 {
@@ -2104,7 +2185,7 @@ type DrainWorkerRequest struct {
 
 func (x *DrainWorkerRequest) Reset() {
 	*x = DrainWorkerRequest{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[31]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2116,7 +2197,7 @@ func (x *DrainWorkerRequest) String() string {
 func (*DrainWorkerRequest) ProtoMessage() {}
 
 func (x *DrainWorkerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[31]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2129,7 +2210,7 @@ func (x *DrainWorkerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainWorkerRequest.ProtoReflect.Descriptor instead.
 func (*DrainWorkerRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{31}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DrainWorkerRequest) GetWorkerId() string {
@@ -2148,7 +2229,7 @@ type DrainWorkerResponse struct {
 
 func (x *DrainWorkerResponse) Reset() {
 	*x = DrainWorkerResponse{}
-	mi := &file_leasemq_v1_worker_proto_msgTypes[32]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2160,7 +2241,7 @@ func (x *DrainWorkerResponse) String() string {
 func (*DrainWorkerResponse) ProtoMessage() {}
 
 func (x *DrainWorkerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_worker_proto_msgTypes[32]
+	mi := &file_leasemq_v1_worker_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2173,7 +2254,7 @@ func (x *DrainWorkerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainWorkerResponse.ProtoReflect.Descriptor instead.
 func (*DrainWorkerResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{32}
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{33}
 }
 
 var File_leasemq_v1_worker_proto protoreflect.FileDescriptor
@@ -2226,11 +2307,13 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"next_state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\tnextState\x12>\n" +
 	"\rnext_run_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vnextRunTime\x12-\n" +
-	"\x12attempts_remaining\x18\x03 \x01(\rR\x11attemptsRemaining\"e\n" +
+	"\x12attempts_remaining\x18\x03 \x01(\rR\x11attemptsRemaining\"\x9f\x01\n" +
 	"\x11ReleaseJobRequest\x12\x1f\n" +
 	"\vlease_token\x18\x01 \x01(\tR\n" +
 	"leaseToken\x12/\n" +
-	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\"I\n" +
+	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x128\n" +
+	"\n" +
+	"hold_queue\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tholdQueue\"I\n" +
 	"\x12ReleaseJobResponse\x123\n" +
 	"\n" +
 	"next_state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\tnextState\"Y\n" +
@@ -2241,16 +2324,21 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\afailure\x18\x01 \x01(\v2\x13.leasemq.v1.FailureR\afailure\x12#\n" +
 	"\rnon_retryable\x18\x02 \x01(\bR\fnonRetryable\x12:\n" +
 	"\vretry_delay\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryDelay\"A\n" +
+	"retryDelay\"{\n" +
 	"\x0eReleaseOutcome\x12/\n" +
-	"\x05delay\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05delay\"\xda\x01\n" +
+	"\x05delay\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x128\n" +
+	"\n" +
+	"hold_queue\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\tholdQueue\"L\n" +
+	"\x0eBlockOnOutcome\x12:\n" +
+	"\fdependencies\x18\x01 \x03(\v2\x16.leasemq.v1.DependencyR\fdependencies\"\x93\x02\n" +
 	"\n" +
 	"Settlement\x12\x1f\n" +
 	"\vlease_token\x18\x01 \x01(\tR\n" +
 	"leaseToken\x129\n" +
 	"\bcomplete\x18\x02 \x01(\v2\x1b.leasemq.v1.CompleteOutcomeH\x00R\bcomplete\x12-\n" +
 	"\x04fail\x18\x03 \x01(\v2\x17.leasemq.v1.FailOutcomeH\x00R\x04fail\x126\n" +
-	"\arelease\x18\x04 \x01(\v2\x1a.leasemq.v1.ReleaseOutcomeH\x00R\areleaseB\t\n" +
+	"\arelease\x18\x04 \x01(\v2\x1a.leasemq.v1.ReleaseOutcomeH\x00R\arelease\x127\n" +
+	"\bblock_on\x18\x05 \x01(\v2\x1a.leasemq.v1.BlockOnOutcomeH\x00R\ablockOnB\t\n" +
 	"\aoutcome\"M\n" +
 	"\x11SettleJobsRequest\x128\n" +
 	"\vsettlements\x18\x01 \x03(\v2\x16.leasemq.v1.SettlementR\vsettlements\"\xa4\x01\n" +
@@ -2356,7 +2444,7 @@ func file_leasemq_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemq_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leasemq_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_leasemq_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_leasemq_v1_worker_proto_goTypes = []any{
 	(LeaseStatus)(0),               // 0: leasemq.v1.LeaseStatus
 	(WorkerDirective)(0),           // 1: leasemq.v1.WorkerDirective
@@ -2374,100 +2462,106 @@ var file_leasemq_v1_worker_proto_goTypes = []any{
 	(*CompleteOutcome)(nil),        // 13: leasemq.v1.CompleteOutcome
 	(*FailOutcome)(nil),            // 14: leasemq.v1.FailOutcome
 	(*ReleaseOutcome)(nil),         // 15: leasemq.v1.ReleaseOutcome
-	(*Settlement)(nil),             // 16: leasemq.v1.Settlement
-	(*SettleJobsRequest)(nil),      // 17: leasemq.v1.SettleJobsRequest
-	(*Settled)(nil),                // 18: leasemq.v1.Settled
-	(*SettleResult)(nil),           // 19: leasemq.v1.SettleResult
-	(*SettleJobsResponse)(nil),     // 20: leasemq.v1.SettleJobsResponse
-	(*WorkerInfo)(nil),             // 21: leasemq.v1.WorkerInfo
-	(*HeartbeatRequest)(nil),       // 22: leasemq.v1.HeartbeatRequest
-	(*LeaseHeartbeat)(nil),         // 23: leasemq.v1.LeaseHeartbeat
-	(*HeartbeatResponse)(nil),      // 24: leasemq.v1.HeartbeatResponse
-	(*WatchWorkerRequest)(nil),     // 25: leasemq.v1.WatchWorkerRequest
-	(*LeaseCancelled)(nil),         // 26: leasemq.v1.LeaseCancelled
-	(*KeepAlive)(nil),              // 27: leasemq.v1.KeepAlive
-	(*WatchWorkerResponse)(nil),    // 28: leasemq.v1.WatchWorkerResponse
-	(*ReportProgressRequest)(nil),  // 29: leasemq.v1.ReportProgressRequest
-	(*ReportProgressResponse)(nil), // 30: leasemq.v1.ReportProgressResponse
-	(*AppendLogsRequest)(nil),      // 31: leasemq.v1.AppendLogsRequest
-	(*AppendLogsResponse)(nil),     // 32: leasemq.v1.AppendLogsResponse
-	(*DrainWorkerRequest)(nil),     // 33: leasemq.v1.DrainWorkerRequest
-	(*DrainWorkerResponse)(nil),    // 34: leasemq.v1.DrainWorkerResponse
-	(*Job)(nil),                    // 35: leasemq.v1.Job
-	(*timestamppb.Timestamp)(nil),  // 36: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 37: google.protobuf.Duration
-	(JobState)(0),                  // 38: leasemq.v1.JobState
-	(*Failure)(nil),                // 39: leasemq.v1.Failure
-	(*status.Status)(nil),          // 40: google.rpc.Status
-	(*structpb.Value)(nil),         // 41: google.protobuf.Value
+	(*BlockOnOutcome)(nil),         // 16: leasemq.v1.BlockOnOutcome
+	(*Settlement)(nil),             // 17: leasemq.v1.Settlement
+	(*SettleJobsRequest)(nil),      // 18: leasemq.v1.SettleJobsRequest
+	(*Settled)(nil),                // 19: leasemq.v1.Settled
+	(*SettleResult)(nil),           // 20: leasemq.v1.SettleResult
+	(*SettleJobsResponse)(nil),     // 21: leasemq.v1.SettleJobsResponse
+	(*WorkerInfo)(nil),             // 22: leasemq.v1.WorkerInfo
+	(*HeartbeatRequest)(nil),       // 23: leasemq.v1.HeartbeatRequest
+	(*LeaseHeartbeat)(nil),         // 24: leasemq.v1.LeaseHeartbeat
+	(*HeartbeatResponse)(nil),      // 25: leasemq.v1.HeartbeatResponse
+	(*WatchWorkerRequest)(nil),     // 26: leasemq.v1.WatchWorkerRequest
+	(*LeaseCancelled)(nil),         // 27: leasemq.v1.LeaseCancelled
+	(*KeepAlive)(nil),              // 28: leasemq.v1.KeepAlive
+	(*WatchWorkerResponse)(nil),    // 29: leasemq.v1.WatchWorkerResponse
+	(*ReportProgressRequest)(nil),  // 30: leasemq.v1.ReportProgressRequest
+	(*ReportProgressResponse)(nil), // 31: leasemq.v1.ReportProgressResponse
+	(*AppendLogsRequest)(nil),      // 32: leasemq.v1.AppendLogsRequest
+	(*AppendLogsResponse)(nil),     // 33: leasemq.v1.AppendLogsResponse
+	(*DrainWorkerRequest)(nil),     // 34: leasemq.v1.DrainWorkerRequest
+	(*DrainWorkerResponse)(nil),    // 35: leasemq.v1.DrainWorkerResponse
+	(*Job)(nil),                    // 36: leasemq.v1.Job
+	(*timestamppb.Timestamp)(nil),  // 37: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 38: google.protobuf.Duration
+	(JobState)(0),                  // 39: leasemq.v1.JobState
+	(*Failure)(nil),                // 40: leasemq.v1.Failure
+	(*Dependency)(nil),             // 41: leasemq.v1.Dependency
+	(*status.Status)(nil),          // 42: google.rpc.Status
+	(*structpb.Value)(nil),         // 43: google.protobuf.Value
 }
 var file_leasemq_v1_worker_proto_depIdxs = []int32{
-	35, // 0: leasemq.v1.Lease.job:type_name -> leasemq.v1.Job
-	36, // 1: leasemq.v1.Lease.lease_expire_time:type_name -> google.protobuf.Timestamp
-	37, // 2: leasemq.v1.Lease.lease_duration:type_name -> google.protobuf.Duration
-	37, // 3: leasemq.v1.LeaseJobRequest.lease_duration:type_name -> google.protobuf.Duration
-	37, // 4: leasemq.v1.LeaseJobRequest.wait_duration:type_name -> google.protobuf.Duration
+	36, // 0: leasemq.v1.Lease.job:type_name -> leasemq.v1.Job
+	37, // 1: leasemq.v1.Lease.lease_expire_time:type_name -> google.protobuf.Timestamp
+	38, // 2: leasemq.v1.Lease.lease_duration:type_name -> google.protobuf.Duration
+	38, // 3: leasemq.v1.LeaseJobRequest.lease_duration:type_name -> google.protobuf.Duration
+	38, // 4: leasemq.v1.LeaseJobRequest.wait_duration:type_name -> google.protobuf.Duration
 	2,  // 5: leasemq.v1.LeaseJobResponse.lease:type_name -> leasemq.v1.Lease
-	37, // 6: leasemq.v1.BatchLeaseJobsRequest.lease_duration:type_name -> google.protobuf.Duration
-	37, // 7: leasemq.v1.BatchLeaseJobsRequest.wait_duration:type_name -> google.protobuf.Duration
+	38, // 6: leasemq.v1.BatchLeaseJobsRequest.lease_duration:type_name -> google.protobuf.Duration
+	38, // 7: leasemq.v1.BatchLeaseJobsRequest.wait_duration:type_name -> google.protobuf.Duration
 	2,  // 8: leasemq.v1.BatchLeaseJobsResponse.leases:type_name -> leasemq.v1.Lease
-	38, // 9: leasemq.v1.CompleteJobResponse.state:type_name -> leasemq.v1.JobState
-	39, // 10: leasemq.v1.FailJobRequest.failure:type_name -> leasemq.v1.Failure
-	37, // 11: leasemq.v1.FailJobRequest.retry_delay:type_name -> google.protobuf.Duration
-	38, // 12: leasemq.v1.FailJobResponse.next_state:type_name -> leasemq.v1.JobState
-	36, // 13: leasemq.v1.FailJobResponse.next_run_time:type_name -> google.protobuf.Timestamp
-	37, // 14: leasemq.v1.ReleaseJobRequest.delay:type_name -> google.protobuf.Duration
-	38, // 15: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
-	39, // 16: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
-	37, // 17: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
-	37, // 18: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
-	13, // 19: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
-	14, // 20: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
-	15, // 21: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
-	16, // 22: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
-	38, // 23: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
-	36, // 24: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
-	18, // 25: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
-	40, // 26: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
-	19, // 27: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
-	21, // 28: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
-	37, // 29: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
-	0,  // 30: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
-	36, // 31: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
-	23, // 32: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
-	1,  // 33: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
-	0,  // 34: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
-	26, // 35: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
-	1,  // 36: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
-	27, // 37: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
-	41, // 38: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
-	3,  // 39: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
-	5,  // 40: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
-	7,  // 41: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
-	9,  // 42: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
-	11, // 43: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
-	17, // 44: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
-	22, // 45: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
-	25, // 46: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
-	29, // 47: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
-	31, // 48: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
-	33, // 49: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
-	4,  // 50: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
-	6,  // 51: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
-	8,  // 52: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
-	10, // 53: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
-	12, // 54: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
-	20, // 55: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
-	24, // 56: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
-	28, // 57: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
-	30, // 58: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
-	32, // 59: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
-	34, // 60: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
-	50, // [50:61] is the sub-list for method output_type
-	39, // [39:50] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	39, // 9: leasemq.v1.CompleteJobResponse.state:type_name -> leasemq.v1.JobState
+	40, // 10: leasemq.v1.FailJobRequest.failure:type_name -> leasemq.v1.Failure
+	38, // 11: leasemq.v1.FailJobRequest.retry_delay:type_name -> google.protobuf.Duration
+	39, // 12: leasemq.v1.FailJobResponse.next_state:type_name -> leasemq.v1.JobState
+	37, // 13: leasemq.v1.FailJobResponse.next_run_time:type_name -> google.protobuf.Timestamp
+	38, // 14: leasemq.v1.ReleaseJobRequest.delay:type_name -> google.protobuf.Duration
+	38, // 15: leasemq.v1.ReleaseJobRequest.hold_queue:type_name -> google.protobuf.Duration
+	39, // 16: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
+	40, // 17: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
+	38, // 18: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
+	38, // 19: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
+	38, // 20: leasemq.v1.ReleaseOutcome.hold_queue:type_name -> google.protobuf.Duration
+	41, // 21: leasemq.v1.BlockOnOutcome.dependencies:type_name -> leasemq.v1.Dependency
+	13, // 22: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
+	14, // 23: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
+	15, // 24: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
+	16, // 25: leasemq.v1.Settlement.block_on:type_name -> leasemq.v1.BlockOnOutcome
+	17, // 26: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
+	39, // 27: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
+	37, // 28: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
+	19, // 29: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
+	42, // 30: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
+	20, // 31: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
+	22, // 32: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
+	38, // 33: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
+	0,  // 34: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
+	37, // 35: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
+	24, // 36: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
+	1,  // 37: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
+	0,  // 38: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
+	27, // 39: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
+	1,  // 40: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
+	28, // 41: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
+	43, // 42: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
+	3,  // 43: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
+	5,  // 44: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
+	7,  // 45: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
+	9,  // 46: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
+	11, // 47: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
+	18, // 48: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
+	23, // 49: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
+	26, // 50: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
+	30, // 51: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
+	32, // 52: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
+	34, // 53: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
+	4,  // 54: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
+	6,  // 55: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
+	8,  // 56: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
+	10, // 57: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
+	12, // 58: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
+	21, // 59: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
+	25, // 60: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
+	29, // 61: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
+	31, // 62: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
+	33, // 63: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
+	35, // 64: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
+	54, // [54:65] is the sub-list for method output_type
+	43, // [43:54] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_worker_proto_init() }
@@ -2476,16 +2570,17 @@ func file_leasemq_v1_worker_proto_init() {
 		return
 	}
 	file_leasemq_v1_job_proto_init()
-	file_leasemq_v1_worker_proto_msgTypes[14].OneofWrappers = []any{
+	file_leasemq_v1_worker_proto_msgTypes[15].OneofWrappers = []any{
 		(*Settlement_Complete)(nil),
 		(*Settlement_Fail)(nil),
 		(*Settlement_Release)(nil),
+		(*Settlement_BlockOn)(nil),
 	}
-	file_leasemq_v1_worker_proto_msgTypes[17].OneofWrappers = []any{
+	file_leasemq_v1_worker_proto_msgTypes[18].OneofWrappers = []any{
 		(*SettleResult_Settled)(nil),
 		(*SettleResult_Error)(nil),
 	}
-	file_leasemq_v1_worker_proto_msgTypes[26].OneofWrappers = []any{
+	file_leasemq_v1_worker_proto_msgTypes[27].OneofWrappers = []any{
 		(*WatchWorkerResponse_Cancel)(nil),
 		(*WatchWorkerResponse_Directive)(nil),
 		(*WatchWorkerResponse_KeepAlive)(nil),
@@ -2496,7 +2591,7 @@ func file_leasemq_v1_worker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_worker_proto_rawDesc), len(file_leasemq_v1_worker_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -10,6 +10,8 @@ import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Durability, Job, JobState, QueueStats, Retention, RetryPolicy } from "./job_pb.js";
 import { file_leasemq_v1_job } from "./job_pb.js";
+import type { Cascade } from "./producer_pb.js";
+import { file_leasemq_v1_producer } from "./producer_pb.js";
 import type { WorkerInfo } from "./worker_pb.js";
 import { file_leasemq_v1_worker } from "./worker_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -18,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/admin.proto.
  */
 export const file_leasemq_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIqMCCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhcKCm1heF9ldmVudHMYCiABKA1IAYgBAUIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zQg0KC19tYXhfZXZlbnRzImUKBVF1ZXVlEgwKBG5hbWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIlCgVzdGF0cxgDIAEoCzIWLmxlYXNlbXEudjEuUXVldWVTdGF0cyI6ChFMaXN0UXVldWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJQChJMaXN0UXVldWVzUmVzcG9uc2USIQoGcXVldWVzGAEgAygLMhEubGVhc2VtcS52MS5RdWV1ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0UXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIjQKEEdldFF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIn0KElVwZGF0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI3ChNVcGRhdGVRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSIiChFQYXVzZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIUChJQYXVzZVF1ZXVlUmVzcG9uc2UiIwoSUmVzdW1lUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhUKE1Jlc3VtZVF1ZXVlUmVzcG9uc2UiOwoRRHJhaW5RdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSFwoPaW5jbHVkZV9kZWxheWVkGAIgASgIIjkKEkRyYWluUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgiMgoSRGVsZXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg0KBWZvcmNlGAIgASgIIjoKE0RlbGV0ZVF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIrwBCg9MaXN0Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJAoGc3RhdGVzGAIgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIMCgRuYW1lGAMgASgJEhAKCG9yZGVyX2J5GAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoDRISCgpwYWdlX3Rva2VuGAYgASgJEi0KCXJlYWRfbWFzaxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siSgoQTGlzdEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIloKEkxpc3RKb2JMb2dzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiUQoTTGlzdEpvYkxvZ3NSZXNwb25zZRINCgVsaW5lcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKbGluZV9jb3VudBgDIAEoDSIVCgZKb2JJZHMSCwoDaWRzGAEgAygJInwKCUpvYkZpbHRlchIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSLQoKb2xkZXJfdGhhbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIMCgRuYW1lGAMgASgJEg0KBWxpbWl0GAQgASgNIqkBChBSZXRyeUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASFQoNa2VlcF9hdHRlbXB0cxgEIAEoCBISCgpwYWdlX3Rva2VuGAUgASgJQgsKCXNlbGVjdGlvbiJzChFSZXRyeUpvYnNSZXNwb25zZRIVCg1yZXRyaWVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKUAQoSUHJvbW90ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idgoTUHJvbW90ZUpvYnNSZXNwb25zZRIWCg5wcm9tb3RlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkikwEKEURlbGV0ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idAoSRGVsZXRlSm9ic1Jlc3BvbnNlEhUKDWRlbGV0ZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpEBCgZXb3JrZXISJAoEaW5mbxgBIAEoCzIWLmxlYXNlbXEudjEuV29ya2VySW5mbxIyCg5oZWFydGJlYXRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJcG9sbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKChJMaXN0V29ya2Vyc1JlcXVlc3QSDQoFcXVldWUYASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkiUwoTTGlzdFdvcmtlcnNSZXNwb25zZRIjCgd3b3JrZXJzGAEgAygLMhIubGVhc2VtcS52MS5Xb3JrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqUBChFHZXRNZXRyaWNzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIpCgVzdGFydBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoDZW5kGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgpyZXNvbHV0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIpYBCg1UaW1lUXVhbnRpbGVzEg0KBWNvdW50GAEgASgEEiYKA3A1MBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNwOTUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDcDk5GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIrYBCgxNZXRyaWNzUG9pbnQSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJY29tcGxldGVkGAIgASgEEg4KBmZhaWxlZBgDIAEoBBIsCgl3YWl0X3RpbWUYBCABKAsyGS5sZWFzZW1xLnYxLlRpbWVRdWFudGlsZXMSKwoIcnVuX3RpbWUYBSABKAsyGS5sZWFzZW1xLnYxLlRpbWVRdWFudGlsZXMiPgoSR2V0TWV0cmljc1Jlc3BvbnNlEigKBnBvaW50cxgBIAMoCzIYLmxlYXNlbXEudjEuTWV0cmljc1BvaW50IsQBCgVFdmVudBIjCgRraW5kGAEgASgOMhUubGVhc2VtcS52MS5FdmVudEtpbmQSDgoGam9iX2lkGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDHJlc3VtZV90b2tlbhgEIAEoCRIjCgVzdGF0ZRgFIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSEQoJd29ya2VyX2lkGAYgASgJEg4KBnJlYXNvbhgHIAEoCSKHAQoSV2F0Y2hFdmVudHNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhQKDHJlc3VtZV90b2tlbhgCIAEoCRIkCgVraW5kcxgDIAMoDjIVLmxlYXNlbXEudjEuRXZlbnRLaW5kEhMKC2Zyb21fb2xkZXN0GAQgASgIEhEKCXVudGlsX25vdxgFIAEoCCJOChNXYXRjaEV2ZW50c1Jlc3BvbnNlEiEKBmV2ZW50cxgBIAMoCzIRLmxlYXNlbXEudjEuRXZlbnQSFAoMcmVzdW1lX3Rva2VuGAIgASgJIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IucBCglTdG9yZUluZm8SDAoEa2luZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEhAKCGVtYmVkZGVkGAMgASgIEjIKEmRlZmF1bHRfZHVyYWJpbGl0eRgEIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIuCg5tYXhfZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIQCgh3YXJuaW5ncxgGIAMoCRIZChF1c2VkX21lbW9yeV9ieXRlcxgHIAEoBBIYChBtYXhfbWVtb3J5X2J5dGVzGAggASgEIscBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIkCgVzdG9yZRgCIAEoCzIVLmxlYXNlbXEudjEuU3RvcmVJbmZvEhQKDGNhcGFiaWxpdGllcxgDIAMoCRIZChFtYXhfcGF5bG9hZF9ieXRlcxgEIAEoBBIWCg5tYXhfYmF0Y2hfc2l6ZRgFIAEoDRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCqoBAoJRXZlbnRLaW5kEhoKFkVWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIUChBFVkVOVF9LSU5EX0FEREVEEAESGQoVRVZFTlRfS0lORF9EVVBMSUNBVEVEEAISFwoTRVZFTlRfS0lORF9QUk9NT1RFRBADEhUKEUVWRU5UX0tJTkRfTEVBU0VEEAQSFwoTRVZFTlRfS0lORF9QUk9HUkVTUxAFEhgKFEVWRU5UX0tJTkRfQ09NUExFVEVEEAYSFwoTRVZFTlRfS0lORF9SRVRSWUlORxAHEhUKEUVWRU5UX0tJTkRfRkFJTEVEEAgSFwoTRVZFTlRfS0lORF9SRUxFQVNFRBAJEhwKGEVWRU5UX0tJTkRfTEVBU0VfRVhQSVJFRBAKEh8KG0VWRU5UX0tJTkRfQ0FOQ0VMX1JFUVVFU1RFRBALEhgKFEVWRU5UX0tJTkRfQ0FOQ0VMTEVEEAwSFgoSRVZFTlRfS0lORF9SRVRSSUVEEA0SFgoSRVZFTlRfS0lORF9SRU1PVkVEEA4SFgoSRVZFTlRfS0lORF9EUkFJTkVEEA8SFQoRRVZFTlRfS0lORF9QQVVTRUQQEBIWChJFVkVOVF9LSU5EX1JFU1VNRUQQERIZChVFVkVOVF9LSU5EX0NPTkZJR1VSRUQQEhIbChdFVkVOVF9LSU5EX0RFRFVQTElDQVRFRBATEhoKFkVWRU5UX0tJTkRfRVZFTlRTX0xPU1QQFDK2CgoMQWRtaW5TZXJ2aWNlEkUKCEdldFN0YXRzEhsubGVhc2VtcS52MS5HZXRTdGF0c1JlcXVlc3QaHC5sZWFzZW1xLnYxLkdldFN0YXRzUmVzcG9uc2USSwoKTGlzdFF1ZXVlcxIdLmxlYXNlbXEudjEuTGlzdFF1ZXVlc1JlcXVlc3QaHi5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXNwb25zZRJFCghHZXRRdWV1ZRIbLmxlYXNlbXEudjEuR2V0UXVldWVSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRRdWV1ZVJlc3BvbnNlEk4KC1VwZGF0ZVF1ZXVlEh4ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLlVwZGF0ZVF1ZXVlUmVzcG9uc2USSwoKUGF1c2VRdWV1ZRIdLmxlYXNlbXEudjEuUGF1c2VRdWV1ZVJlcXVlc3QaHi5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXNwb25zZRJOCgtSZXN1bWVRdWV1ZRIeLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5SZXN1bWVRdWV1ZVJlc3BvbnNlEksKCkRyYWluUXVldWUSHS5sZWFzZW1xLnYxLkRyYWluUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVzcG9uc2USTgoLRGVsZXRlUXVldWUSHi5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuRGVsZXRlUXVldWVSZXNwb25zZRJFCghMaXN0Sm9icxIbLmxlYXNlbXEudjEuTGlzdEpvYnNSZXF1ZXN0GhwubGVhc2VtcS52MS5MaXN0Sm9ic1Jlc3BvbnNlEk4KC0xpc3RKb2JMb2dzEh4ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RKb2JMb2dzUmVzcG9uc2USSAoJUmV0cnlKb2JzEhwubGVhc2VtcS52MS5SZXRyeUpvYnNSZXF1ZXN0Gh0ubGVhc2VtcS52MS5SZXRyeUpvYnNSZXNwb25zZRJOCgtQcm9tb3RlSm9icxIeLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5Qcm9tb3RlSm9ic1Jlc3BvbnNlEksKCkRlbGV0ZUpvYnMSHS5sZWFzZW1xLnYxLkRlbGV0ZUpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVzcG9uc2USTgoLTGlzdFdvcmtlcnMSHi5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVxdWVzdBofLmxlYXNlbXEudjEuTGlzdFdvcmtlcnNSZXNwb25zZRJLCgpHZXRNZXRyaWNzEh0ubGVhc2VtcS52MS5HZXRNZXRyaWNzUmVxdWVzdBoeLmxlYXNlbXEudjEuR2V0TWV0cmljc1Jlc3BvbnNlElAKC1dhdGNoRXZlbnRzEh4ubGVhc2VtcS52MS5XYXRjaEV2ZW50c1JlcXVlc3QaHy5sZWFzZW1xLnYxLldhdGNoRXZlbnRzUmVzcG9uc2UwARJUCg1HZXRTZXJ2ZXJJbmZvEiAubGVhc2VtcS52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBohLmxlYXNlbXEudjEuR2V0U2VydmVySW5mb1Jlc3BvbnNlQkoKDmRldi5sZWFzZW1xLnYxUAFaNmdpdGh1Yi5jb20vbGVhc2VtcS9sZWFzZW1xL2dlbi9nby9sZWFzZW1xL3YxO2xlYXNlbXF2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_worker]);
+  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIvcCCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhcKCm1heF9ldmVudHMYCiABKA1IAYgBARISCgptYXhfYWN0aXZlGAYgASgNEikKCnJhdGVfbGltaXQYByABKAsyFS5sZWFzZW1xLnYxLlJhdGVMaW1pdBITCgttYXhfd2FpdGluZxgIIAEoDUIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zQg0KC19tYXhfZXZlbnRzIkoKCVJhdGVMaW1pdBIQCghtYXhfam9icxgBIAEoDRIrCghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJlCgVRdWV1ZRIMCgRuYW1lGAEgASgJEicKBmNvbmZpZxgCIAEoCzIXLmxlYXNlbXEudjEuUXVldWVDb25maWcSJQoFc3RhdHMYAyABKAsyFi5sZWFzZW1xLnYxLlF1ZXVlU3RhdHMiOgoRTGlzdFF1ZXVlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkiUAoSTGlzdFF1ZXVlc1Jlc3BvbnNlEiEKBnF1ZXVlcxgBIAMoCzIRLmxlYXNlbXEudjEuUXVldWUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKD0dldFF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI0ChBHZXRRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSJ9ChJVcGRhdGVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siNwoTVXBkYXRlUXVldWVSZXNwb25zZRIgCgVxdWV1ZRgBIAEoCzIRLmxlYXNlbXEudjEuUXVldWUiIgoRUGF1c2VRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiFAoSUGF1c2VRdWV1ZVJlc3BvbnNlIiMKElJlc3VtZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIVChNSZXN1bWVRdWV1ZVJlc3BvbnNlIjsKEURyYWluUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhcKD2luY2x1ZGVfZGVsYXllZBgCIAEoCCI5ChJEcmFpblF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIjIKEkRlbGV0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRINCgVmb3JjZRgCIAEoCCI6ChNEZWxldGVRdWV1ZVJlc3BvbnNlEhUKDXJlbW92ZWRfY291bnQYASABKA0SDAoEbW9yZRgCIAEoCCK8AQoPTGlzdEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiQKBnN0YXRlcxgCIAMoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSDAoEbmFtZRgDIAEoCRIQCghvcmRlcl9ieRgEIAEoCRIRCglwYWdlX3NpemUYBSABKA0SEgoKcGFnZV90b2tlbhgGIAEoCRItCglyZWFkX21hc2sYByABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIkoKEExpc3RKb2JzUmVzcG9uc2USHQoEam9icxgBIAMoCzIPLmxlYXNlbXEudjEuSm9iEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJaChJMaXN0Sm9iTG9nc1JlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIlEKE0xpc3RKb2JMb2dzUmVzcG9uc2USDQoFbGluZXMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCmxpbmVfY291bnQYAyABKA0iFQoGSm9iSWRzEgsKA2lkcxgBIAMoCSJ8CglKb2JGaWx0ZXISIwoFc3RhdGUYASABKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlEi0KCm9sZGVyX3RoYW4YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDAoEbmFtZRgDIAEoCRINCgVsaW1pdBgEIAEoDSKpAQoQUmV0cnlKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIlCgdqb2JfaWRzGAIgASgLMhIubGVhc2VtcS52MS5Kb2JJZHNIABInCgZmaWx0ZXIYAyABKAsyFS5sZWFzZW1xLnYxLkpvYkZpbHRlckgAEhUKDWtlZXBfYXR0ZW1wdHMYBCABKAgSEgoKcGFnZV90b2tlbhgFIAEoCUILCglzZWxlY3Rpb24icwoRUmV0cnlKb2JzUmVzcG9uc2USFQoNcmV0cmllZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkilAEKElByb21vdGVKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIlCgdqb2JfaWRzGAIgASgLMhIubGVhc2VtcS52MS5Kb2JJZHNIABInCgZmaWx0ZXIYAyABKAsyFS5sZWFzZW1xLnYxLkpvYkZpbHRlckgAEhIKCnBhZ2VfdG9rZW4YBCABKAlCCwoJc2VsZWN0aW9uInYKE1Byb21vdGVKb2JzUmVzcG9uc2USFgoOcHJvbW90ZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIrkBChFEZWxldGVKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIlCgdqb2JfaWRzGAIgASgLMhIubGVhc2VtcS52MS5Kb2JJZHNIABInCgZmaWx0ZXIYAyABKAsyFS5sZWFzZW1xLnYxLkpvYkZpbHRlckgAEhIKCnBhZ2VfdG9rZW4YBCABKAkSJAoHY2FzY2FkZRgFIAEoDjITLmxlYXNlbXEudjEuQ2FzY2FkZUILCglzZWxlY3Rpb24idAoSRGVsZXRlSm9ic1Jlc3BvbnNlEhUKDWRlbGV0ZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpEBCgZXb3JrZXISJAoEaW5mbxgBIAEoCzIWLmxlYXNlbXEudjEuV29ya2VySW5mbxIyCg5oZWFydGJlYXRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJcG9sbF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKChJMaXN0V29ya2Vyc1JlcXVlc3QSDQoFcXVldWUYASABKAkSEQoJcGFnZV9zaXplGAIgASgNEhIKCnBhZ2VfdG9rZW4YAyABKAkiUwoTTGlzdFdvcmtlcnNSZXNwb25zZRIjCgd3b3JrZXJzGAEgAygLMhIubGVhc2VtcS52MS5Xb3JrZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIqUBChFHZXRNZXRyaWNzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIpCgVzdGFydBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoDZW5kGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgpyZXNvbHV0aW9uGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIpYBCg1UaW1lUXVhbnRpbGVzEg0KBWNvdW50GAEgASgEEiYKA3A1MBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNwOTUYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJgoDcDk5GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIrYBCgxNZXRyaWNzUG9pbnQSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJY29tcGxldGVkGAIgASgEEg4KBmZhaWxlZBgDIAEoBBIsCgl3YWl0X3RpbWUYBCABKAsyGS5sZWFzZW1xLnYxLlRpbWVRdWFudGlsZXMSKwoIcnVuX3RpbWUYBSABKAsyGS5sZWFzZW1xLnYxLlRpbWVRdWFudGlsZXMiPgoSR2V0TWV0cmljc1Jlc3BvbnNlEigKBnBvaW50cxgBIAMoCzIYLmxlYXNlbXEudjEuTWV0cmljc1BvaW50IsQBCgVFdmVudBIjCgRraW5kGAEgASgOMhUubGVhc2VtcS52MS5FdmVudEtpbmQSDgoGam9iX2lkGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDHJlc3VtZV90b2tlbhgEIAEoCRIjCgVzdGF0ZRgFIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSEQoJd29ya2VyX2lkGAYgASgJEg4KBnJlYXNvbhgHIAEoCSKHAQoSV2F0Y2hFdmVudHNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhQKDHJlc3VtZV90b2tlbhgCIAEoCRIkCgVraW5kcxgDIAMoDjIVLmxlYXNlbXEudjEuRXZlbnRLaW5kEhMKC2Zyb21fb2xkZXN0GAQgASgIEhEKCXVudGlsX25vdxgFIAEoCCJOChNXYXRjaEV2ZW50c1Jlc3BvbnNlEiEKBmV2ZW50cxgBIAMoCzIRLmxlYXNlbXEudjEuRXZlbnQSFAoMcmVzdW1lX3Rva2VuGAIgASgJIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IucBCglTdG9yZUluZm8SDAoEa2luZBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEhAKCGVtYmVkZGVkGAMgASgIEjIKEmRlZmF1bHRfZHVyYWJpbGl0eRgEIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIuCg5tYXhfZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIQCgh3YXJuaW5ncxgGIAMoCRIZChF1c2VkX21lbW9yeV9ieXRlcxgHIAEoBBIYChBtYXhfbWVtb3J5X2J5dGVzGAggASgEIscBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIkCgVzdG9yZRgCIAEoCzIVLmxlYXNlbXEudjEuU3RvcmVJbmZvEhQKDGNhcGFiaWxpdGllcxgDIAMoCRIZChFtYXhfcGF5bG9hZF9ieXRlcxgEIAEoBBIWCg5tYXhfYmF0Y2hfc2l6ZRgFIAEoDRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCraBAoJRXZlbnRLaW5kEhoKFkVWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIUChBFVkVOVF9LSU5EX0FEREVEEAESGQoVRVZFTlRfS0lORF9EVVBMSUNBVEVEEAISFwoTRVZFTlRfS0lORF9QUk9NT1RFRBADEhUKEUVWRU5UX0tJTkRfTEVBU0VEEAQSFwoTRVZFTlRfS0lORF9QUk9HUkVTUxAFEhgKFEVWRU5UX0tJTkRfQ09NUExFVEVEEAYSFwoTRVZFTlRfS0lORF9SRVRSWUlORxAHEhUKEUVWRU5UX0tJTkRfRkFJTEVEEAgSFwoTRVZFTlRfS0lORF9SRUxFQVNFRBAJEhwKGEVWRU5UX0tJTkRfTEVBU0VfRVhQSVJFRBAKEh8KG0VWRU5UX0tJTkRfQ0FOQ0VMX1JFUVVFU1RFRBALEhgKFEVWRU5UX0tJTkRfQ0FOQ0VMTEVEEAwSFgoSRVZFTlRfS0lORF9SRVRSSUVEEA0SFgoSRVZFTlRfS0lORF9SRU1PVkVEEA4SFgoSRVZFTlRfS0lORF9EUkFJTkVEEA8SFQoRRVZFTlRfS0lORF9QQVVTRUQQEBIWChJFVkVOVF9LSU5EX1JFU1VNRUQQERIZChVFVkVOVF9LSU5EX0NPTkZJR1VSRUQQEhIbChdFVkVOVF9LSU5EX0RFRFVQTElDQVRFRBATEhoKFkVWRU5UX0tJTkRfRVZFTlRTX0xPU1QQFBIWChJFVkVOVF9LSU5EX0JMT0NLRUQQFRIYChRFVkVOVF9LSU5EX1VOQkxPQ0tFRBAWMrYKCgxBZG1pblNlcnZpY2USRQoIR2V0U3RhdHMSGy5sZWFzZW1xLnYxLkdldFN0YXRzUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0U3RhdHNSZXNwb25zZRJLCgpMaXN0UXVldWVzEh0ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVxdWVzdBoeLmxlYXNlbXEudjEuTGlzdFF1ZXVlc1Jlc3BvbnNlEkUKCEdldFF1ZXVlEhsubGVhc2VtcS52MS5HZXRRdWV1ZVJlcXVlc3QaHC5sZWFzZW1xLnYxLkdldFF1ZXVlUmVzcG9uc2USTgoLVXBkYXRlUXVldWUSHi5sZWFzZW1xLnYxLlVwZGF0ZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXNwb25zZRJLCgpQYXVzZVF1ZXVlEh0ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuUGF1c2VRdWV1ZVJlc3BvbnNlEk4KC1Jlc3VtZVF1ZXVlEh4ubGVhc2VtcS52MS5SZXN1bWVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVzcG9uc2USSwoKRHJhaW5RdWV1ZRIdLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlcXVlc3QaHi5sZWFzZW1xLnYxLkRyYWluUXVldWVSZXNwb25zZRJOCgtEZWxldGVRdWV1ZRIeLmxlYXNlbXEudjEuRGVsZXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlc3BvbnNlEkUKCExpc3RKb2JzEhsubGVhc2VtcS52MS5MaXN0Sm9ic1JlcXVlc3QaHC5sZWFzZW1xLnYxLkxpc3RKb2JzUmVzcG9uc2USTgoLTGlzdEpvYkxvZ3MSHi5sZWFzZW1xLnYxLkxpc3RKb2JMb2dzUmVxdWVzdBofLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXNwb25zZRJICglSZXRyeUpvYnMSHC5sZWFzZW1xLnYxLlJldHJ5Sm9ic1JlcXVlc3QaHS5sZWFzZW1xLnYxLlJldHJ5Sm9ic1Jlc3BvbnNlEk4KC1Byb21vdGVKb2JzEh4ubGVhc2VtcS52MS5Qcm9tb3RlSm9ic1JlcXVlc3QaHy5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVzcG9uc2USSwoKRGVsZXRlSm9icxIdLmxlYXNlbXEudjEuRGVsZXRlSm9ic1JlcXVlc3QaHi5sZWFzZW1xLnYxLkRlbGV0ZUpvYnNSZXNwb25zZRJOCgtMaXN0V29ya2VycxIeLmxlYXNlbXEudjEuTGlzdFdvcmtlcnNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlEksKCkdldE1ldHJpY3MSHS5sZWFzZW1xLnYxLkdldE1ldHJpY3NSZXF1ZXN0Gh4ubGVhc2VtcS52MS5HZXRNZXRyaWNzUmVzcG9uc2USUAoLV2F0Y2hFdmVudHMSHi5sZWFzZW1xLnYxLldhdGNoRXZlbnRzUmVxdWVzdBofLmxlYXNlbXEudjEuV2F0Y2hFdmVudHNSZXNwb25zZTABElQKDUdldFNlcnZlckluZm8SIC5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXF1ZXN0GiEubGVhc2VtcS52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2VCSgoOZGV2LmxlYXNlbXEudjFQAVo2Z2l0aHViLmNvbS9sZWFzZW1xL2xlYXNlbXEvZ2VuL2dvL2xlYXNlbXEvdjE7bGVhc2VtcXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_producer, file_leasemq_v1_worker]);
 
 /**
  * Asks for counts.
@@ -109,6 +111,27 @@ export type QueueConfig = Message<"leasemq.v1.QueueConfig"> & {
    * @generated from field: optional uint32 max_events = 10;
    */
   maxEvents?: number | undefined;
+
+  /**
+   * Optional. The most jobs that are leased at a time, over all workers; 1 to 1,000,000; default 0: no limit.
+   *
+   * @generated from field: uint32 max_active = 6;
+   */
+  maxActive: number;
+
+  /**
+   * Optional. How many leases are given out in a time; default: no limit.
+   *
+   * @generated from field: leasemq.v1.RateLimit rate_limit = 7;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
+   * Optional. The most jobs that are WAITING and DELAYED, 1 to 1,000,000,000: an add that would make more is QUEUE_FULL. Default 0: no limit.
+   *
+   * @generated from field: uint32 max_waiting = 8;
+   */
+  maxWaiting: number;
 };
 
 /**
@@ -117,6 +140,34 @@ export type QueueConfig = Message<"leasemq.v1.QueueConfig"> & {
  */
 export const QueueConfigSchema: GenMessage<QueueConfig> = /*@__PURE__*/
   messageDesc(file_leasemq_v1_admin, 2);
+
+/**
+ * So many leases in a time: a fixed window, opened by the first lease after the window before.
+ *
+ * @generated from message leasemq.v1.RateLimit
+ */
+export type RateLimit = Message<"leasemq.v1.RateLimit"> & {
+  /**
+   * Required. 1 to 1,000,000.
+   *
+   * @generated from field: uint32 max_jobs = 1;
+   */
+  maxJobs: number;
+
+  /**
+   * Required. 10 ms to 31 days.
+   *
+   * @generated from field: google.protobuf.Duration duration = 2;
+   */
+  duration?: Duration | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.RateLimit.
+ * Use `create(RateLimitSchema)` to create a new message.
+ */
+export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 3);
 
 /**
  * A queue.
@@ -151,7 +202,7 @@ export type Queue = Message<"leasemq.v1.Queue"> & {
  * Use `create(QueueSchema)` to create a new message.
  */
 export const QueueSchema: GenMessage<Queue> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 3);
+  messageDesc(file_leasemq_v1_admin, 4);
 
 /**
  * Asks for queues.
@@ -179,7 +230,7 @@ export type ListQueuesRequest = Message<"leasemq.v1.ListQueuesRequest"> & {
  * Use `create(ListQueuesRequestSchema)` to create a new message.
  */
 export const ListQueuesRequestSchema: GenMessage<ListQueuesRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 4);
+  messageDesc(file_leasemq_v1_admin, 5);
 
 /**
  * Queues, by name.
@@ -207,7 +258,7 @@ export type ListQueuesResponse = Message<"leasemq.v1.ListQueuesResponse"> & {
  * Use `create(ListQueuesResponseSchema)` to create a new message.
  */
 export const ListQueuesResponseSchema: GenMessage<ListQueuesResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 5);
+  messageDesc(file_leasemq_v1_admin, 6);
 
 /**
  * Asks for a queue.
@@ -228,7 +279,7 @@ export type GetQueueRequest = Message<"leasemq.v1.GetQueueRequest"> & {
  * Use `create(GetQueueRequestSchema)` to create a new message.
  */
 export const GetQueueRequestSchema: GenMessage<GetQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 6);
+  messageDesc(file_leasemq_v1_admin, 7);
 
 /**
  * The queue.
@@ -249,7 +300,7 @@ export type GetQueueResponse = Message<"leasemq.v1.GetQueueResponse"> & {
  * Use `create(GetQueueResponseSchema)` to create a new message.
  */
 export const GetQueueResponseSchema: GenMessage<GetQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 7);
+  messageDesc(file_leasemq_v1_admin, 8);
 
 /**
  * Asks to change a queue's configuration.
@@ -284,7 +335,7 @@ export type UpdateQueueRequest = Message<"leasemq.v1.UpdateQueueRequest"> & {
  * Use `create(UpdateQueueRequestSchema)` to create a new message.
  */
 export const UpdateQueueRequestSchema: GenMessage<UpdateQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 8);
+  messageDesc(file_leasemq_v1_admin, 9);
 
 /**
  * The queue as it is now.
@@ -305,7 +356,7 @@ export type UpdateQueueResponse = Message<"leasemq.v1.UpdateQueueResponse"> & {
  * Use `create(UpdateQueueResponseSchema)` to create a new message.
  */
 export const UpdateQueueResponseSchema: GenMessage<UpdateQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 9);
+  messageDesc(file_leasemq_v1_admin, 10);
 
 /**
  * Asks to pause a queue.
@@ -326,7 +377,7 @@ export type PauseQueueRequest = Message<"leasemq.v1.PauseQueueRequest"> & {
  * Use `create(PauseQueueRequestSchema)` to create a new message.
  */
 export const PauseQueueRequestSchema: GenMessage<PauseQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 10);
+  messageDesc(file_leasemq_v1_admin, 11);
 
 /**
  * Nothing to say.
@@ -341,7 +392,7 @@ export type PauseQueueResponse = Message<"leasemq.v1.PauseQueueResponse"> & {
  * Use `create(PauseQueueResponseSchema)` to create a new message.
  */
 export const PauseQueueResponseSchema: GenMessage<PauseQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 11);
+  messageDesc(file_leasemq_v1_admin, 12);
 
 /**
  * Asks to resume a queue.
@@ -362,7 +413,7 @@ export type ResumeQueueRequest = Message<"leasemq.v1.ResumeQueueRequest"> & {
  * Use `create(ResumeQueueRequestSchema)` to create a new message.
  */
 export const ResumeQueueRequestSchema: GenMessage<ResumeQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 12);
+  messageDesc(file_leasemq_v1_admin, 13);
 
 /**
  * Nothing to say.
@@ -377,7 +428,7 @@ export type ResumeQueueResponse = Message<"leasemq.v1.ResumeQueueResponse"> & {
  * Use `create(ResumeQueueResponseSchema)` to create a new message.
  */
 export const ResumeQueueResponseSchema: GenMessage<ResumeQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 13);
+  messageDesc(file_leasemq_v1_admin, 14);
 
 /**
  * Asks to remove what waits.
@@ -405,7 +456,7 @@ export type DrainQueueRequest = Message<"leasemq.v1.DrainQueueRequest"> & {
  * Use `create(DrainQueueRequestSchema)` to create a new message.
  */
 export const DrainQueueRequestSchema: GenMessage<DrainQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 14);
+  messageDesc(file_leasemq_v1_admin, 15);
 
 /**
  * What was removed.
@@ -433,7 +484,7 @@ export type DrainQueueResponse = Message<"leasemq.v1.DrainQueueResponse"> & {
  * Use `create(DrainQueueResponseSchema)` to create a new message.
  */
 export const DrainQueueResponseSchema: GenMessage<DrainQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 15);
+  messageDesc(file_leasemq_v1_admin, 16);
 
 /**
  * Asks to remove a queue.
@@ -461,7 +512,7 @@ export type DeleteQueueRequest = Message<"leasemq.v1.DeleteQueueRequest"> & {
  * Use `create(DeleteQueueRequestSchema)` to create a new message.
  */
 export const DeleteQueueRequestSchema: GenMessage<DeleteQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 16);
+  messageDesc(file_leasemq_v1_admin, 17);
 
 /**
  * What was removed.
@@ -489,7 +540,7 @@ export type DeleteQueueResponse = Message<"leasemq.v1.DeleteQueueResponse"> & {
  * Use `create(DeleteQueueResponseSchema)` to create a new message.
  */
 export const DeleteQueueResponseSchema: GenMessage<DeleteQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 17);
+  messageDesc(file_leasemq_v1_admin, 18);
 
 /**
  * Asks for jobs.
@@ -552,7 +603,7 @@ export type ListJobsRequest = Message<"leasemq.v1.ListJobsRequest"> & {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 18);
+  messageDesc(file_leasemq_v1_admin, 19);
 
 /**
  * Jobs.
@@ -580,7 +631,7 @@ export type ListJobsResponse = Message<"leasemq.v1.ListJobsResponse"> & {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 19);
+  messageDesc(file_leasemq_v1_admin, 20);
 
 /**
  * Asks for a job's log.
@@ -622,7 +673,7 @@ export type ListJobLogsRequest = Message<"leasemq.v1.ListJobLogsRequest"> & {
  * Use `create(ListJobLogsRequestSchema)` to create a new message.
  */
 export const ListJobLogsRequestSchema: GenMessage<ListJobLogsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 20);
+  messageDesc(file_leasemq_v1_admin, 21);
 
 /**
  * Log lines, oldest first.
@@ -657,7 +708,7 @@ export type ListJobLogsResponse = Message<"leasemq.v1.ListJobLogsResponse"> & {
  * Use `create(ListJobLogsResponseSchema)` to create a new message.
  */
 export const ListJobLogsResponseSchema: GenMessage<ListJobLogsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 21);
+  messageDesc(file_leasemq_v1_admin, 22);
 
 /**
  * Jobs by id.
@@ -678,7 +729,7 @@ export type JobIds = Message<"leasemq.v1.JobIds"> & {
  * Use `create(JobIdsSchema)` to create a new message.
  */
 export const JobIdsSchema: GenMessage<JobIds> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 22);
+  messageDesc(file_leasemq_v1_admin, 23);
 
 /**
  * Jobs by what they are.
@@ -720,7 +771,7 @@ export type JobFilter = Message<"leasemq.v1.JobFilter"> & {
  * Use `create(JobFilterSchema)` to create a new message.
  */
 export const JobFilterSchema: GenMessage<JobFilter> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 23);
+  messageDesc(file_leasemq_v1_admin, 24);
 
 /**
  * Asks to redrive jobs.
@@ -778,7 +829,7 @@ export type RetryJobsRequest = Message<"leasemq.v1.RetryJobsRequest"> & {
  * Use `create(RetryJobsRequestSchema)` to create a new message.
  */
 export const RetryJobsRequestSchema: GenMessage<RetryJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 24);
+  messageDesc(file_leasemq_v1_admin, 25);
 
 /**
  * What became of them.
@@ -820,7 +871,7 @@ export type RetryJobsResponse = Message<"leasemq.v1.RetryJobsResponse"> & {
  * Use `create(RetryJobsResponseSchema)` to create a new message.
  */
 export const RetryJobsResponseSchema: GenMessage<RetryJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 25);
+  messageDesc(file_leasemq_v1_admin, 26);
 
 /**
  * Asks to promote jobs.
@@ -871,7 +922,7 @@ export type PromoteJobsRequest = Message<"leasemq.v1.PromoteJobsRequest"> & {
  * Use `create(PromoteJobsRequestSchema)` to create a new message.
  */
 export const PromoteJobsRequestSchema: GenMessage<PromoteJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 26);
+  messageDesc(file_leasemq_v1_admin, 27);
 
 /**
  * What became of them.
@@ -913,7 +964,7 @@ export type PromoteJobsResponse = Message<"leasemq.v1.PromoteJobsResponse"> & {
  * Use `create(PromoteJobsResponseSchema)` to create a new message.
  */
 export const PromoteJobsResponseSchema: GenMessage<PromoteJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 27);
+  messageDesc(file_leasemq_v1_admin, 28);
 
 /**
  * Asks to remove jobs.
@@ -957,6 +1008,13 @@ export type DeleteJobsRequest = Message<"leasemq.v1.DeleteJobsRequest"> & {
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
+
+  /**
+   * Optional, with job_ids alone. Removes these too, at most 10,000, before the jobs named; leased ones are skipped. Default none.
+   *
+   * @generated from field: leasemq.v1.Cascade cascade = 5;
+   */
+  cascade: Cascade;
 };
 
 /**
@@ -964,7 +1022,7 @@ export type DeleteJobsRequest = Message<"leasemq.v1.DeleteJobsRequest"> & {
  * Use `create(DeleteJobsRequestSchema)` to create a new message.
  */
 export const DeleteJobsRequestSchema: GenMessage<DeleteJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 28);
+  messageDesc(file_leasemq_v1_admin, 29);
 
 /**
  * What became of them.
@@ -1006,7 +1064,7 @@ export type DeleteJobsResponse = Message<"leasemq.v1.DeleteJobsResponse"> & {
  * Use `create(DeleteJobsResponseSchema)` to create a new message.
  */
 export const DeleteJobsResponseSchema: GenMessage<DeleteJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 29);
+  messageDesc(file_leasemq_v1_admin, 30);
 
 /**
  * A worker as the server knows it.
@@ -1041,7 +1099,7 @@ export type Worker = Message<"leasemq.v1.Worker"> & {
  * Use `create(WorkerSchema)` to create a new message.
  */
 export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 30);
+  messageDesc(file_leasemq_v1_admin, 31);
 
 /**
  * Asks for workers.
@@ -1076,7 +1134,7 @@ export type ListWorkersRequest = Message<"leasemq.v1.ListWorkersRequest"> & {
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 31);
+  messageDesc(file_leasemq_v1_admin, 32);
 
 /**
  * Workers, by id.
@@ -1104,7 +1162,7 @@ export type ListWorkersResponse = Message<"leasemq.v1.ListWorkersResponse"> & {
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 32);
+  messageDesc(file_leasemq_v1_admin, 33);
 
 /**
  * Asks for metrics.
@@ -1146,7 +1204,7 @@ export type GetMetricsRequest = Message<"leasemq.v1.GetMetricsRequest"> & {
  * Use `create(GetMetricsRequestSchema)` to create a new message.
  */
 export const GetMetricsRequestSchema: GenMessage<GetMetricsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 33);
+  messageDesc(file_leasemq_v1_admin, 34);
 
 /**
  * How long something took. Each quantile is right to within a tenth; 0 is less than 1 ms.
@@ -1188,7 +1246,7 @@ export type TimeQuantiles = Message<"leasemq.v1.TimeQuantiles"> & {
  * Use `create(TimeQuantilesSchema)` to create a new message.
  */
 export const TimeQuantilesSchema: GenMessage<TimeQuantiles> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 34);
+  messageDesc(file_leasemq_v1_admin, 35);
 
 /**
  * One stretch of time.
@@ -1237,7 +1295,7 @@ export type MetricsPoint = Message<"leasemq.v1.MetricsPoint"> & {
  * Use `create(MetricsPointSchema)` to create a new message.
  */
 export const MetricsPointSchema: GenMessage<MetricsPoint> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 35);
+  messageDesc(file_leasemq_v1_admin, 36);
 
 /**
  * What was counted.
@@ -1258,7 +1316,7 @@ export type GetMetricsResponse = Message<"leasemq.v1.GetMetricsResponse"> & {
  * Use `create(GetMetricsResponseSchema)` to create a new message.
  */
 export const GetMetricsResponseSchema: GenMessage<GetMetricsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 36);
+  messageDesc(file_leasemq_v1_admin, 37);
 
 /**
  * Something that happened in a queue.
@@ -1321,7 +1379,7 @@ export type Event = Message<"leasemq.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 37);
+  messageDesc(file_leasemq_v1_admin, 38);
 
 /**
  * Asks for events.
@@ -1370,7 +1428,7 @@ export type WatchEventsRequest = Message<"leasemq.v1.WatchEventsRequest"> & {
  * Use `create(WatchEventsRequestSchema)` to create a new message.
  */
 export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 38);
+  messageDesc(file_leasemq_v1_admin, 39);
 
 /**
  * What happened next.
@@ -1398,7 +1456,7 @@ export type WatchEventsResponse = Message<"leasemq.v1.WatchEventsResponse"> & {
  * Use `create(WatchEventsResponseSchema)` to create a new message.
  */
 export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 39);
+  messageDesc(file_leasemq_v1_admin, 40);
 
 /**
  * Asks what the server is.
@@ -1413,7 +1471,7 @@ export type GetServerInfoRequest = Message<"leasemq.v1.GetServerInfoRequest"> & 
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 40);
+  messageDesc(file_leasemq_v1_admin, 41);
 
 /**
  * What the store is.
@@ -1483,7 +1541,7 @@ export type StoreInfo = Message<"leasemq.v1.StoreInfo"> & {
  * Use `create(StoreInfoSchema)` to create a new message.
  */
 export const StoreInfoSchema: GenMessage<StoreInfo> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 41);
+  messageDesc(file_leasemq_v1_admin, 42);
 
 /**
  * What the server is.
@@ -1539,7 +1597,7 @@ export type GetServerInfoResponse = Message<"leasemq.v1.GetServerInfoResponse"> 
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 42);
+  messageDesc(file_leasemq_v1_admin, 43);
 
 /**
  * What happened. State is what it led to.
@@ -1555,7 +1613,7 @@ export enum EventKind {
   UNSPECIFIED = 0,
 
   /**
-   * A job was added: WAITING or DELAYED. reason "schedule" when the clock did it.
+   * A job was added: WAITING, DELAYED or BLOCKED. reason "schedule" when the clock did it.
    *
    * @generated from enum value: EVENT_KIND_ADDED = 1;
    */
@@ -1639,7 +1697,7 @@ export enum EventKind {
   CANCELLED = 12,
 
   /**
-   * Redriven: FAILED, COMPLETED or CANCELLED → WAITING.
+   * Redriven: FAILED, COMPLETED or CANCELLED → WAITING, or BLOCKED while it depends on an unfinished job.
    *
    * @generated from enum value: EVENT_KIND_RETRIED = 13;
    */
@@ -1693,6 +1751,20 @@ export enum EventKind {
    * @generated from enum value: EVENT_KIND_EVENTS_LOST = 20;
    */
   EVENTS_LOST = 20,
+
+  /**
+   * A running job waits for others: ACTIVE → BLOCKED.
+   *
+   * @generated from enum value: EVENT_KIND_BLOCKED = 21;
+   */
+  BLOCKED = 21,
+
+  /**
+   * All that it depends on is done: BLOCKED → WAITING or DELAYED.
+   *
+   * @generated from enum value: EVENT_KIND_UNBLOCKED = 22;
+   */
+  UNBLOCKED = 22,
 }
 
 /**

@@ -14,7 +14,70 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/job.proto.
  */
 export const file_leasemq_v1_job: GenFile = /*@__PURE__*/
-  fileDesc("ChRsZWFzZW1xL3YxL2pvYi5wcm90bxIKbGVhc2VtcS52MSLsBAoHSm9iU3BlYxIMCgRuYW1lGAEgASgJEg8KB3BheWxvYWQYAiABKAwSFAoMY29udGVudF90eXBlGAMgASgJEjEKB2hlYWRlcnMYBCADKAsyIC5sZWFzZW1xLnYxLkpvYlNwZWMuSGVhZGVyc0VudHJ5EgoKAmlkGAUgASgJEhAKCHByaW9yaXR5GAYgASgNEgwKBGxpZm8YByABKAgSKgoFZGVsYXkYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IABIuCghydW5fdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABImCgVyZXRyeRgKIAEoCzIXLmxlYXNlbXEudjEuUmV0cnlQb2xpY3kSKgoHdGltZW91dBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgN0dGwYDCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMgoTY29tcGxldGVkX3JldGVudGlvbhgNIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEi8KEGZhaWxlZF9yZXRlbnRpb24YDiABKAsyFS5sZWFzZW1xLnYxLlJldGVudGlvbhIZChFkZWFkX2xldHRlcl9xdWV1ZRgPIAEoCRIiChVtYXhfbGVhc2VfZXhwaXJhdGlvbnMYECABKA1IAYgBARouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVzdGFydEIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zIkkKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIkCgdiYWNrb2ZmGAIgASgLMhMubGVhc2VtcS52MS5CYWNrb2ZmIqwBCgdCYWNrb2ZmEikKBWZpeGVkGAEgASgLMhgubGVhc2VtcS52MS5GaXhlZEJhY2tvZmZIABI1CgtleHBvbmVudGlhbBgCIAEoCzIeLmxlYXNlbXEudjEuRXhwb25lbnRpYWxCYWNrb2ZmSAASJwoEbGlzdBgDIAEoCzIXLmxlYXNlbXEudjEuTGlzdEJhY2tvZmZIABIOCgZqaXR0ZXIYBCABKAFCBgoEa2luZCI4CgxGaXhlZEJhY2tvZmYSKAoFZGVsYXkYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24inAEKEkV4cG9uZW50aWFsQmFja29mZhIwCg1pbml0aWFsX2RlbGF5GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKCm11bHRpcGxpZXIYAiABKAFIAIgBARIsCgltYXhfZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDQoLX211bHRpcGxpZXIiOAoLTGlzdEJhY2tvZmYSKQoGZGVsYXlzGAEgAygLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIl0KCVJldGVudGlvbhIqCgdtYXhfYWdlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKCW1heF9jb3VudBgCIAEoDUgAiAEBQgwKCl9tYXhfY291bnQisgEKB0ZhaWx1cmUSJQoEa2luZBgBIAEoDjIXLmxlYXNlbXEudjEuRmFpbHVyZUtpbmQSDAoEdHlwZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhMKC3N0YWNrX3RyYWNlGAQgASgJEg8KB2F0dGVtcHQYBSABKA0SKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd29ya2VyX2lkGAcgASgJIpMFCgNKb2ISDQoFcXVldWUYASABKAkSCgoCaWQYAiABKAkSIQoEc3BlYxgDIAEoCzITLmxlYXNlbXEudjEuSm9iU3BlYxIjCgVzdGF0ZRgEIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSDwoHYXR0ZW1wdBgFIAEoDRIZChFsZWFzZV9leHBpcmF0aW9ucxgGIAEoDRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIcnVuX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd29ya2VyX2lkGAwgASgJEjUKEWxlYXNlX2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCghwcm9ncmVzcxgOIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIOCgZyZXN1bHQYDyABKAwSGwoTcmVzdWx0X2NvbnRlbnRfdHlwZRgQIAEoCRIlCghmYWlsdXJlcxgRIAMoCzITLmxlYXNlbXEudjEuRmFpbHVyZRIVCg1mYWlsdXJlX2NvdW50GBIgASgNEhgKEGNhbmNlbF9yZXF1ZXN0ZWQYEyABKAgSEwoLc2NoZWR1bGVfaWQYFSABKAkioQIKClF1ZXVlU3RhdHMSDwoHd2FpdGluZxgBIAEoDRIPCgdkZWxheWVkGAIgASgNEg8KB2Jsb2NrZWQYAyABKA0SDgoGYWN0aXZlGAQgASgNEhEKCWNvbXBsZXRlZBgFIAEoDRIOCgZmYWlsZWQYBiABKA0SEQoJY2FuY2VsbGVkGAcgASgNEg4KBnBhdXNlZBgIIAEoCBI1ChJvbGRlc3Rfd2FpdGluZ19hZ2UYCSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDwoHd29ya2VycxgKIAEoDRITCgthZGRlZF90b3RhbBgLIAEoBBIXCg9jb21wbGV0ZWRfdG90YWwYDCABKAQSFAoMZmFpbGVkX3RvdGFsGA0gASgEKsgBCghKb2JTdGF0ZRIZChVKT0JfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFKT0JfU1RBVEVfV0FJVElORxABEhUKEUpPQl9TVEFURV9ERUxBWUVEEAISFQoRSk9CX1NUQVRFX0JMT0NLRUQQAxIUChBKT0JfU1RBVEVfQUNUSVZFEAQSFwoTSk9CX1NUQVRFX0NPTVBMRVRFRBAFEhQKEEpPQl9TVEFURV9GQUlMRUQQBhIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAcqcAoKRHVyYWJpbGl0eRIaChZEVVJBQklMSVRZX1VOU1BFQ0lGSUVEEAASFQoRRFVSQUJJTElUWV9NRU1PUlkQARIUChBEVVJBQklMSVRZX0ZTWU5DEAISGQoVRFVSQUJJTElUWV9SRVBMSUNBVEVEEAMq0AEKC0ZhaWx1cmVLaW5kEhwKGEZBSUxVUkVfS0lORF9VTlNQRUNJRklFRBAAEhYKEkZBSUxVUkVfS0lORF9FUlJPUhABEh4KGkZBSUxVUkVfS0lORF9MRUFTRV9FWFBJUkVEEAISGAoURkFJTFVSRV9LSU5EX1RJTUVPVVQQAxIYChRGQUlMVVJFX0tJTkRfRVhQSVJFRBAEEhsKF0ZBSUxVUkVfS0lORF9ERVBFTkRFTkNZEAUSGgoWRkFJTFVSRV9LSU5EX0NBTkNFTExFRBAGQkoKDmRldi5sZWFzZW1xLnYxUAFaNmdpdGh1Yi5jb20vbGVhc2VtcS9sZWFzZW1xL2dlbi9nby9sZWFzZW1xL3YxO2xlYXNlbXF2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChRsZWFzZW1xL3YxL2pvYi5wcm90bxIKbGVhc2VtcS52MSJkCgpEZXBlbmRlbmN5Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRI3Cgpvbl9mYWlsdXJlGAMgASgOMiMubGVhc2VtcS52MS5EZXBlbmRlbmN5RmFpbHVyZVBvbGljeSItCgxKb2JSZWZlcmVuY2USDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJIpoFCgdKb2JTcGVjEgwKBG5hbWUYASABKAkSDwoHcGF5bG9hZBgCIAEoDBIUCgxjb250ZW50X3R5cGUYAyABKAkSMQoHaGVhZGVycxgEIAMoCzIgLmxlYXNlbXEudjEuSm9iU3BlYy5IZWFkZXJzRW50cnkSCgoCaWQYBSABKAkSEAoIcHJpb3JpdHkYBiABKA0SDAoEbGlmbxgHIAEoCBIqCgVkZWxheRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkgAEi4KCHJ1bl90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEiYKBXJldHJ5GAogASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIqCgd0aW1lb3V0GAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA3R0bBgMIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGA0gASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgOIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGA8gASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgQIAEoDUgBiAEBEiwKDGRlcGVuZGVuY2llcxgTIAMoCzIWLmxlYXNlbXEudjEuRGVwZW5kZW5jeRouCgxIZWFkZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVzdGFydEIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zIkkKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIkCgdiYWNrb2ZmGAIgASgLMhMubGVhc2VtcS52MS5CYWNrb2ZmIqwBCgdCYWNrb2ZmEikKBWZpeGVkGAEgASgLMhgubGVhc2VtcS52MS5GaXhlZEJhY2tvZmZIABI1CgtleHBvbmVudGlhbBgCIAEoCzIeLmxlYXNlbXEudjEuRXhwb25lbnRpYWxCYWNrb2ZmSAASJwoEbGlzdBgDIAEoCzIXLmxlYXNlbXEudjEuTGlzdEJhY2tvZmZIABIOCgZqaXR0ZXIYBCABKAFCBgoEa2luZCI4CgxGaXhlZEJhY2tvZmYSKAoFZGVsYXkYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24inAEKEkV4cG9uZW50aWFsQmFja29mZhIwCg1pbml0aWFsX2RlbGF5GAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhcKCm11bHRpcGxpZXIYAiABKAFIAIgBARIsCgltYXhfZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDQoLX211bHRpcGxpZXIiOAoLTGlzdEJhY2tvZmYSKQoGZGVsYXlzGAEgAygLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIl0KCVJldGVudGlvbhIqCgdtYXhfYWdlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhYKCW1heF9jb3VudBgCIAEoDUgAiAEBQgwKCl9tYXhfY291bnQisgEKB0ZhaWx1cmUSJQoEa2luZBgBIAEoDjIXLmxlYXNlbXEudjEuRmFpbHVyZUtpbmQSDAoEdHlwZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhMKC3N0YWNrX3RyYWNlGAQgASgJEg8KB2F0dGVtcHQYBSABKA0SKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd29ya2VyX2lkGAcgASgJIsEFCgNKb2ISDQoFcXVldWUYASABKAkSCgoCaWQYAiABKAkSIQoEc3BlYxgDIAEoCzITLmxlYXNlbXEudjEuSm9iU3BlYxIjCgVzdGF0ZRgEIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSDwoHYXR0ZW1wdBgFIAEoDRIZChFsZWFzZV9leHBpcmF0aW9ucxgGIAEoDRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIcnVuX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaF90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtleHBpcmVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJd29ya2VyX2lkGAwgASgJEjUKEWxlYXNlX2V4cGlyZV90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCghwcm9ncmVzcxgOIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIOCgZyZXN1bHQYDyABKAwSGwoTcmVzdWx0X2NvbnRlbnRfdHlwZRgQIAEoCRIlCghmYWlsdXJlcxgRIAMoCzITLmxlYXNlbXEudjEuRmFpbHVyZRIVCg1mYWlsdXJlX2NvdW50GBIgASgNEhgKEGNhbmNlbF9yZXF1ZXN0ZWQYEyABKAgSLAoKZGVwZW5kZW50cxgUIAMoCzIYLmxlYXNlbXEudjEuSm9iUmVmZXJlbmNlEhMKC3NjaGVkdWxlX2lkGBUgASgJItcCCgpRdWV1ZVN0YXRzEg8KB3dhaXRpbmcYASABKA0SDwoHZGVsYXllZBgCIAEoDRIPCgdibG9ja2VkGAMgASgNEg4KBmFjdGl2ZRgEIAEoDRIRCgljb21wbGV0ZWQYBSABKA0SDgoGZmFpbGVkGAYgASgNEhEKCWNhbmNlbGxlZBgHIAEoDRIOCgZwYXVzZWQYCCABKAgSNQoSb2xkZXN0X3dhaXRpbmdfYWdlGAkgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg8KB3dvcmtlcnMYCiABKA0SEwoLYWRkZWRfdG90YWwYCyABKAQSFwoPY29tcGxldGVkX3RvdGFsGAwgASgEEhQKDGZhaWxlZF90b3RhbBgNIAEoBBI0ChBob2xkX2V4cGlyZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCrIAQoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSk9CX1NUQVRFX1dBSVRJTkcQARIVChFKT0JfU1RBVEVfREVMQVlFRBACEhUKEUpPQl9TVEFURV9CTE9DS0VEEAMSFAoQSk9CX1NUQVRFX0FDVElWRRAEEhcKE0pPQl9TVEFURV9DT01QTEVURUQQBRIUChBKT0JfU1RBVEVfRkFJTEVEEAYSFwoTSk9CX1NUQVRFX0NBTkNFTExFRBAHKnAKCkR1cmFiaWxpdHkSGgoWRFVSQUJJTElUWV9VTlNQRUNJRklFRBAAEhUKEURVUkFCSUxJVFlfTUVNT1JZEAESFAoQRFVSQUJJTElUWV9GU1lOQxACEhkKFURVUkFCSUxJVFlfUkVQTElDQVRFRBADKtABCgtGYWlsdXJlS2luZBIcChhGQUlMVVJFX0tJTkRfVU5TUEVDSUZJRUQQABIWChJGQUlMVVJFX0tJTkRfRVJST1IQARIeChpGQUlMVVJFX0tJTkRfTEVBU0VfRVhQSVJFRBACEhgKFEZBSUxVUkVfS0lORF9USU1FT1VUEAMSGAoURkFJTFVSRV9LSU5EX0VYUElSRUQQBBIbChdGQUlMVVJFX0tJTkRfREVQRU5ERU5DWRAFEhoKFkZBSUxVUkVfS0lORF9DQU5DRUxMRUQQBiqxAQoXRGVwZW5kZW5jeUZhaWx1cmVQb2xpY3kSKQolREVQRU5ERU5DWV9GQUlMVVJFX1BPTElDWV9VTlNQRUNJRklFRBAAEiIKHkRFUEVOREVOQ1lfRkFJTFVSRV9QT0xJQ1lfRkFJTBABEiEKHURFUEVOREVOQ1lfRkFJTFVSRV9QT0xJQ1lfUlVOEAISJAogREVQRU5ERU5DWV9GQUlMVVJFX1BPTElDWV9JR05PUkUQA0JKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp]);
+
+/**
+ * A job that must be done before another one may start.
+ *
+ * @generated from message leasemq.v1.Dependency
+ */
+export type Dependency = Message<"leasemq.v1.Dependency"> & {
+  /**
+   * Required. Its queue; any queue.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Required. Its id. It must exist; one that has finished already counts as finished at once.
+   *
+   * @generated from field: string job_id = 2;
+   */
+  jobId: string;
+
+  /**
+   * Optional. What happens when it fails; default FAIL.
+   *
+   * @generated from field: leasemq.v1.DependencyFailurePolicy on_failure = 3;
+   */
+  onFailure: DependencyFailurePolicy;
+};
+
+/**
+ * Describes the message leasemq.v1.Dependency.
+ * Use `create(DependencySchema)` to create a new message.
+ */
+export const DependencySchema: GenMessage<Dependency> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_job, 0);
+
+/**
+ * Names a job.
+ *
+ * @generated from message leasemq.v1.JobReference
+ */
+export type JobReference = Message<"leasemq.v1.JobReference"> & {
+  /**
+   * Its queue.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Its id, unique within the queue.
+   *
+   * @generated from field: string job_id = 2;
+   */
+  jobId: string;
+};
+
+/**
+ * Describes the message leasemq.v1.JobReference.
+ * Use `create(JobReferenceSchema)` to create a new message.
+ */
+export const JobReferenceSchema: GenMessage<JobReference> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_job, 1);
 
 /**
  * What a producer says about a job. Immutable once added.
@@ -142,6 +205,14 @@ export type JobSpec = Message<"leasemq.v1.JobSpec"> & {
    * @generated from field: optional uint32 max_lease_expirations = 16;
    */
   maxLeaseExpirations?: number | undefined;
+
+  /**
+   * Optional. The jobs that must be done before it may start; at most 1,000, each once. Until then it is BLOCKED. Its delay counts from then, its ttl from
+   * when it was added.
+   *
+   * @generated from field: repeated leasemq.v1.Dependency dependencies = 19;
+   */
+  dependencies: Dependency[];
 };
 
 /**
@@ -149,7 +220,7 @@ export type JobSpec = Message<"leasemq.v1.JobSpec"> & {
  * Use `create(JobSpecSchema)` to create a new message.
  */
 export const JobSpecSchema: GenMessage<JobSpec> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 0);
+  messageDesc(file_leasemq_v1_job, 2);
 
 /**
  * How often and when a failed job is tried again.
@@ -177,7 +248,7 @@ export type RetryPolicy = Message<"leasemq.v1.RetryPolicy"> & {
  * Use `create(RetryPolicySchema)` to create a new message.
  */
 export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 1);
+  messageDesc(file_leasemq_v1_job, 3);
 
 /**
  * The wait before the next attempt, computed by the server.
@@ -229,7 +300,7 @@ export type Backoff = Message<"leasemq.v1.Backoff"> & {
  * Use `create(BackoffSchema)` to create a new message.
  */
 export const BackoffSchema: GenMessage<Backoff> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 2);
+  messageDesc(file_leasemq_v1_job, 4);
 
 /**
  * The same wait each time.
@@ -250,7 +321,7 @@ export type FixedBackoff = Message<"leasemq.v1.FixedBackoff"> & {
  * Use `create(FixedBackoffSchema)` to create a new message.
  */
 export const FixedBackoffSchema: GenMessage<FixedBackoff> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 3);
+  messageDesc(file_leasemq_v1_job, 5);
 
 /**
  * initial_delay × multiplier^(attempt-1), at most max_delay.
@@ -285,7 +356,7 @@ export type ExponentialBackoff = Message<"leasemq.v1.ExponentialBackoff"> & {
  * Use `create(ExponentialBackoffSchema)` to create a new message.
  */
 export const ExponentialBackoffSchema: GenMessage<ExponentialBackoff> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 4);
+  messageDesc(file_leasemq_v1_job, 6);
 
 /**
  * A wait for each attempt.
@@ -306,7 +377,7 @@ export type ListBackoff = Message<"leasemq.v1.ListBackoff"> & {
  * Use `create(ListBackoffSchema)` to create a new message.
  */
 export const ListBackoffSchema: GenMessage<ListBackoff> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 5);
+  messageDesc(file_leasemq_v1_job, 7);
 
 /**
  * How long finished jobs are kept. Both unset = the queue's default.
@@ -334,7 +405,7 @@ export type Retention = Message<"leasemq.v1.Retention"> & {
  * Use `create(RetentionSchema)` to create a new message.
  */
 export const RetentionSchema: GenMessage<Retention> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 6);
+  messageDesc(file_leasemq_v1_job, 8);
 
 /**
  * One failure of one attempt.
@@ -397,7 +468,7 @@ export type Failure = Message<"leasemq.v1.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 7);
+  messageDesc(file_leasemq_v1_job, 9);
 
 /**
  * What can be read of a job. Every field is output only.
@@ -539,6 +610,13 @@ export type Job = Message<"leasemq.v1.Job"> & {
   cancelRequested: boolean;
 
   /**
+   * The jobs that depend on it, the first 1,000 of them; GetJob alone fills it.
+   *
+   * @generated from field: repeated leasemq.v1.JobReference dependents = 20;
+   */
+  dependents: JobReference[];
+
+  /**
    * The schedule that added it; empty when it was added by hand.
    *
    * @generated from field: string schedule_id = 21;
@@ -551,7 +629,7 @@ export type Job = Message<"leasemq.v1.Job"> & {
  * Use `create(JobSchema)` to create a new message.
  */
 export const JobSchema: GenMessage<Job> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 8);
+  messageDesc(file_leasemq_v1_job, 10);
 
 /**
  * How many jobs a queue has in each state, and since its beginning.
@@ -649,6 +727,13 @@ export type QueueStats = Message<"leasemq.v1.QueueStats"> & {
    * @generated from field: uint64 failed_total = 13;
    */
   failedTotal: bigint;
+
+  /**
+   * Until when the queue gives out no leases, since a worker asked for that (ReleaseJobRequest.hold_queue); unset when it is not held.
+   *
+   * @generated from field: google.protobuf.Timestamp hold_expire_time = 14;
+   */
+  holdExpireTime?: Timestamp | undefined;
 };
 
 /**
@@ -656,7 +741,7 @@ export type QueueStats = Message<"leasemq.v1.QueueStats"> & {
  * Use `create(QueueStatsSchema)` to create a new message.
  */
 export const QueueStatsSchema: GenMessage<QueueStats> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_job, 9);
+  messageDesc(file_leasemq_v1_job, 11);
 
 /**
  * Where a job is in its life. docs/job-life.md draws the transitions.
@@ -829,4 +914,45 @@ export enum FailureKind {
  */
 export const FailureKindSchema: GenEnum<FailureKind> = /*@__PURE__*/
   enumDesc(file_leasemq_v1_job, 2);
+
+/**
+ * What happens to a job when one that it depends on fails, is cancelled, or is deleted before it finished.
+ *
+ * @generated from enum leasemq.v1.DependencyFailurePolicy
+ */
+export enum DependencyFailurePolicy {
+  /**
+   * FAIL.
+   *
+   * @generated from enum value: DEPENDENCY_FAILURE_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The dependent fails too, with kind DEPENDENCY, without having run.
+   *
+   * @generated from enum value: DEPENDENCY_FAILURE_POLICY_FAIL = 1;
+   */
+  FAIL = 1,
+
+  /**
+   * It counts as done: the dependent runs when the others are done too, and sees in GetDependencies what became of this one.
+   *
+   * @generated from enum value: DEPENDENCY_FAILURE_POLICY_RUN = 2;
+   */
+  RUN = 2,
+
+  /**
+   * The dependency is dropped: as RUN, but GetDependencies no longer shows it.
+   *
+   * @generated from enum value: DEPENDENCY_FAILURE_POLICY_IGNORE = 3;
+   */
+  IGNORE = 3,
+}
+
+/**
+ * Describes the enum leasemq.v1.DependencyFailurePolicy.
+ */
+export const DependencyFailurePolicySchema: GenEnum<DependencyFailurePolicy> = /*@__PURE__*/
+  enumDesc(file_leasemq_v1_job, 3);
 

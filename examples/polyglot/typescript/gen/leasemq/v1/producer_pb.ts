@@ -4,11 +4,11 @@
 // @generated from file leasemq/v1/producer.proto (package leasemq.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Durability, Job, JobSpec, JobState } from "./job_pb.js";
+import type { DependencyFailurePolicy, Durability, Job, JobSpec, JobState } from "./job_pb.js";
 import { file_leasemq_v1_job } from "./job_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/producer.proto.
  */
 export const file_leasemq_v1_producer: GenFile = /*@__PURE__*/
-  fileDesc("ChlsZWFzZW1xL3YxL3Byb2R1Y2VyLnByb3RvEgpsZWFzZW1xLnYxImwKDUFkZEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSIAoDam9iGAIgASgLMhMubGVhc2VtcS52MS5Kb2JTcGVjEioKCmR1cmFiaWxpdHkYAyABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkisAEKDkFkZEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIEiMKBXN0YXRlGAMgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIsCghydW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eSJzChNCYXRjaEFkZEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiEKBGpvYnMYAiADKAsyEy5sZWFzZW1xLnYxLkpvYlNwZWMSKgoKZHVyYWJpbGl0eRgDIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eSJDChRCYXRjaEFkZEpvYnNSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhoubGVhc2VtcS52MS5BZGRKb2JSZXNwb25zZSJdCg1HZXRKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRItCglyZWFkX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIi4KDkdldEpvYlJlc3BvbnNlEhwKA2pvYhgBIAEoCzIPLmxlYXNlbXEudjEuSm9iImIKD0F3YWl0Sm9iUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSMAoNd2FpdF9kdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJCChBBd2FpdEpvYlJlc3BvbnNlEhwKA2pvYhgBIAEoCzIPLmxlYXNlbXEudjEuSm9iEhAKCGZpbmlzaGVkGAIgASgIIkEKEENhbmNlbEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCSI4ChFDYW5jZWxKb2JSZXNwb25zZRIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUy9wIKD1Byb2R1Y2VyU2VydmljZRI/CgZBZGRKb2ISGS5sZWFzZW1xLnYxLkFkZEpvYlJlcXVlc3QaGi5sZWFzZW1xLnYxLkFkZEpvYlJlc3BvbnNlElEKDEJhdGNoQWRkSm9icxIfLmxlYXNlbXEudjEuQmF0Y2hBZGRKb2JzUmVxdWVzdBogLmxlYXNlbXEudjEuQmF0Y2hBZGRKb2JzUmVzcG9uc2USPwoGR2V0Sm9iEhkubGVhc2VtcS52MS5HZXRKb2JSZXF1ZXN0GhoubGVhc2VtcS52MS5HZXRKb2JSZXNwb25zZRJFCghBd2FpdEpvYhIbLmxlYXNlbXEudjEuQXdhaXRKb2JSZXF1ZXN0GhwubGVhc2VtcS52MS5Bd2FpdEpvYlJlc3BvbnNlEkgKCUNhbmNlbEpvYhIcLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVxdWVzdBodLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVzcG9uc2VCSgoOZGV2LmxlYXNlbXEudjFQAVo2Z2l0aHViLmNvbS9sZWFzZW1xL2xlYXNlbXEvZ2VuL2dvL2xlYXNlbXEvdjE7bGVhc2VtcXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job]);
+  fileDesc("ChlsZWFzZW1xL3YxL3Byb2R1Y2VyLnByb3RvEgpsZWFzZW1xLnYxImwKDUFkZEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSIAoDam9iGAIgASgLMhMubGVhc2VtcS52MS5Kb2JTcGVjEioKCmR1cmFiaWxpdHkYAyABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkisAEKDkFkZEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIEiMKBXN0YXRlGAMgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIsCghydW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eSJzChNCYXRjaEFkZEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiEKBGpvYnMYAiADKAsyEy5sZWFzZW1xLnYxLkpvYlNwZWMSKgoKZHVyYWJpbGl0eRgDIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eSJDChRCYXRjaEFkZEpvYnNSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhoubGVhc2VtcS52MS5BZGRKb2JSZXNwb25zZSJdCg1HZXRKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRItCglyZWFkX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIi4KDkdldEpvYlJlc3BvbnNlEhwKA2pvYhgBIAEoCzIPLmxlYXNlbXEudjEuSm9iImIKD0F3YWl0Sm9iUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSMAoNd2FpdF9kdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJCChBBd2FpdEpvYlJlc3BvbnNlEhwKA2pvYhgBIAEoCzIPLmxlYXNlbXEudjEuSm9iEhAKCGZpbmlzaGVkGAIgASgIImcKEENhbmNlbEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEg4KBnJlYXNvbhgDIAEoCRIkCgdjYXNjYWRlGAQgASgOMhMubGVhc2VtcS52MS5DYXNjYWRlIjgKEUNhbmNlbEpvYlJlc3BvbnNlEiMKBXN0YXRlGAEgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZSJWCg5GbG93RGVwZW5kZW5jeRILCgNrZXkYASABKAkSNwoKb25fZmFpbHVyZRgCIAEoDjIjLmxlYXNlbXEudjEuRGVwZW5kZW5jeUZhaWx1cmVQb2xpY3kieAoIRmxvd05vZGUSDQoFcXVldWUYASABKAkSIAoDam9iGAIgASgLMhMubGVhc2VtcS52MS5Kb2JTcGVjEgsKA2tleRgDIAEoCRIuCgpkZXBlbmRzX29uGAQgAygLMhoubGVhc2VtcS52MS5GbG93RGVwZW5kZW5jeSJhCg5BZGRGbG93UmVxdWVzdBIjCgVub2RlcxgBIAMoCzIULmxlYXNlbXEudjEuRmxvd05vZGUSKgoKZHVyYWJpbGl0eRgCIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eSI+Cg9BZGRGbG93UmVzcG9uc2USKwoHcmVzdWx0cxgBIAMoCzIaLmxlYXNlbXEudjEuQWRkSm9iUmVzcG9uc2UiXgoWR2V0RGVwZW5kZW5jaWVzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiuwEKD0RlcGVuZGVuY3lTdGF0ZRINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSNwoKb25fZmFpbHVyZRgDIAEoDjIjLmxlYXNlbXEudjEuRGVwZW5kZW5jeUZhaWx1cmVQb2xpY3kSIwoFc3RhdGUYBCABKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlEg4KBnJlc3VsdBgFIAEoDBIbChNyZXN1bHRfY29udGVudF90eXBlGAYgASgJImUKF0dldERlcGVuZGVuY2llc1Jlc3BvbnNlEjEKDGRlcGVuZGVuY2llcxgBIAMoCzIbLmxlYXNlbXEudjEuRGVwZW5kZW5jeVN0YXRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSpUCgdDYXNjYWRlEhcKE0NBU0NBREVfVU5TUEVDSUZJRUQQABIYChRDQVNDQURFX0RFUEVOREVOQ0lFUxABEhYKEkNBU0NBREVfREVQRU5ERU5UUxACMpcECg9Qcm9kdWNlclNlcnZpY2USPwoGQWRkSm9iEhkubGVhc2VtcS52MS5BZGRKb2JSZXF1ZXN0GhoubGVhc2VtcS52MS5BZGRKb2JSZXNwb25zZRJRCgxCYXRjaEFkZEpvYnMSHy5sZWFzZW1xLnYxLkJhdGNoQWRkSm9ic1JlcXVlc3QaIC5sZWFzZW1xLnYxLkJhdGNoQWRkSm9ic1Jlc3BvbnNlEkIKB0FkZEZsb3cSGi5sZWFzZW1xLnYxLkFkZEZsb3dSZXF1ZXN0GhsubGVhc2VtcS52MS5BZGRGbG93UmVzcG9uc2USPwoGR2V0Sm9iEhkubGVhc2VtcS52MS5HZXRKb2JSZXF1ZXN0GhoubGVhc2VtcS52MS5HZXRKb2JSZXNwb25zZRJFCghBd2FpdEpvYhIbLmxlYXNlbXEudjEuQXdhaXRKb2JSZXF1ZXN0GhwubGVhc2VtcS52MS5Bd2FpdEpvYlJlc3BvbnNlEkgKCUNhbmNlbEpvYhIcLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVxdWVzdBodLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVzcG9uc2USWgoPR2V0RGVwZW5kZW5jaWVzEiIubGVhc2VtcS52MS5HZXREZXBlbmRlbmNpZXNSZXF1ZXN0GiMubGVhc2VtcS52MS5HZXREZXBlbmRlbmNpZXNSZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job]);
 
 /**
  * Asks to add one job.
@@ -303,6 +303,13 @@ export type CancelJobRequest = Message<"leasemq.v1.CancelJobRequest"> & {
    * @generated from field: string reason = 3;
    */
   reason: string;
+
+  /**
+   * Optional. Cancels these too, as far as they are unfinished, at most 10,000; default none. Without it, dependents fare as their on_failure says.
+   *
+   * @generated from field: leasemq.v1.Cascade cascade = 4;
+   */
+  cascade: Cascade;
 };
 
 /**
@@ -334,13 +341,293 @@ export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE_
   messageDesc(file_leasemq_v1_producer, 9);
 
 /**
+ * A job's edge to another node of its flow.
+ *
+ * @generated from message leasemq.v1.FlowDependency
+ */
+export type FlowDependency = Message<"leasemq.v1.FlowDependency"> & {
+  /**
+   * Required. The key of a node of this request.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Optional. What happens when that one fails; default FAIL.
+   *
+   * @generated from field: leasemq.v1.DependencyFailurePolicy on_failure = 2;
+   */
+  onFailure: DependencyFailurePolicy;
+};
+
+/**
+ * Describes the message leasemq.v1.FlowDependency.
+ * Use `create(FlowDependencySchema)` to create a new message.
+ */
+export const FlowDependencySchema: GenMessage<FlowDependency> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 10);
+
+/**
+ * A job of a flow.
+ *
+ * @generated from message leasemq.v1.FlowNode
+ */
+export type FlowNode = Message<"leasemq.v1.FlowNode"> & {
+  /**
+   * Required. The job's queue.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Required. Its dependencies may name jobs that exist already, of any flow or none.
+   *
+   * @generated from field: leasemq.v1.JobSpec job = 2;
+   */
+  job?: JobSpec | undefined;
+
+  /**
+   * Required where another node depends on it. Unique in the request, at most 128 characters; it is not stored.
+   *
+   * @generated from field: string key = 3;
+   */
+  key: string;
+
+  /**
+   * Optional. The nodes that must be done before it may start.
+   *
+   * @generated from field: repeated leasemq.v1.FlowDependency depends_on = 4;
+   */
+  dependsOn: FlowDependency[];
+};
+
+/**
+ * Describes the message leasemq.v1.FlowNode.
+ * Use `create(FlowNodeSchema)` to create a new message.
+ */
+export const FlowNodeSchema: GenMessage<FlowNode> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 11);
+
+/**
+ * Asks to add a flow.
+ *
+ * @generated from message leasemq.v1.AddFlowRequest
+ */
+export type AddFlowRequest = Message<"leasemq.v1.AddFlowRequest"> & {
+  /**
+   * Required. 1 to 1,000, in any order.
+   *
+   * @generated from field: repeated leasemq.v1.FlowNode nodes = 1;
+   */
+  nodes: FlowNode[];
+
+  /**
+   * Optional. As in AddJobRequest.
+   *
+   * @generated from field: leasemq.v1.Durability durability = 2;
+   */
+  durability: Durability;
+};
+
+/**
+ * Describes the message leasemq.v1.AddFlowRequest.
+ * Use `create(AddFlowRequestSchema)` to create a new message.
+ */
+export const AddFlowRequestSchema: GenMessage<AddFlowRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 12);
+
+/**
+ * What became of each node.
+ *
+ * @generated from message leasemq.v1.AddFlowResponse
+ */
+export type AddFlowResponse = Message<"leasemq.v1.AddFlowResponse"> & {
+  /**
+   * One a node, in the order of the request.
+   *
+   * @generated from field: repeated leasemq.v1.AddJobResponse results = 1;
+   */
+  results: AddJobResponse[];
+};
+
+/**
+ * Describes the message leasemq.v1.AddFlowResponse.
+ * Use `create(AddFlowResponseSchema)` to create a new message.
+ */
+export const AddFlowResponseSchema: GenMessage<AddFlowResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 13);
+
+/**
+ * Asks what a job depends on.
+ *
+ * @generated from message leasemq.v1.GetDependenciesRequest
+ */
+export type GetDependenciesRequest = Message<"leasemq.v1.GetDependenciesRequest"> & {
+  /**
+   * Required. The job's queue.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Required. The job's id.
+   *
+   * @generated from field: string job_id = 2;
+   */
+  jobId: string;
+
+  /**
+   * Optional. 1 to 1,000; default 100. A page may be shorter where results are long.
+   *
+   * @generated from field: uint32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * Optional. From the page before.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message leasemq.v1.GetDependenciesRequest.
+ * Use `create(GetDependenciesRequestSchema)` to create a new message.
+ */
+export const GetDependenciesRequestSchema: GenMessage<GetDependenciesRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 14);
+
+/**
+ * One job that another one depends on.
+ *
+ * @generated from message leasemq.v1.DependencyState
+ */
+export type DependencyState = Message<"leasemq.v1.DependencyState"> & {
+  /**
+   * Its queue.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Its id.
+   *
+   * @generated from field: string job_id = 2;
+   */
+  jobId: string;
+
+  /**
+   * What happens when it fails.
+   *
+   * @generated from field: leasemq.v1.DependencyFailurePolicy on_failure = 3;
+   */
+  onFailure: DependencyFailurePolicy;
+
+  /**
+   * How it ended, or where it is now; UNSPECIFIED when it was deleted before it finished.
+   *
+   * @generated from field: leasemq.v1.JobState state = 4;
+   */
+  state: JobState;
+
+  /**
+   * COMPLETED: what its worker returned. Kept with the dependent, so it is there however soon the dependency was removed.
+   *
+   * @generated from field: bytes result = 5;
+   */
+  result: Uint8Array;
+
+  /**
+   * The result's media type.
+   *
+   * @generated from field: string result_content_type = 6;
+   */
+  resultContentType: string;
+};
+
+/**
+ * Describes the message leasemq.v1.DependencyState.
+ * Use `create(DependencyStateSchema)` to create a new message.
+ */
+export const DependencyStateSchema: GenMessage<DependencyState> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 15);
+
+/**
+ * What a job depends on.
+ *
+ * @generated from message leasemq.v1.GetDependenciesResponse
+ */
+export type GetDependenciesResponse = Message<"leasemq.v1.GetDependenciesResponse"> & {
+  /**
+   * At most page_size.
+   *
+   * @generated from field: repeated leasemq.v1.DependencyState dependencies = 1;
+   */
+  dependencies: DependencyState[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message leasemq.v1.GetDependenciesResponse.
+ * Use `create(GetDependenciesResponseSchema)` to create a new message.
+ */
+export const GetDependenciesResponseSchema: GenMessage<GetDependenciesResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 16);
+
+/**
+ * Which jobs a verb reaches beyond the one named.
+ *
+ * @generated from enum leasemq.v1.Cascade
+ */
+export enum Cascade {
+  /**
+   * None.
+   *
+   * @generated from enum value: CASCADE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Those that it depends on, those that they depend on, and so on.
+   *
+   * @generated from enum value: CASCADE_DEPENDENCIES = 1;
+   */
+  DEPENDENCIES = 1,
+
+  /**
+   * Those that depend on it, those that depend on them, and so on.
+   *
+   * @generated from enum value: CASCADE_DEPENDENTS = 2;
+   */
+  DEPENDENTS = 2,
+}
+
+/**
+ * Describes the enum leasemq.v1.Cascade.
+ */
+export const CascadeSchema: GenEnum<Cascade> = /*@__PURE__*/
+  enumDesc(file_leasemq_v1_producer, 0);
+
+/**
  * Adds jobs, follows them and cancels them. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
  *
  * @generated from service leasemq.v1.ProducerService
  */
 export const ProducerService: GenService<{
   /**
-   * Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED. A retry is safe when the job has an id.
+   * Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+   * job has an id.
    *
    * @generated from rpc leasemq.v1.ProducerService.AddJob
    */
@@ -358,6 +645,18 @@ export const ProducerService: GenService<{
     methodKind: "unary";
     input: typeof BatchAddJobsRequestSchema;
     output: typeof BatchAddJobsResponseSchema;
+  },
+  /**
+   * Adds jobs of any queues that depend on each other. What is wrong with any of them is found before anything is added. Errors: as AddJob,
+   * BATCH_TOO_LARGE, DEPENDENCY_CYCLE. Not atomic over queues: jobs that wait for others are added first, so nothing runs before what waits for it is
+   * there, and when each job has an id, a retry completes what a crash has left.
+   *
+   * @generated from rpc leasemq.v1.ProducerService.AddFlow
+   */
+  addFlow: {
+    methodKind: "unary";
+    input: typeof AddFlowRequestSchema;
+    output: typeof AddFlowResponseSchema;
   },
   /**
    * Reads a job. Errors: JOB_NOT_FOUND. A retry is safe.
@@ -389,6 +688,16 @@ export const ProducerService: GenService<{
     methodKind: "unary";
     input: typeof CancelJobRequestSchema;
     output: typeof CancelJobResponseSchema;
+  },
+  /**
+   * The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.ProducerService.GetDependencies
+   */
+  getDependencies: {
+    methodKind: "unary";
+    input: typeof GetDependenciesRequestSchema;
+    output: typeof GetDependenciesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_leasemq_v1_producer, 0);

@@ -10,7 +10,7 @@ import type { Duration, Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../google/rpc/status_pb.js";
 import { file_google_rpc_status } from "../../google/rpc/status_pb.js";
-import type { Failure, Job, JobState } from "./job_pb.js";
+import type { Dependency, Failure, Job, JobState } from "./job_pb.js";
 import { file_leasemq_v1_job } from "./job_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/worker.proto.
  */
 export const file_leasemq_v1_worker: GenFile = /*@__PURE__*/
-  fileDesc("ChdsZWFzZW1xL3YxL3dvcmtlci5wcm90bxIKbGVhc2VtcS52MSK1AQoFTGVhc2USEwoLbGVhc2VfdG9rZW4YASABKAkSHAoDam9iGAIgASgLMg8ubGVhc2VtcS52MS5Kb2ISDwoHYXR0ZW1wdBgDIAEoDRI1ChFsZWFzZV9leHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoObGVhc2VfZHVyYXRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24irQEKD0xlYXNlSm9iUmVxdWVzdBIOCgZxdWV1ZXMYASADKAkSEQoJd29ya2VyX2lkGAIgASgJEjEKDmxlYXNlX2R1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXdhaXRfZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKcmVxdWVzdF9pZBgFIAEoCSI0ChBMZWFzZUpvYlJlc3BvbnNlEiAKBWxlYXNlGAEgASgLMhEubGVhc2VtcS52MS5MZWFzZSLFAQoVQmF0Y2hMZWFzZUpvYnNSZXF1ZXN0Eg4KBnF1ZXVlcxgBIAMoCRIRCgl3b3JrZXJfaWQYAiABKAkSMQoObGVhc2VfZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNd2FpdF9kdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpyZXF1ZXN0X2lkGAUgASgJEhAKCG1heF9qb2JzGAYgASgNIjsKFkJhdGNoTGVhc2VKb2JzUmVzcG9uc2USIQoGbGVhc2VzGAEgAygLMhEubGVhc2VtcS52MS5MZWFzZSJWChJDb21wbGV0ZUpvYlJlcXVlc3QSEwoLbGVhc2VfdG9rZW4YASABKAkSDgoGcmVzdWx0GAIgASgMEhsKE3Jlc3VsdF9jb250ZW50X3R5cGUYAyABKAkiOgoTQ29tcGxldGVKb2JSZXNwb25zZRIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUikgEKDkZhaWxKb2JSZXF1ZXN0EhMKC2xlYXNlX3Rva2VuGAEgASgJEiQKB2ZhaWx1cmUYAiABKAsyEy5sZWFzZW1xLnYxLkZhaWx1cmUSFQoNbm9uX3JldHJ5YWJsZRgDIAEoCBIuCgtyZXRyeV9kZWxheRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKKAQoPRmFpbEpvYlJlc3BvbnNlEigKCm5leHRfc3RhdGUYASABKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlEjEKDW5leHRfcnVuX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmF0dGVtcHRzX3JlbWFpbmluZxgDIAEoDSJSChFSZWxlYXNlSm9iUmVxdWVzdBITCgtsZWFzZV90b2tlbhgBIAEoCRIoCgVkZWxheRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI+ChJSZWxlYXNlSm9iUmVzcG9uc2USKAoKbmV4dF9zdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUiPgoPQ29tcGxldGVPdXRjb21lEg4KBnJlc3VsdBgBIAEoDBIbChNyZXN1bHRfY29udGVudF90eXBlGAIgASgJInoKC0ZhaWxPdXRjb21lEiQKB2ZhaWx1cmUYASABKAsyEy5sZWFzZW1xLnYxLkZhaWx1cmUSFQoNbm9uX3JldHJ5YWJsZRgCIAEoCBIuCgtyZXRyeV9kZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI6Cg5SZWxlYXNlT3V0Y29tZRIoCgVkZWxheRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiK1AQoKU2V0dGxlbWVudBITCgtsZWFzZV90b2tlbhgBIAEoCRIvCghjb21wbGV0ZRgCIAEoCzIbLmxlYXNlbXEudjEuQ29tcGxldGVPdXRjb21lSAASJwoEZmFpbBgDIAEoCzIXLmxlYXNlbXEudjEuRmFpbE91dGNvbWVIABItCgdyZWxlYXNlGAQgASgLMhoubGVhc2VtcS52MS5SZWxlYXNlT3V0Y29tZUgAQgkKB291dGNvbWUiQAoRU2V0dGxlSm9ic1JlcXVlc3QSKwoLc2V0dGxlbWVudHMYASADKAsyFi5sZWFzZW1xLnYxLlNldHRsZW1lbnQifQoHU2V0dGxlZBIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSMQoNbmV4dF9ydW5fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoSYXR0ZW1wdHNfcmVtYWluaW5nGAMgASgNImUKDFNldHRsZVJlc3VsdBImCgdzZXR0bGVkGAEgASgLMhMubGVhc2VtcS52MS5TZXR0bGVkSAASIwoFZXJyb3IYAiABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAQggKBnJlc3VsdCI/ChJTZXR0bGVKb2JzUmVzcG9uc2USKQoHcmVzdWx0cxgBIAMoCzIYLmxlYXNlbXEudjEuU2V0dGxlUmVzdWx0IpsBCgpXb3JrZXJJbmZvEhEKCXdvcmtlcl9pZBgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRILCgNwaWQYAyABKA0SEAoIbGFuZ3VhZ2UYBCABKAkSEwoLc2RrX3ZlcnNpb24YBSABKAkSDgoGcXVldWVzGAYgAygJEhMKC2NvbmN1cnJlbmN5GAcgASgNEg8KB3J1bm5pbmcYCCABKA0igwEKEEhlYXJ0YmVhdFJlcXVlc3QSJgoGd29ya2VyGAEgASgLMhYubGVhc2VtcS52MS5Xb3JrZXJJbmZvEhQKDGxlYXNlX3Rva2VucxgCIAMoCRIxCg5sZWFzZV9kdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKFAQoOTGVhc2VIZWFydGJlYXQSEwoLbGVhc2VfdG9rZW4YASABKAkSJwoGc3RhdHVzGAIgASgOMhcubGVhc2VtcS52MS5MZWFzZVN0YXR1cxI1ChFsZWFzZV9leHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibwoRSGVhcnRiZWF0UmVzcG9uc2USKgoGbGVhc2VzGAEgAygLMhoubGVhc2VtcS52MS5MZWFzZUhlYXJ0YmVhdBIuCglkaXJlY3RpdmUYAiABKA4yGy5sZWFzZW1xLnYxLldvcmtlckRpcmVjdGl2ZSInChJXYXRjaFdvcmtlclJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJIl4KDkxlYXNlQ2FuY2VsbGVkEhMKC2xlYXNlX3Rva2VuGAEgASgJEicKBnN0YXR1cxgCIAEoDjIXLmxlYXNlbXEudjEuTGVhc2VTdGF0dXMSDgoGcmVhc29uGAMgASgJIgsKCUtlZXBBbGl2ZSKtAQoTV2F0Y2hXb3JrZXJSZXNwb25zZRIsCgZjYW5jZWwYASABKAsyGi5sZWFzZW1xLnYxLkxlYXNlQ2FuY2VsbGVkSAASMAoJZGlyZWN0aXZlGAIgASgOMhsubGVhc2VtcS52MS5Xb3JrZXJEaXJlY3RpdmVIABIrCgprZWVwX2FsaXZlGAMgASgLMhUubGVhc2VtcS52MS5LZWVwQWxpdmVIAEIJCgdtZXNzYWdlIlYKFVJlcG9ydFByb2dyZXNzUmVxdWVzdBITCgtsZWFzZV90b2tlbhgBIAEoCRIoCghwcm9ncmVzcxgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSIYChZSZXBvcnRQcm9ncmVzc1Jlc3BvbnNlIjcKEUFwcGVuZExvZ3NSZXF1ZXN0EhMKC2xlYXNlX3Rva2VuGAEgASgJEg0KBWxpbmVzGAIgAygJIigKEkFwcGVuZExvZ3NSZXNwb25zZRISCgpsaW5lX2NvdW50GAEgASgNIicKEkRyYWluV29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkiFQoTRHJhaW5Xb3JrZXJSZXNwb25zZSqAAQoLTGVhc2VTdGF0dXMSHAoYTEVBU0VfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGQoVTEVBU0VfU1RBVFVTX0VYVEVOREVEEAESFQoRTEVBU0VfU1RBVFVTX0xPU1QQAhIhCh1MRUFTRV9TVEFUVVNfQ0FOQ0VMX1JFUVVFU1RFRBADKokBCg9Xb3JrZXJEaXJlY3RpdmUSIAocV09SS0VSX0RJUkVDVElWRV9VTlNQRUNJRklFRBAAEhgKFFdPUktFUl9ESVJFQ1RJVkVfUlVOEAESGgoWV09SS0VSX0RJUkVDVElWRV9RVUlFVBACEh4KGldPUktFUl9ESVJFQ1RJVkVfVEVSTUlOQVRFEAMy7wYKDVdvcmtlclNlcnZpY2USRQoITGVhc2VKb2ISGy5sZWFzZW1xLnYxLkxlYXNlSm9iUmVxdWVzdBocLmxlYXNlbXEudjEuTGVhc2VKb2JSZXNwb25zZRJXCg5CYXRjaExlYXNlSm9icxIhLmxlYXNlbXEudjEuQmF0Y2hMZWFzZUpvYnNSZXF1ZXN0GiIubGVhc2VtcS52MS5CYXRjaExlYXNlSm9ic1Jlc3BvbnNlEk4KC0NvbXBsZXRlSm9iEh4ubGVhc2VtcS52MS5Db21wbGV0ZUpvYlJlcXVlc3QaHy5sZWFzZW1xLnYxLkNvbXBsZXRlSm9iUmVzcG9uc2USQgoHRmFpbEpvYhIaLmxlYXNlbXEudjEuRmFpbEpvYlJlcXVlc3QaGy5sZWFzZW1xLnYxLkZhaWxKb2JSZXNwb25zZRJLCgpSZWxlYXNlSm9iEh0ubGVhc2VtcS52MS5SZWxlYXNlSm9iUmVxdWVzdBoeLmxlYXNlbXEudjEuUmVsZWFzZUpvYlJlc3BvbnNlEksKClNldHRsZUpvYnMSHS5sZWFzZW1xLnYxLlNldHRsZUpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5TZXR0bGVKb2JzUmVzcG9uc2USSAoJSGVhcnRiZWF0EhwubGVhc2VtcS52MS5IZWFydGJlYXRSZXF1ZXN0Gh0ubGVhc2VtcS52MS5IZWFydGJlYXRSZXNwb25zZRJQCgtXYXRjaFdvcmtlchIeLmxlYXNlbXEudjEuV2F0Y2hXb3JrZXJSZXF1ZXN0Gh8ubGVhc2VtcS52MS5XYXRjaFdvcmtlclJlc3BvbnNlMAESVwoOUmVwb3J0UHJvZ3Jlc3MSIS5sZWFzZW1xLnYxLlJlcG9ydFByb2dyZXNzUmVxdWVzdBoiLmxlYXNlbXEudjEuUmVwb3J0UHJvZ3Jlc3NSZXNwb25zZRJLCgpBcHBlbmRMb2dzEh0ubGVhc2VtcS52MS5BcHBlbmRMb2dzUmVxdWVzdBoeLmxlYXNlbXEudjEuQXBwZW5kTG9nc1Jlc3BvbnNlEk4KC0RyYWluV29ya2VyEh4ubGVhc2VtcS52MS5EcmFpbldvcmtlclJlcXVlc3QaHy5sZWFzZW1xLnYxLkRyYWluV29ya2VyUmVzcG9uc2VCSgoOZGV2LmxlYXNlbXEudjFQAVo2Z2l0aHViLmNvbS9sZWFzZW1xL2xlYXNlbXEvZ2VuL2dvL2xlYXNlbXEvdjE7bGVhc2VtcXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_google_rpc_status, file_leasemq_v1_job]);
+  fileDesc("ChdsZWFzZW1xL3YxL3dvcmtlci5wcm90bxIKbGVhc2VtcS52MSK1AQoFTGVhc2USEwoLbGVhc2VfdG9rZW4YASABKAkSHAoDam9iGAIgASgLMg8ubGVhc2VtcS52MS5Kb2ISDwoHYXR0ZW1wdBgDIAEoDRI1ChFsZWFzZV9leHBpcmVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoObGVhc2VfZHVyYXRpb24YBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24irQEKD0xlYXNlSm9iUmVxdWVzdBIOCgZxdWV1ZXMYASADKAkSEQoJd29ya2VyX2lkGAIgASgJEjEKDmxlYXNlX2R1cmF0aW9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXdhaXRfZHVyYXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKcmVxdWVzdF9pZBgFIAEoCSI0ChBMZWFzZUpvYlJlc3BvbnNlEiAKBWxlYXNlGAEgASgLMhEubGVhc2VtcS52MS5MZWFzZSLFAQoVQmF0Y2hMZWFzZUpvYnNSZXF1ZXN0Eg4KBnF1ZXVlcxgBIAMoCRIRCgl3b3JrZXJfaWQYAiABKAkSMQoObGVhc2VfZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SMAoNd2FpdF9kdXJhdGlvbhgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhISCgpyZXF1ZXN0X2lkGAUgASgJEhAKCG1heF9qb2JzGAYgASgNIjsKFkJhdGNoTGVhc2VKb2JzUmVzcG9uc2USIQoGbGVhc2VzGAEgAygLMhEubGVhc2VtcS52MS5MZWFzZSJWChJDb21wbGV0ZUpvYlJlcXVlc3QSEwoLbGVhc2VfdG9rZW4YASABKAkSDgoGcmVzdWx0GAIgASgMEhsKE3Jlc3VsdF9jb250ZW50X3R5cGUYAyABKAkiOgoTQ29tcGxldGVKb2JSZXNwb25zZRIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUikgEKDkZhaWxKb2JSZXF1ZXN0EhMKC2xlYXNlX3Rva2VuGAEgASgJEiQKB2ZhaWx1cmUYAiABKAsyEy5sZWFzZW1xLnYxLkZhaWx1cmUSFQoNbm9uX3JldHJ5YWJsZRgDIAEoCBIuCgtyZXRyeV9kZWxheRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKKAQoPRmFpbEpvYlJlc3BvbnNlEigKCm5leHRfc3RhdGUYASABKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlEjEKDW5leHRfcnVuX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmF0dGVtcHRzX3JlbWFpbmluZxgDIAEoDSKBAQoRUmVsZWFzZUpvYlJlcXVlc3QSEwoLbGVhc2VfdG9rZW4YASABKAkSKAoFZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLQoKaG9sZF9xdWV1ZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI+ChJSZWxlYXNlSm9iUmVzcG9uc2USKAoKbmV4dF9zdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUiPgoPQ29tcGxldGVPdXRjb21lEg4KBnJlc3VsdBgBIAEoDBIbChNyZXN1bHRfY29udGVudF90eXBlGAIgASgJInoKC0ZhaWxPdXRjb21lEiQKB2ZhaWx1cmUYASABKAsyEy5sZWFzZW1xLnYxLkZhaWx1cmUSFQoNbm9uX3JldHJ5YWJsZRgCIAEoCBIuCgtyZXRyeV9kZWxheRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJpCg5SZWxlYXNlT3V0Y29tZRIoCgVkZWxheRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhItCgpob2xkX3F1ZXVlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIj4KDkJsb2NrT25PdXRjb21lEiwKDGRlcGVuZGVuY2llcxgBIAMoCzIWLmxlYXNlbXEudjEuRGVwZW5kZW5jeSLlAQoKU2V0dGxlbWVudBITCgtsZWFzZV90b2tlbhgBIAEoCRIvCghjb21wbGV0ZRgCIAEoCzIbLmxlYXNlbXEudjEuQ29tcGxldGVPdXRjb21lSAASJwoEZmFpbBgDIAEoCzIXLmxlYXNlbXEudjEuRmFpbE91dGNvbWVIABItCgdyZWxlYXNlGAQgASgLMhoubGVhc2VtcS52MS5SZWxlYXNlT3V0Y29tZUgAEi4KCGJsb2NrX29uGAUgASgLMhoubGVhc2VtcS52MS5CbG9ja09uT3V0Y29tZUgAQgkKB291dGNvbWUiQAoRU2V0dGxlSm9ic1JlcXVlc3QSKwoLc2V0dGxlbWVudHMYASADKAsyFi5sZWFzZW1xLnYxLlNldHRsZW1lbnQifQoHU2V0dGxlZBIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSMQoNbmV4dF9ydW5fdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoSYXR0ZW1wdHNfcmVtYWluaW5nGAMgASgNImUKDFNldHRsZVJlc3VsdBImCgdzZXR0bGVkGAEgASgLMhMubGVhc2VtcS52MS5TZXR0bGVkSAASIwoFZXJyb3IYAiABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAQggKBnJlc3VsdCI/ChJTZXR0bGVKb2JzUmVzcG9uc2USKQoHcmVzdWx0cxgBIAMoCzIYLmxlYXNlbXEudjEuU2V0dGxlUmVzdWx0IpsBCgpXb3JrZXJJbmZvEhEKCXdvcmtlcl9pZBgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRILCgNwaWQYAyABKA0SEAoIbGFuZ3VhZ2UYBCABKAkSEwoLc2RrX3ZlcnNpb24YBSABKAkSDgoGcXVldWVzGAYgAygJEhMKC2NvbmN1cnJlbmN5GAcgASgNEg8KB3J1bm5pbmcYCCABKA0igwEKEEhlYXJ0YmVhdFJlcXVlc3QSJgoGd29ya2VyGAEgASgLMhYubGVhc2VtcS52MS5Xb3JrZXJJbmZvEhQKDGxlYXNlX3Rva2VucxgCIAMoCRIxCg5sZWFzZV9kdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiKFAQoOTGVhc2VIZWFydGJlYXQSEwoLbGVhc2VfdG9rZW4YASABKAkSJwoGc3RhdHVzGAIgASgOMhcubGVhc2VtcS52MS5MZWFzZVN0YXR1cxI1ChFsZWFzZV9leHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibwoRSGVhcnRiZWF0UmVzcG9uc2USKgoGbGVhc2VzGAEgAygLMhoubGVhc2VtcS52MS5MZWFzZUhlYXJ0YmVhdBIuCglkaXJlY3RpdmUYAiABKA4yGy5sZWFzZW1xLnYxLldvcmtlckRpcmVjdGl2ZSInChJXYXRjaFdvcmtlclJlcXVlc3QSEQoJd29ya2VyX2lkGAEgASgJIl4KDkxlYXNlQ2FuY2VsbGVkEhMKC2xlYXNlX3Rva2VuGAEgASgJEicKBnN0YXR1cxgCIAEoDjIXLmxlYXNlbXEudjEuTGVhc2VTdGF0dXMSDgoGcmVhc29uGAMgASgJIgsKCUtlZXBBbGl2ZSKtAQoTV2F0Y2hXb3JrZXJSZXNwb25zZRIsCgZjYW5jZWwYASABKAsyGi5sZWFzZW1xLnYxLkxlYXNlQ2FuY2VsbGVkSAASMAoJZGlyZWN0aXZlGAIgASgOMhsubGVhc2VtcS52MS5Xb3JrZXJEaXJlY3RpdmVIABIrCgprZWVwX2FsaXZlGAMgASgLMhUubGVhc2VtcS52MS5LZWVwQWxpdmVIAEIJCgdtZXNzYWdlIlYKFVJlcG9ydFByb2dyZXNzUmVxdWVzdBITCgtsZWFzZV90b2tlbhgBIAEoCRIoCghwcm9ncmVzcxgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSIYChZSZXBvcnRQcm9ncmVzc1Jlc3BvbnNlIjcKEUFwcGVuZExvZ3NSZXF1ZXN0EhMKC2xlYXNlX3Rva2VuGAEgASgJEg0KBWxpbmVzGAIgAygJIigKEkFwcGVuZExvZ3NSZXNwb25zZRISCgpsaW5lX2NvdW50GAEgASgNIicKEkRyYWluV29ya2VyUmVxdWVzdBIRCgl3b3JrZXJfaWQYASABKAkiFQoTRHJhaW5Xb3JrZXJSZXNwb25zZSqAAQoLTGVhc2VTdGF0dXMSHAoYTEVBU0VfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGQoVTEVBU0VfU1RBVFVTX0VYVEVOREVEEAESFQoRTEVBU0VfU1RBVFVTX0xPU1QQAhIhCh1MRUFTRV9TVEFUVVNfQ0FOQ0VMX1JFUVVFU1RFRBADKokBCg9Xb3JrZXJEaXJlY3RpdmUSIAocV09SS0VSX0RJUkVDVElWRV9VTlNQRUNJRklFRBAAEhgKFFdPUktFUl9ESVJFQ1RJVkVfUlVOEAESGgoWV09SS0VSX0RJUkVDVElWRV9RVUlFVBACEh4KGldPUktFUl9ESVJFQ1RJVkVfVEVSTUlOQVRFEAMy7wYKDVdvcmtlclNlcnZpY2USRQoITGVhc2VKb2ISGy5sZWFzZW1xLnYxLkxlYXNlSm9iUmVxdWVzdBocLmxlYXNlbXEudjEuTGVhc2VKb2JSZXNwb25zZRJXCg5CYXRjaExlYXNlSm9icxIhLmxlYXNlbXEudjEuQmF0Y2hMZWFzZUpvYnNSZXF1ZXN0GiIubGVhc2VtcS52MS5CYXRjaExlYXNlSm9ic1Jlc3BvbnNlEk4KC0NvbXBsZXRlSm9iEh4ubGVhc2VtcS52MS5Db21wbGV0ZUpvYlJlcXVlc3QaHy5sZWFzZW1xLnYxLkNvbXBsZXRlSm9iUmVzcG9uc2USQgoHRmFpbEpvYhIaLmxlYXNlbXEudjEuRmFpbEpvYlJlcXVlc3QaGy5sZWFzZW1xLnYxLkZhaWxKb2JSZXNwb25zZRJLCgpSZWxlYXNlSm9iEh0ubGVhc2VtcS52MS5SZWxlYXNlSm9iUmVxdWVzdBoeLmxlYXNlbXEudjEuUmVsZWFzZUpvYlJlc3BvbnNlEksKClNldHRsZUpvYnMSHS5sZWFzZW1xLnYxLlNldHRsZUpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5TZXR0bGVKb2JzUmVzcG9uc2USSAoJSGVhcnRiZWF0EhwubGVhc2VtcS52MS5IZWFydGJlYXRSZXF1ZXN0Gh0ubGVhc2VtcS52MS5IZWFydGJlYXRSZXNwb25zZRJQCgtXYXRjaFdvcmtlchIeLmxlYXNlbXEudjEuV2F0Y2hXb3JrZXJSZXF1ZXN0Gh8ubGVhc2VtcS52MS5XYXRjaFdvcmtlclJlc3BvbnNlMAESVwoOUmVwb3J0UHJvZ3Jlc3MSIS5sZWFzZW1xLnYxLlJlcG9ydFByb2dyZXNzUmVxdWVzdBoiLmxlYXNlbXEudjEuUmVwb3J0UHJvZ3Jlc3NSZXNwb25zZRJLCgpBcHBlbmRMb2dzEh0ubGVhc2VtcS52MS5BcHBlbmRMb2dzUmVxdWVzdBoeLmxlYXNlbXEudjEuQXBwZW5kTG9nc1Jlc3BvbnNlEk4KC0RyYWluV29ya2VyEh4ubGVhc2VtcS52MS5EcmFpbldvcmtlclJlcXVlc3QaHy5sZWFzZW1xLnYxLkRyYWluV29ya2VyUmVzcG9uc2VCSgoOZGV2LmxlYXNlbXEudjFQAVo2Z2l0aHViLmNvbS9sZWFzZW1xL2xlYXNlbXEvZ2VuL2dvL2xlYXNlbXEvdjE7bGVhc2VtcXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_google_rpc_status, file_leasemq_v1_job]);
 
 /**
  * A job in the hands of a worker.
@@ -368,6 +368,13 @@ export type ReleaseJobRequest = Message<"leasemq.v1.ReleaseJobRequest"> & {
    * @generated from field: google.protobuf.Duration delay = 2;
    */
   delay?: Duration | undefined;
+
+  /**
+   * Optional. "Rate limited for so long": the whole queue gives out no leases for this time, up to 24 h; a longer hold that is there stays. Default 0: no hold.
+   *
+   * @generated from field: google.protobuf.Duration hold_queue = 3;
+   */
+  holdQueue?: Duration | undefined;
 };
 
 /**
@@ -473,6 +480,13 @@ export type ReleaseOutcome = Message<"leasemq.v1.ReleaseOutcome"> & {
    * @generated from field: google.protobuf.Duration delay = 1;
    */
   delay?: Duration | undefined;
+
+  /**
+   * Optional. As in ReleaseJobRequest.
+   *
+   * @generated from field: google.protobuf.Duration hold_queue = 2;
+   */
+  holdQueue?: Duration | undefined;
 };
 
 /**
@@ -481,6 +495,27 @@ export type ReleaseOutcome = Message<"leasemq.v1.ReleaseOutcome"> & {
  */
 export const ReleaseOutcomeSchema: GenMessage<ReleaseOutcome> = /*@__PURE__*/
   messageDesc(file_leasemq_v1_worker, 13);
+
+/**
+ * The job waits for others, then runs again.
+ *
+ * @generated from message leasemq.v1.BlockOnOutcome
+ */
+export type BlockOnOutcome = Message<"leasemq.v1.BlockOnOutcome"> & {
+  /**
+   * Required. 1 to 1,000. They must exist; one that is done already counts as done.
+   *
+   * @generated from field: repeated leasemq.v1.Dependency dependencies = 1;
+   */
+  dependencies: Dependency[];
+};
+
+/**
+ * Describes the message leasemq.v1.BlockOnOutcome.
+ * Use `create(BlockOnOutcomeSchema)` to create a new message.
+ */
+export const BlockOnOutcomeSchema: GenMessage<BlockOnOutcome> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_worker, 14);
 
 /**
  * How one attempt ended.
@@ -524,6 +559,14 @@ export type Settlement = Message<"leasemq.v1.Settlement"> & {
      */
     value: ReleaseOutcome;
     case: "release";
+  } | {
+    /**
+     * It waits for other jobs; the attempt is given back. Done at once when all of them are done.
+     *
+     * @generated from field: leasemq.v1.BlockOnOutcome block_on = 5;
+     */
+    value: BlockOnOutcome;
+    case: "blockOn";
   } | { case: undefined; value?: undefined };
 };
 
@@ -532,7 +575,7 @@ export type Settlement = Message<"leasemq.v1.Settlement"> & {
  * Use `create(SettlementSchema)` to create a new message.
  */
 export const SettlementSchema: GenMessage<Settlement> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 14);
+  messageDesc(file_leasemq_v1_worker, 15);
 
 /**
  * Asks to settle many jobs.
@@ -553,7 +596,7 @@ export type SettleJobsRequest = Message<"leasemq.v1.SettleJobsRequest"> & {
  * Use `create(SettleJobsRequestSchema)` to create a new message.
  */
 export const SettleJobsRequestSchema: GenMessage<SettleJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 15);
+  messageDesc(file_leasemq_v1_worker, 16);
 
 /**
  * What became of a settled job.
@@ -588,7 +631,7 @@ export type Settled = Message<"leasemq.v1.Settled"> & {
  * Use `create(SettledSchema)` to create a new message.
  */
 export const SettledSchema: GenMessage<Settled> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 16);
+  messageDesc(file_leasemq_v1_worker, 17);
 
 /**
  * What became of one settlement.
@@ -625,7 +668,7 @@ export type SettleResult = Message<"leasemq.v1.SettleResult"> & {
  * Use `create(SettleResultSchema)` to create a new message.
  */
 export const SettleResultSchema: GenMessage<SettleResult> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 17);
+  messageDesc(file_leasemq_v1_worker, 18);
 
 /**
  * What became of each settlement.
@@ -646,7 +689,7 @@ export type SettleJobsResponse = Message<"leasemq.v1.SettleJobsResponse"> & {
  * Use `create(SettleJobsResponseSchema)` to create a new message.
  */
 export const SettleJobsResponseSchema: GenMessage<SettleJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 18);
+  messageDesc(file_leasemq_v1_worker, 19);
 
 /**
  * Who a worker is.
@@ -716,7 +759,7 @@ export type WorkerInfo = Message<"leasemq.v1.WorkerInfo"> & {
  * Use `create(WorkerInfoSchema)` to create a new message.
  */
 export const WorkerInfoSchema: GenMessage<WorkerInfo> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 19);
+  messageDesc(file_leasemq_v1_worker, 20);
 
 /**
  * Says that a worker is alive, and extends leases.
@@ -751,7 +794,7 @@ export type HeartbeatRequest = Message<"leasemq.v1.HeartbeatRequest"> & {
  * Use `create(HeartbeatRequestSchema)` to create a new message.
  */
 export const HeartbeatRequestSchema: GenMessage<HeartbeatRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 20);
+  messageDesc(file_leasemq_v1_worker, 21);
 
 /**
  * How one lease fared.
@@ -786,7 +829,7 @@ export type LeaseHeartbeat = Message<"leasemq.v1.LeaseHeartbeat"> & {
  * Use `create(LeaseHeartbeatSchema)` to create a new message.
  */
 export const LeaseHeartbeatSchema: GenMessage<LeaseHeartbeat> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 21);
+  messageDesc(file_leasemq_v1_worker, 22);
 
 /**
  * How the leases fared.
@@ -814,7 +857,7 @@ export type HeartbeatResponse = Message<"leasemq.v1.HeartbeatResponse"> & {
  * Use `create(HeartbeatResponseSchema)` to create a new message.
  */
 export const HeartbeatResponseSchema: GenMessage<HeartbeatResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 22);
+  messageDesc(file_leasemq_v1_worker, 23);
 
 /**
  * Asks for a worker's control messages.
@@ -835,7 +878,7 @@ export type WatchWorkerRequest = Message<"leasemq.v1.WatchWorkerRequest"> & {
  * Use `create(WatchWorkerRequestSchema)` to create a new message.
  */
 export const WatchWorkerRequestSchema: GenMessage<WatchWorkerRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 23);
+  messageDesc(file_leasemq_v1_worker, 24);
 
 /**
  * A job to stop.
@@ -870,7 +913,7 @@ export type LeaseCancelled = Message<"leasemq.v1.LeaseCancelled"> & {
  * Use `create(LeaseCancelledSchema)` to create a new message.
  */
 export const LeaseCancelledSchema: GenMessage<LeaseCancelled> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 24);
+  messageDesc(file_leasemq_v1_worker, 25);
 
 /**
  * Nothing to say; the stream lives.
@@ -885,7 +928,7 @@ export type KeepAlive = Message<"leasemq.v1.KeepAlive"> & {
  * Use `create(KeepAliveSchema)` to create a new message.
  */
 export const KeepAliveSchema: GenMessage<KeepAlive> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 25);
+  messageDesc(file_leasemq_v1_worker, 26);
 
 /**
  * One control message.
@@ -930,7 +973,7 @@ export type WatchWorkerResponse = Message<"leasemq.v1.WatchWorkerResponse"> & {
  * Use `create(WatchWorkerResponseSchema)` to create a new message.
  */
 export const WatchWorkerResponseSchema: GenMessage<WatchWorkerResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 26);
+  messageDesc(file_leasemq_v1_worker, 27);
 
 /**
  * Says how far a job is.
@@ -958,7 +1001,7 @@ export type ReportProgressRequest = Message<"leasemq.v1.ReportProgressRequest"> 
  * Use `create(ReportProgressRequestSchema)` to create a new message.
  */
 export const ReportProgressRequestSchema: GenMessage<ReportProgressRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 27);
+  messageDesc(file_leasemq_v1_worker, 28);
 
 /**
  * Nothing to say.
@@ -973,7 +1016,7 @@ export type ReportProgressResponse = Message<"leasemq.v1.ReportProgressResponse"
  * Use `create(ReportProgressResponseSchema)` to create a new message.
  */
 export const ReportProgressResponseSchema: GenMessage<ReportProgressResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 28);
+  messageDesc(file_leasemq_v1_worker, 29);
 
 /**
  * Adds lines to a job's log.
@@ -1001,7 +1044,7 @@ export type AppendLogsRequest = Message<"leasemq.v1.AppendLogsRequest"> & {
  * Use `create(AppendLogsRequestSchema)` to create a new message.
  */
 export const AppendLogsRequestSchema: GenMessage<AppendLogsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 29);
+  messageDesc(file_leasemq_v1_worker, 30);
 
 /**
  * How long the log is.
@@ -1022,7 +1065,7 @@ export type AppendLogsResponse = Message<"leasemq.v1.AppendLogsResponse"> & {
  * Use `create(AppendLogsResponseSchema)` to create a new message.
  */
 export const AppendLogsResponseSchema: GenMessage<AppendLogsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 30);
+  messageDesc(file_leasemq_v1_worker, 31);
 
 /**
  * Asks to end a worker's polls.
@@ -1043,7 +1086,7 @@ export type DrainWorkerRequest = Message<"leasemq.v1.DrainWorkerRequest"> & {
  * Use `create(DrainWorkerRequestSchema)` to create a new message.
  */
 export const DrainWorkerRequestSchema: GenMessage<DrainWorkerRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 31);
+  messageDesc(file_leasemq_v1_worker, 32);
 
 /**
  * Nothing to say.
@@ -1058,7 +1101,7 @@ export type DrainWorkerResponse = Message<"leasemq.v1.DrainWorkerResponse"> & {
  * Use `create(DrainWorkerResponseSchema)` to create a new message.
  */
 export const DrainWorkerResponseSchema: GenMessage<DrainWorkerResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_worker, 32);
+  messageDesc(file_leasemq_v1_worker, 33);
 
 /**
  * What a heartbeat found out about a lease.

@@ -1,0 +1,41 @@
+-- block: ACTIVE → BLOCKED until other jobs are done, if leased with this nonce; the attempt is given back. When all of them are done it waits at once, when
+-- one failed that may not, it fails. CANCELLED if that was asked for.
+-- KEYS: meta, leases, blocked, deps*, spec*, job*
+-- ARGV: now_ms
+-- ITEMS: id, nonce, edges
+-- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then OUTBOX if it was written
+-- FLAGS: allow-oom
+-- USES: job, wake, order, finish, retry, plain, lease, flow, slot, emit
+local now = clock()
+local results = {}
+
+-- `edges` is JSON: a list of [dependency, policy].
+local function block_on(id, edges, record)
+  redis.call('ZREM', leases, id)
+  lease_ended()
+  if record.cancel then
+    finish(id, 'cancelled', now, record.options, record.awaited, {})
+    emit(id, 'cancelled', nil, record.worker, record.cancel)
+    return outcome('cancelled', 0, 0)
+  end
+  redis.call('HSET', job .. id, 'a', record.attempt - 1)
+  redis.call('HDEL', job .. id, 'st') -- of the first time that it was blocked
+  join_edges(id, cjson.decode(edges))
+  block(id, now)
+  emit(id, 'blocked', nil, record.worker)
+  local state, run_ms = go_on(id, now)
+  local left = state == 'failed' and 0 or math.max(0, max_attempts(record.options) - record.attempt + 1)
+  local reply = outcome(state, run_ms, left)
+  if state ~= 'failed' then redis.call('HSET', job .. id, 'so', cjson.encode({ record.nonce, reply })) end
+  return reply
+end
+
+for i, id, nonce, edges in items() do
+  local record, reply = held(id, nonce, now)
+  results[i] = record and block_on(id, edges, record) or reply
+end
+file_finished()
+-- INLINE: publish_events
+-- INLINE: publish_metrics
+if outbox_written > 0 then results[#results + 1] = 'OUTBOX' end
+return results

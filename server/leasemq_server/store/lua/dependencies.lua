@@ -1,0 +1,24 @@
+-- dependencies: the edges of a job by name, from the one after `after`; stops before a reply of more than max_bytes.
+-- KEYS: deps*, spec*
+-- ARGV: now_ms, id, after, max_edges, max_bytes
+-- RETURNS: nil when there is no such job, else {more 0|1, dependency, "<policy><outcome>" and its result, ...}
+-- FLAGS: no-writes
+if redis.call('EXISTS', spec .. id) == 0 then return nil end
+local names = redis.call('HKEYS', deps .. id)
+table.sort(names)
+local reply, bytes = { 0 }, 0
+for _, name in ipairs(names) do
+  if name > after and string.find(name, '/', 1, true) then
+    local edge = redis.call('HGET', deps .. id, name)
+    if string.sub(edge, 1, 1) ~= '?' then
+      bytes = bytes + #edge
+      if #reply > 1 and (bytes > tonumber(max_bytes) or #reply > 2 * max_edges) then
+        reply[1] = 1
+        return reply
+      end
+      reply[#reply + 1] = name
+      reply[#reply + 1] = edge
+    end
+  end
+end
+return reply
