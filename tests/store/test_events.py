@@ -10,6 +10,7 @@ from leasemq_server.store.schedules import FireStep
 from leasemq_server.store.types import LeasedJob
 
 from tests.store.harness import HOUR, LEASE_MS, START_MS, Desk, new_job
+from tests.store.test_flows import Flow
 from tests.store.test_schedules import NEXT, Office
 
 
@@ -210,6 +211,30 @@ async def _fire(office: Office) -> None:
     stored = await office.get()
     step = FireStep("s", stored.revision, stored.next_ms, NEXT, "run-1", NEXT + HOUR)
     assert await office.store.fire(office.queue, [step]) == ["FIRED"]
+
+
+async def test_jobs_that_wait_for_others_are_told_of(desk: Desk, ear: Ear) -> None:
+    flow = Flow(desk)
+    await desk.add("a", "b")
+    await flow.add("waits", ("a", "f"))
+    await flow.add("fails", ("b", "f"))
+    a, b = await desk.lease(2)
+    await desk.complete(a)
+    await desk.fail(b)
+    await flow.relay_all()
+    await desk.add("c")
+    job = await desk.lease_one("waits")
+    await flow.block(job.id, job.nonce, ("c", "f"))
+    heard = [event for event in await ear.heard() if event[1:2] in (("waits",), ("fails",)) and event[0] != "leased"]
+    assert sorted(heard) == sorted(
+        [
+            ("added", "waits", "blocked"),
+            ("added", "fails", "blocked"),
+            ("unblocked", "waits", "waiting"),
+            ("failed", "fails", "failed", "the dependency email/b failed"),
+            ("blocked", "waits", "blocked", "w1"),
+        ]
+    )
 
 
 async def test_what_changes_nothing_tells_nothing(desk: Desk, ear: Ear) -> None:
