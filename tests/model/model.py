@@ -340,6 +340,7 @@ class Model:
         job = self._held(job_id, token)
         if not isinstance(job, Job):
             return job
+        self._lease_ended()
         left = max(0, self._max_attempts(job) - job.attempt + 1)
         if job.cancel:
             job.outcome = ("cancelled", 0, 0)

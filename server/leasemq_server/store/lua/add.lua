@@ -65,13 +65,13 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
   else
     added = added + 1
     local own = decoded_options(options)
-    if own and own.tl then
+    local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
+    local joined = join_flow and own and own.dp and join_flow(id, delay_ms, run_ms, now)
+    if own and own.tl and not (joined and joined[2] == 'failed') then
       expiring[#expiring + 1] = now + own.tl
       expiring[#expiring + 1] = id
       first_expiry = math.min(first_expiry or now + own.tl, now + own.tl)
     end
-    local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
-    local joined = join_flow and own and own.dp and join_flow(id, delay_ms, run_ms, now)
     if joined then
       results[i] = joined
       plainly = false
