@@ -135,6 +135,7 @@ class App:
             broker.workers.drain_all()
             broker.workers.close_streams()
             broker.awaiting.close()
+            broker.events.close()
             await self._health.enter_graceful_shutdown()
             if not await self._gate.close(self.settings.drain_timeout):
                 log.warning("stopped with calls in flight", drain_timeout=self.settings.drain_timeout)

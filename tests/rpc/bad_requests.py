@@ -611,6 +611,36 @@ def bad_schedule_calls(scene: Scene) -> Iterator[Bad]:
             yield Bad(f"page {number}", "schedule.ListSchedules", _with(listing, page_token=token), ["page_token"])
 
 
+def bad_events() -> Iterator[Bad]:
+    def watch(name: str, fields: list[str], **said: Any) -> Bad:
+        return Bad(name, "admin.WatchEvents", admin.WatchEventsRequest(**{"queue": "q", **said}), fields)
+
+    yield watch("queue", ["queue"], queue="a b")
+    yield watch("a token of another queue", ["resume_token"], resume_token="7.r")
+    for token in ("7", "7.", ".q", "-7.q", "x.q", "\uff17.q", "1" * 17 + ".q", "7.a b", "7/q", "7.q "):
+        yield watch(f"token {token}", ["resume_token"], resume_token=token)
+    yield watch("a token and the oldest", ["from_oldest"], resume_token="7.q", from_oldest=True)
+    for kind in (0, -1, 99):
+        yield watch(f"kind {kind}", ["kinds[1]"], kinds=[1, kind])
+    config = admin.QueueConfig(max_events=1_000_001)
+    yield Bad("too many", "admin.UpdateQueue", admin.UpdateQueueRequest(queue="q", config=config), ["config.max_events"])
+
+
+def bad_metrics() -> Iterator[Bad]:
+    def get(name: str, fields: list[str], **said: Any) -> Bad:
+        return Bad(name, "admin.GetMetrics", admin.GetMetricsRequest(**{"queue": "q", **said}), fields)
+
+    yield get("queue", ["queue"], queue="a b")
+    for value in (0.0, 59.0, 90.0, 86_401.0, -60.0):
+        yield get(f"resolution {value}", ["resolution"], resolution=seconds(value))
+    same = Timestamp(seconds=1_763_780_000)
+    yield get("start at the end", ["start"], start=same, end=same)
+    yield get("too many points", ["resolution"], start=Timestamp(seconds=0), end=same)
+    for time in (-1, 7_258_118_401, 2**62):
+        yield get(f"start {time}", ["start"], start=Timestamp(seconds=time), end=same)
+        yield get(f"end {time}", ["end"], end=Timestamp(seconds=time), start=same)
+
+
 def all_bad(scene: Scene) -> dict[str, list[Bad]]:
     """All bad requests, by their group."""
     return {
@@ -626,4 +656,6 @@ def all_bad(scene: Scene) -> dict[str, list[Bad]]:
         "updates": [*bad_updates(), *bad_searches(scene)],
         "flows": [*bad_dependencies(), *bad_flows(), *bad_blocks(scene)],
         "schedules": [*bad_schedules(), *bad_schedule_calls(scene)],
+        "events": [*bad_events()],
+        "metrics": [*bad_metrics()],
     }

@@ -23,6 +23,9 @@ NAMES = [
     "Dependency",
     "DependencyInfo",
     "Durability",
+    "Event",
+    "EventKind",
+    "EventStream",
     "ExponentialBackoff",
     "Failure",
     "FailureKind",
@@ -36,6 +39,7 @@ NAMES = [
     "JobState",
     "LeaseMQError",
     "ListBackoff",
+    "MetricsPoint",
     "NewJob",
     "NotFound",
     "OnFailure",
@@ -53,6 +57,7 @@ NAMES = [
     "Snooze",
     "Stats",
     "StoreInfo",
+    "TimeQuantiles",
     "TriggeredJob",
     "Unavailable",
     "Worker",
@@ -66,7 +71,7 @@ NAMES = [
 
 def test_the_public_names_are_these_and_no_others() -> None:
     assert sorted(leasemq.__all__) == sorted([*NAMES, *(cls.__name__ for cls in BY_REASON.values())])
-    assert leasemq.sync.__all__ == ["Admin", "Client", "Schedules"]
+    assert leasemq.sync.__all__ == ["Admin", "Client", "EventStream", "Schedules"]
 
 
 def test_every_public_thing_says_what_it_is() -> None:

@@ -12,7 +12,7 @@ from tests.store.declared import DECLARED
 from tests.store.harness import HOUR, LEASE_MS, Desk, new_job
 
 BATCH = 1000
-READ_ONLY = {"read", "stats", "schedule_due", "schedule_read", "dependencies"}
+READ_ONLY = {"read", "stats", "schedule_due", "schedule_read", "dependencies", "read_events", "read_metrics"}
 REFUSED_WHEN_FULL = {"add", "update", "schedule_put", "schedule_fire", "schedule_trigger", "register"}
 
 
@@ -47,8 +47,8 @@ def test_a_real_store_gets_the_flags_and_the_digest_of_the_very_text() -> None:
 
 def test_the_call_is_in_the_order_of_the_header() -> None:
     script = load("configure")
-    call = script.call_args("q", {"config": "{}", "expected": "", "now_ms": 7, "config_proto": b"c"}, [])
-    assert call == [3, "lmq:q:{q}:meta", "lmq:q:{q}:wait", "lmq:q:{q}:delayed", 7, "", b"c", "{}"]
+    call = script.call_args("q", {"options": "{}", "expected": "", "now_ms": 7, "config_proto": b"c"}, [])
+    assert call == [len(script.keys), *(queue_keys("q")[name] for name in script.keys), 7, "", b"c", "{}"]
     script = load("promote")
     call = script.call_args("q", {"now_ms": 7}, [("a",), ("b",)])
     assert call == [len(script.keys), *(queue_keys("q")[name] for name in script.keys), 7, "a", "b"]

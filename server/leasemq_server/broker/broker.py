@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from leasemq_server.broker.awaiting import Awaiting
 from leasemq_server.broker.coalesce import Coalescer
 from leasemq_server.broker.dispatch import Dispatcher
+from leasemq_server.broker.events import Events
 from leasemq_server.broker.flows import Flows
 from leasemq_server.broker.queues import Queues
 from leasemq_server.broker.relay import Relay
@@ -38,6 +39,7 @@ class Broker:
         self.workers = Workers()
         self.awaiting = Awaiting(store)
         self.relay = Relay(store, self.queues, self.tasks)
+        self.events = Events(store)
         store.outbox_written = self.relay.soon
         self.flows = Flows(store, self.queues, self.relay)
         self.schedules = Schedules(store, self.queues)

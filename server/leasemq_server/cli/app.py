@@ -24,6 +24,8 @@ COMMANDS = {
     "search": (JOBS, "Find jobs by id, name, payload or failure; all that is given must hold."),
     "schedule": (JOBS, "Add, list, show, pause, resume, trigger and delete schedules."),
     "stats": (OPERATE, "Count the jobs of one queue, or of all."),
+    "events": (OPERATE, "Show what happened in a queue, and what happens."),
+    "metrics": (OPERATE, "Show how many jobs a queue did, and how long they waited and ran."),
     "queues": (OPERATE, "List, show, pause, resume, drain, delete and configure queues."),
     "workers": (OPERATE, "List the workers that are alive."),
     "top": (OPERATE, "Watch queues and workers live."),

@@ -156,6 +156,7 @@ def update(
         timedelta | None, typer.Option(parser=duration, metavar="DURATION", help="Keep failed jobs this long.")
     ] = None,
     failed_count: Annotated[int | None, typer.Option(min=0, metavar="N", help="Keep this many failed jobs.")] = None,
+    max_events: Annotated[int | None, typer.Option(min=0, metavar="N", help="Keep this many events; 0 writes none.")] = None,
     max_active: Annotated[
         Any,
         typer.Option(
@@ -191,6 +192,7 @@ def update(
         "max_lease_expirations": max_lease_expirations,
         "completed_retention": _retention(completed_age, completed_count),
         "failed_retention": _retention(failed_age, failed_count),
+        "max_events": max_events,
         "max_active": max_active,
         "rate_limit": rate_limit,
         "max_waiting": max_waiting,

@@ -3,10 +3,11 @@
 The keys are short since each job that needs them carries them: p priority, l lifo, ma max_attempts, rp 1 when the job
 has a retry policy of its own, bo backoff (k kind; d delay; i, m, x initial, multiplier, maximum; l list; j jitter), to
 timeout, tl ttl, cr and fr completed and failed retention (a age, c count), dl dead_letter_queue, me
-max_lease_expirations, sc the id of the schedule that added the job, dp 1 when it depends on jobs, or jobs of its flow on
-it; of a queue xa max_active, rl rate_limit (n max_jobs, d duration), mw max_waiting; dd deduplication (k key; m mode, in
-the words of KEYS.md; t ttl). All times are milliseconds. lua/lib/retry.lua, finish.lua, maintain.lua and dedup.lua read
-them; configure.lua copies the limits into fields of their own.
+max_lease_expirations, sc the id of the schedule that added the job, de delay and ru run_time (waiting begins then, for
+the metrics), dp 1 when it depends on jobs, or jobs of its flow on it, dd deduplication (k key; m mode, in the words of
+KEYS.md; t ttl); of a queue xa max_active, rl rate_limit (n max_jobs, d duration), mw max_waiting, ev max_events. All times
+are milliseconds. lua/lib/retry.lua, finish.lua, maintain.lua and dedup.lua read them; configure.lua copies the limits into
+fields of their own.
 """
 
 import json
@@ -52,6 +53,14 @@ def _lifetimes(spec: job_pb2.JobSpec, check: Check, options: dict[str, Any]) -> 
         options["fr"] = _retention(spec.failed_retention, check, "failed_retention")
 
 
+def with_start(options: str, delay_ms: int | str, run_ms: int | str) -> str:
+    """The options with when the job is due, where that is not at once."""
+    if not (delay_ms or run_ms):
+        return options
+    start = {"de": delay_ms} if delay_ms else {"ru": run_ms}
+    return _json({**json.loads(options or "{}"), **start})
+
+
 def config_options(config: admin_pb2.QueueConfig, check: Check) -> str:
     """The options of a queue, in the same words."""
     options: dict[str, Any] = {}
@@ -69,6 +78,8 @@ def config_options(config: admin_pb2.QueueConfig, check: Check) -> str:
         options["dl"] = check.queue(config.dead_letter_queue, "config.dead_letter_queue")
     if config.HasField("max_lease_expirations"):
         options["me"] = config.max_lease_expirations
+    if config.HasField("max_events"):
+        options["ev"] = check.whole(config.max_events, "config.max_events", 0, limits.MAX_EVENTS)
     options.update(_limits(config, check, "config"))
     return _json(options)
 

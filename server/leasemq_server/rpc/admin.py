@@ -26,7 +26,9 @@ from leasemq_server.rpc.encode import (
     stats_message,
     wants_spec,
 )
+from leasemq_server.rpc.events import EventHandlers
 from leasemq_server.rpc.flow import check_cascade, delete_with
+from leasemq_server.rpc.metrics import MetricHandlers
 from leasemq_server.rpc.wire import set_time
 from leasemq_server.store.types import Counts, Position
 
@@ -42,13 +44,15 @@ CAPABILITIES = (
     "schedules",
     "deduplication",
     "search",
+    "events",
+    "metrics",
     "flows",
     "limits",
 )
 DEFAULT_ORDER = list(STATE_WORDS)
 
 
-class AdminServicer:
+class AdminServicer(EventHandlers, MetricHandlers):
     """Reads and steers queues, jobs and workers."""
 
     writes_reply = frozenset[str]()

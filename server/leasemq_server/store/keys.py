@@ -30,10 +30,11 @@ _NAMES = (
     "purge",
     "blocked",
     "outbox",
+    "events",
     "schedules",
     "schedule_times",
 )
-_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "dedup", "deps", "dependents")
+_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "dedup", "deps", "dependents", "metrics")
 
 
 @lru_cache(maxsize=4096)

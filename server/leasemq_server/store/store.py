@@ -16,7 +16,9 @@ from leasemq_server.store import keys
 from leasemq_server.store.changes import ChangeVerbs
 from leasemq_server.store.connect import Client
 from leasemq_server.store.deduplication import DeduplicationVerbs
+from leasemq_server.store.events import EventVerbs
 from leasemq_server.store.flows import Edge, EndedEntry, FlowVerbs, edges_json, flows_json
+from leasemq_server.store.metrics import MetricVerbs
 from leasemq_server.store.pipe import Pipe
 from leasemq_server.store.schedules import ScheduleVerbs
 from leasemq_server.store.scripts import Script, load
@@ -99,7 +101,7 @@ def parse_plain(record: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-class Store(ScheduleVerbs, FlowVerbs, DeduplicationVerbs, ChangeVerbs):
+class Store(ScheduleVerbs, FlowVerbs, DeduplicationVerbs, ChangeVerbs, EventVerbs, MetricVerbs):
     """The domain's verbs over one client. `now_ms` lets tests own time: None is the store's own clock."""
 
     def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:
@@ -116,6 +118,7 @@ class Store(ScheduleVerbs, FlowVerbs, DeduplicationVerbs, ChangeVerbs):
         """Closes the connections."""
         if self._pipe is not None:
             await self._pipe.close()
+        await self._close_watcher()
         await self._client.aclose()
 
     # -- calls ---------------------------------------------------------------------------------------------------
@@ -352,7 +355,7 @@ class Store(ScheduleVerbs, FlowVerbs, DeduplicationVerbs, ChangeVerbs):
 
     async def configure(self, queue: str, expected: bytes, config_proto: bytes, config: str) -> bool:
         """Stores a queue's configuration if it still is `expected`; False when it is not."""
-        reply = await self._run("configure", queue, expected=expected, config_proto=config_proto, config=config)
+        reply = await self._run("configure", queue, expected=expected, config_proto=config_proto, options=config)
         return _text(reply) == "OK"
 
     async def stats(self, queue: str) -> Counts:

@@ -27,6 +27,7 @@ from leasemq.errors import (
     Unavailable,
     WorkerNotFound,
 )
+from leasemq.events import EventStream
 from leasemq.job import BlockOn, Cancelled, CancelSignal, Fatal, Job, RateLimited, Release, Snooze
 from leasemq.model import (
     AddedJob,
@@ -38,6 +39,8 @@ from leasemq.model import (
     Dependency,
     DependencyInfo,
     Durability,
+    Event,
+    EventKind,
     ExponentialBackoff,
     Failure,
     FailureKind,
@@ -47,6 +50,7 @@ from leasemq.model import (
     JobRef,
     JobState,
     ListBackoff,
+    MetricsPoint,
     NewJob,
     OnFailure,
     Overlap,
@@ -59,6 +63,7 @@ from leasemq.model import (
     ServerInfo,
     Stats,
     StoreInfo,
+    TimeQuantiles,
     TriggeredJob,
     WorkerStatus,
     delays,
@@ -88,6 +93,9 @@ __all__ = [
     "DependencyInfo",
     "Durability",
     "DurabilityNotReached",
+    "Event",
+    "EventKind",
+    "EventStream",
     "ExponentialBackoff",
     "Failure",
     "FailureKind",
@@ -106,6 +114,7 @@ __all__ = [
     "LeaseLost",
     "LeaseMQError",
     "ListBackoff",
+    "MetricsPoint",
     "NewJob",
     "NotFound",
     "OnFailure",
@@ -131,6 +140,7 @@ __all__ = [
     "StoreFull",
     "StoreInfo",
     "StoreUnavailable",
+    "TimeQuantiles",
     "TriggeredJob",
     "Unauthenticated",
     "Unavailable",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
@@ -16,6 +16,7 @@ from leasemq.model import (
     Cascade,
     JobInfo,
     JobState,
+    MetricsPoint,
     QueueInfo,
     RateLimit,
     Retention,
@@ -89,6 +90,7 @@ class Admin:
         failed_retention: Retention | Unset | None = UNSET,
         dead_letter_queue: str | Unset | None = UNSET,
         max_lease_expirations: int | Unset | None = UNSET,
+        max_events: int | Unset | None = UNSET,
         max_active: int | Unset | None = UNSET,
         rate_limit: RateLimit | Unset | None = UNSET,
         max_waiting: int | Unset | None = UNSET,
@@ -108,6 +110,7 @@ class Admin:
                 "failed_retention": failed_retention,
                 "dead_letter_queue": dead_letter_queue,
                 "max_lease_expirations": max_lease_expirations,
+                "max_events": max_events,
                 "max_active": max_active,
                 "rate_limit": rate_limit,
                 "max_waiting": max_waiting,
@@ -386,6 +389,22 @@ class Admin:
             token = page.next_page_token
             if not token:
                 return
+
+    async def metrics(
+        self, queue: str, *, start: datetime | None = None, end: datetime | None = None, resolution: Seconds = 60
+    ) -> list[MetricsPoint]:
+        """Read what was counted from start (default an hour before end) to end (default now), a point for each resolution.
+
+        It is kept for 24 hours; what is older is all zero. resolution: whole minutes, 1 min to 24 h.
+        Errors: InvalidField, also for more than 1,440 points.
+        """
+        request = admin_pb2.GetMetricsRequest(queue=queue, resolution=to_duration(resolution))
+        if start is not None:
+            request.start.CopyFrom(to_timestamp(start))
+        if end is not None:
+            request.end.CopyFrom(to_timestamp(end))
+        response = await self._connection.call(self._connection.stubs.admin.GetMetrics, request)
+        return [convert.metrics_point(point) for point in response.points]
 
     async def server_info(self) -> ServerInfo:
         """Say what the server is and what it stands on."""

@@ -13,6 +13,7 @@ from leasemq.admin import Admin
 from leasemq.coalescing import Coalescer, in_batches
 from leasemq.codec import to_duration, to_seconds
 from leasemq.connection import Connection
+from leasemq.events import EventStream
 from leasemq.flows import dependencies
 from leasemq.model import (
     AddedJob,
@@ -22,6 +23,7 @@ from leasemq.model import (
     Dependency,
     DependencyInfo,
     Durability,
+    EventKind,
     FlowNode,
     JobInfo,
     JobState,
@@ -231,3 +233,27 @@ class Client:
         request = producer_pb2.RemoveDeduplicationKeyRequest(queue=queue, key=key)
         response = await self.connection.call(self.connection.stubs.producer.RemoveDeduplicationKey, request)
         return response.job_id if response.removed else None
+
+    def events(
+        self,
+        queue: str,
+        *,
+        kinds: Iterable[EventKind] = (),
+        resume_token: str | None = None,
+        from_oldest: bool = False,
+        until_now: bool = False,
+    ) -> EventStream:
+        """Watch what happens in a queue: every transition once and in order.
+
+            async with client.events("email") as events:
+                async for event in events: ...
+
+        kinds: only these; default all. resume_token: go on after an event that was seen (`Event.resume_token`), or where another
+        stream stood (`EventStream.resume_token`). Without one it begins now, or with the oldest event that is kept if
+        from_oldest.
+        until_now: end when all that had happened was told, instead of waiting for more.
+
+        The stream goes on over outages. Whoever was away for so long that events are gone gets an EVENTS_LOST first: read anew
+        what you keep by events. Errors: InvalidField, also for a resume_token of another queue.
+        """
+        return EventStream(self.connection, queue, kinds, resume_token, from_oldest=from_oldest, until_now=until_now)

@@ -232,6 +232,7 @@ def _queue_config(config: admin_pb2.QueueConfig) -> model.QueueConfig:
         failed_retention=_from_retention(config.failed_retention) if config.HasField("failed_retention") else None,
         dead_letter_queue=config.dead_letter_queue or None,
         max_lease_expirations=config.max_lease_expirations if config.HasField("max_lease_expirations") else None,
+        max_events=config.max_events if config.HasField("max_events") else None,
         max_active=config.max_active or None,
         rate_limit=_from_rate_limit(config.rate_limit) if config.HasField("rate_limit") else None,
         max_waiting=config.max_waiting or None,
@@ -273,6 +274,38 @@ def _from_retention(retention: job_pb2.Retention) -> model.Retention:
         from_duration(retention.max_age) if retention.HasField("max_age") else None,
         retention.max_count if retention.HasField("max_count") else None,
     )
+
+
+_event_kinds = {int(kind): kind for kind in model.EventKind}
+
+
+def event(queue: str, message: admin_pb2.Event) -> model.Event:
+    """Read an event."""
+    return model.Event(
+        queue=queue,
+        kind=_event_kinds.get(message.kind, message.kind),
+        job_id=message.job_id,
+        time=from_timestamp(message.time),
+        state=job_state(message.state) if message.state else None,
+        worker_id=message.worker_id,
+        reason=message.reason,
+        resume_token=message.resume_token,
+    )
+
+
+def metrics_point(point: admin_pb2.MetricsPoint) -> model.MetricsPoint:
+    """Read a point of a queue's metrics."""
+    return model.MetricsPoint(
+        time=from_timestamp(point.time),
+        completed=point.completed,
+        failed=point.failed,
+        wait_time=_quantiles(point.wait_time) if point.HasField("wait_time") else None,
+        run_time=_quantiles(point.run_time) if point.HasField("run_time") else None,
+    )
+
+
+def _quantiles(times: admin_pb2.TimeQuantiles) -> model.TimeQuantiles:
+    return model.TimeQuantiles(times.count, from_duration(times.p50), from_duration(times.p95), from_duration(times.p99))
 
 
 def worker_status(worker: admin_pb2.Worker) -> model.WorkerStatus:

@@ -363,6 +363,77 @@ class RateLimit:
     duration: Seconds
 
 
+class EventKind(IntEnum):
+    """What happened. admin.proto says more of each."""
+
+    ADDED = 1
+    DUPLICATED = 2
+    PROMOTED = 3
+    LEASED = 4
+    PROGRESS = 5
+    COMPLETED = 6
+    RETRYING = 7
+    FAILED = 8
+    RELEASED = 9
+    LEASE_EXPIRED = 10
+    CANCEL_REQUESTED = 11
+    CANCELLED = 12
+    RETRIED = 13
+    REMOVED = 14
+    DRAINED = 15
+    PAUSED = 16
+    RESUMED = 17
+    CONFIGURED = 18
+    DEDUPLICATED = 19
+    EVENTS_LOST = 20
+    BLOCKED = 21
+    UNBLOCKED = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a queue.
+
+    `kind` is a plain number when the server knows kinds that this client does not. `job_id` is empty for what concerns the queue;
+    `state` is the job's state after it; `worker_id` and `reason` are empty where there are none. `resume_token`: watching with it
+    goes on after this event.
+    """
+
+    queue: str
+    kind: EventKind | int
+    job_id: str
+    time: datetime
+    state: JobState | None
+    worker_id: str
+    reason: str
+    resume_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimeQuantiles:
+    """How long something took: half, 95 % and 99 % of `count` jobs took at most this long, to within a tenth."""
+
+    count: int
+    p50: timedelta
+    p95: timedelta
+    p99: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPoint:
+    """What was counted from `time` on, for as long as the resolution.
+
+    `wait_time` is of jobs leased for the first time, from when they were due; `run_time` of jobs that completed, from their last
+    lease; None when there were none.
+    """
+
+    time: datetime
+    completed: int
+    failed: int
+    wait_time: TimeQuantiles | None
+    run_time: TimeQuantiles | None
+
+
 @dataclass(frozen=True, slots=True)
 class QueueConfig:
     """What was set for a queue; None = the server's default, and no limit."""
@@ -373,6 +444,7 @@ class QueueConfig:
     failed_retention: Retention | None
     dead_letter_queue: str | None
     max_lease_expirations: int | None
+    max_events: int | None = None
     max_active: int | None = None
     rate_limit: RateLimit | None = None
     max_waiting: int | None = None

@@ -16,14 +16,16 @@ import asyncio
 import functools
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from leasemq.admin import Admin as AsyncAdmin
 from leasemq.client import Client as AsyncClient
+from leasemq.events import EventStream as AsyncEventStream
+from leasemq.model import Event, EventKind
 from leasemq.schedules import Schedules as AsyncSchedules
 
-__all__ = ["Admin", "Client", "Schedules"]
+__all__ = ["Admin", "Client", "EventStream", "Schedules"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -102,6 +104,7 @@ class Admin:
     delete = _blocking(AsyncAdmin.delete)
     cancel = _blocking(AsyncAdmin.cancel)
     update_job = _blocking(AsyncAdmin.update_job)
+    metrics = _blocking(AsyncAdmin.metrics)
     server_info = _blocking(AsyncAdmin.server_info)
     queues = _listing(AsyncAdmin.queues)
     jobs = _listing(AsyncAdmin.jobs)
@@ -132,6 +135,42 @@ class Schedules:
     resume = _blocking(AsyncSchedules.resume)
     trigger = _blocking(AsyncSchedules.trigger)
     list = _listing(AsyncSchedules.list)
+
+
+class EventStream:
+    """An iterator over events, blocking, that goes on by itself after an outage; leave it by `with` or `close`."""
+
+    def __init__(self, client: Client, inner: AsyncEventStream) -> None:
+        self._client = client
+        self._inner = inner
+
+    @property
+    def resume_token(self) -> str:
+        """A position after all that was handed out so far."""
+        return self._inner.resume_token
+
+    def __enter__(self) -> Self:
+        self._client.run(self._inner.__aenter__())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        event = self._client.run(self._next())
+        if event is None:
+            raise StopIteration
+        return event
+
+    async def _next(self) -> Event | None:
+        return await anext(self._inner, None)
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._client.run(self._inner.aclose())
 
 
 class Client:
@@ -176,6 +215,19 @@ class Client:
     wait = _blocking(AsyncClient.wait)
     cancel = _blocking(AsyncClient.cancel)
     remove_deduplication_key = _blocking(AsyncClient.remove_deduplication_key)
+
+    def events(
+        self,
+        queue: str,
+        *,
+        kinds: Iterable[EventKind] = (),
+        resume_token: str | None = None,
+        from_oldest: bool = False,
+        until_now: bool = False,
+    ) -> EventStream:
+        """Watch what happens in a queue, as `leasemq.Client.events` does: `with client.events("email") as events: ...`."""
+        inner = self._inner.events(queue, kinds=kinds, resume_token=resume_token, from_oldest=from_oldest, until_now=until_now)
+        return EventStream(self, inner)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the client's thread and wait for it.

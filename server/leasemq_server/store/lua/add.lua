@@ -5,7 +5,7 @@
 -- ARGV: now_ms, flows, bounded
 -- ITEMS: id, spec_bytes, options, delay_ms, run_ms
 -- RETURNS: one a job: {created 0|1, state, run_ms, where its deduplication key was held: the id of the job that holds it now}; nothing when all are new and wait; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} (nothing was added)
--- USES: job, wake, order
+-- USES: job, wake, order, events, counts
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
 local head = string.format('%.0f', now)
@@ -78,6 +78,7 @@ if keyed then
 end
 
 local results, to_wait, to_delay, twins = {}, {}, {}, {}
+local waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
 local added, tail, plainly = 0, nil, true
 
 -- `flows` is '', or JSON by job id: a list of [dependency, policy], empty when only others depend on it.
@@ -93,12 +94,14 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
   if own and own.dd then kept, replaces = by_key(id, spec_bytes, options, own.dd, delay_ms, run_ms) end
   if kept then
     results[i] = kept
+    deduplicated[#deduplicated + 1] = kept[4]
     plainly = false
   elseif not all_new and not store_if_new(id, spec_bytes, options) then
     local twin = twins[id] -- of this batch: it is in no set yet
     local state = twin and twin[2] or state_of(id)
     results[i] = { 0, state, twin and twin[3] or state == 'delayed' and redis.call('ZSCORE', delayed, id) or '0' }
     plainly = false
+    duplicates[#duplicates + 1] = id
   else
     added = added + 1
     local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
@@ -125,6 +128,7 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
         to_delay[#to_delay + 1] = id
         soonest = math.min(soonest or ms, ms)
       end
+      delaying[#delaying + 1] = id
       results[i] = { 1, 'delayed', string.format('%.0f', ms), replaces and id or nil }
       plainly = false
     else
@@ -137,6 +141,8 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       end
       to_wait[#to_wait + 1] = score
       to_wait[#to_wait + 1] = id
+      now_waiting = now_waiting + 1
+      waiting[now_waiting] = id
       results[i] = CREATED
     end
     if not all_new then twins[id] = results[i] end
@@ -156,7 +162,21 @@ if #to_delay > 0 then
   redis.call('ZADD', delayed, unpack(to_delay))
 end
 if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
-if join_flow and file_joined() or wrote_outbox then
+local function told(head, ids)
+  if not ids[1] then return end
+  happened[#happened + 1] = head
+  happened[#happened + 1] = ids
+end
+told('added\twaiting', waiting)
+if not plainly then
+  told('added\tdelayed', delaying)
+  told('duplicated', duplicates)
+  told('deduplicated', deduplicated)
+end
+local outbox_used = join_flow and file_joined()
+-- INLINE: publish_events
+-- INLINE: publish_metrics
+if outbox_used or wrote_outbox then
   results[#results + 1] = 'OUTBOX'
   return results
 end

@@ -5,7 +5,7 @@
 -- ITEMS: id, nonce, edges
 -- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then OUTBOX if it was written
 -- FLAGS: allow-oom
--- USES: job, wake, order, finish, retry, plain, lease, flow, slot
+-- USES: job, wake, order, finish, retry, plain, lease, flow, slot, emit
 local now = clock()
 local results = {}
 
@@ -15,12 +15,14 @@ local function block_on(id, edges, record)
   lease_ended()
   if record.cancel then
     finish(id, 'cancelled', now, record.options, record.awaited, {})
+    emit(id, 'cancelled', nil, record.worker, record.cancel)
     return outcome('cancelled', 0, 0)
   end
   redis.call('HSET', job .. id, 'a', record.attempt - 1)
   redis.call('HDEL', job .. id, 'st') -- of the first time that it was blocked
   join_edges(id, cjson.decode(edges))
   block(id, now)
+  emit(id, 'blocked', nil, record.worker)
   local state, run_ms = go_on(id, now)
   local left = state == 'failed' and 0 or math.max(0, max_attempts(record.options) - record.attempt + 1)
   local reply = outcome(state, run_ms, left)
@@ -33,5 +35,7 @@ for i, id, nonce, edges in items() do
   results[i] = record and block_on(id, edges, record) or reply
 end
 file_finished()
+-- INLINE: publish_events
+-- INLINE: publish_metrics
 if outbox_written > 0 then results[#results + 1] = 'OUTBOX' end
 return results

@@ -4,14 +4,15 @@
 -- ITEMS: id, reason
 -- RETURNS: one a job: {OK, state} | {JOB_NOT_FOUND} | {JOB_NOT_IN_STATE, state}; then OUTBOX if it was written
 -- FLAGS: allow-oom
--- USES: job, wake, order, finish, retry, plain
+-- USES: job, wake, order, finish, retry, plain, emit
 local now = clock()
 local results = {}
 
 local function ask_worker(id, reason)
   unfold(id)
-  local h = redis.call('HMGET', job .. id, 't', 'w')
+  local h = redis.call('HMGET', job .. id, 't', 'w', 'c')
   redis.call('HSET', job .. id, 'c', reason)
+  if not h[3] then emit(id, 'cancel_requested', 'active', h[2], reason) end
   tell_worker(h[2], 'CANCEL_REQUESTED', h[1], id, reason)
 end
 
@@ -28,10 +29,12 @@ for i, id, reason in items() do
     if state ~= 'cancelled' then
       redis.call('ZREM', state == 'delayed' and delayed or state == 'blocked' and blocked or wait, id)
       finish(id, 'cancelled', now, options_of(id), redis.call('HGET', job .. id, 'aw'), { 'c', reason })
+      emit(id, 'cancelled', nil, nil, reason)
     end
     results[i] = { 'OK', 'cancelled' }
   end
 end
 file_finished()
 if outbox_written > 0 then results[#results + 1] = 'OUTBOX' end
+-- INLINE: publish_events
 return results

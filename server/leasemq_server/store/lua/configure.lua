@@ -1,13 +1,14 @@
 -- configure: changes fields of the queue's configuration: `config` is what scripts decide by, `config_proto` what callers set.
 -- Compare-and-set on config_proto, so that two updates of different fields both stand. What a limit lets through now is told to those who wait.
 -- KEYS: meta
--- ARGV: now_ms, expected, config_proto, config
+-- ARGV: now_ms, expected, config_proto, options
 -- RETURNS: OK | CONFLICT
 -- FLAGS: allow-oom
--- USES: wake
+-- USES: wake, job, events
+local now = clock()
 if (redis.call('HGET', meta, 'config_proto') or '') ~= expected then return 'CONFLICT' end
-redis.call('HSET', meta, 'config', config, 'config_proto', config_proto)
-local said = config == '' and {} or cjson.decode(config)
+redis.call('HSET', meta, 'config', options, 'config_proto', config_proto)
+local said = decode(options)
 local rate = said.rl or {}
 local was = redis.call('HMGET', meta, 'xa', 'rn', 'rd')
 local changed = false
@@ -18,4 +19,6 @@ for i, limit in ipairs({ { 'xa', said.xa }, { 'rn', rate.n }, { 'rd', rate.d }, 
 end
 if not said.rl then redis.call('HDEL', meta, 'rw', 'rc') end
 if changed then publish_wake(0) end
+happened[1], happened[2] = 'configured', { '' }
+-- INLINE: publish_events
 return 'OK'

@@ -8,4 +8,5 @@ local now = clock()
 local holder = holder_of(key, now)
 add_next(dedup .. key, now)
 redis.call('DEL', dedup .. key)
+-- INLINE: publish_events
 return holder or ''

@@ -4,7 +4,8 @@
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE; then OUTBOX if it was written
 -- FLAGS: allow-oom
--- USES: job, wake, finish, plain, slot
+-- USES: job, wake, finish, plain, slot, emit
+local now = clock()
 local WHERE = { waiting = wait, delayed = delayed, blocked = blocked, active = leases, completed = completed, failed = failed, cancelled = cancelled }
 local results, gone = {}, {}
 local drop_key_of
@@ -37,9 +38,11 @@ for i, id in items() do
       if own then drop_key_of(id, own.k) end
     end
     gone[#gone + 1] = id
+    emit(id, 'removed', nil, nil, 'deleted')
     results[i] = 'OK'
   end
 end
 remove_all(gone)
+-- INLINE: publish_events
 if outbox_written > 0 then results[#results + 1] = 'OUTBOX' end
 return results

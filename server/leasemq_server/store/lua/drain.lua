@@ -3,13 +3,15 @@
 -- ARGV: now_ms, state, max_jobs
 -- RETURNS: {jobs removed, 1 if there are more, outbox entries written}
 -- FLAGS: allow-oom
--- USES: job, wake, finish
+-- USES: job, wake, finish, emit
+local now = clock()
 local set = state == 'delayed' and delayed or wait
 local popped = redis.call('ZPOPMIN', set, tonumber(max_jobs))
 local ids = {}
 config()
 for i = 1, #popped, 2 do
   ids[#ids + 1] = popped[i]
+  emit(popped[i], 'removed', nil, nil, 'drained')
   if has_flows and redis.call('EXISTS', dependents .. popped[i]) == 1 then
     redis.call('XADD', outbox, '*', 'kind', 'ended', 'id', popped[i], 'state', 'deleted', 'result', '', 'content_type', '')
     outbox_written = outbox_written + 1
@@ -25,4 +27,5 @@ if redis.call('HGET', meta, 'keyed') then
 end
 if #ids > 0 then redis.call('ZREM', expiry, unpack(ids)) end
 remove_all(ids)
+-- INLINE: publish_events
 return { #ids, redis.call('EXISTS', set), outbox_written }

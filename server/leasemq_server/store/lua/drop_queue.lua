@@ -1,11 +1,13 @@
 -- drop_queue: removes a queue's own keys once no job is left in it.
--- KEYS: meta, wait, delayed, blocked, leases, expiry, completed, failed, cancelled, purge, outbox
+-- KEYS: meta, wait, delayed, blocked, leases, expiry, completed, failed, cancelled, purge, outbox, events, metrics*
 -- ARGV: now_ms
 -- RETURNS: OK | QUEUE_NOT_EMPTY
 -- FLAGS: allow-oom
+local now = clock()
 for _, set in ipairs({ wait, delayed, blocked, leases, completed, failed, cancelled }) do
   if redis.call('EXISTS', set) == 1 then return 'QUEUE_NOT_EMPTY' end
 end
 if redis.call('XLEN', outbox) > 0 then return 'QUEUE_NOT_EMPTY' end -- an emptied stream goes on to exist
-redis.call('UNLINK', meta, expiry, purge, outbox)
+redis.call('UNLINK', meta, expiry, purge, outbox, events)
+for ago = 0, 25 do redis.call('UNLINK', metrics .. string.format('%.0f', math.floor(now / 3600000) - ago)) end
 return 'OK'

@@ -4,7 +4,7 @@
 -- ITEMS: id, nonce, failure, non_retryable, retry_delay_ms
 -- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then the number of outbox entries written
 -- FLAGS: allow-oom
--- USES: job, wake, order, finish, retry, lease, slot
+-- USES: job, wake, order, finish, retry, lease, slot, emit
 local now = clock()
 local results = {}
 
@@ -15,10 +15,17 @@ local function completed_failure(failure, record)
   return string.sub(known, 1, -2) .. ',' .. string.sub(failure, 2)
 end
 
+-- What an event says of it: the type and the message.
+local function reason_of(failure)
+  local said = decode(failure)
+  return said.type and said.message and said.type .. ': ' .. said.message or said.message or said.type or ''
+end
+
 for i, id, nonce, failure, non_retryable, retry_delay_ms in items() do
   local record, reply = held(id, nonce, now)
   if record then
     redis.call('ZREM', leases, id)
+    record.reason = record.cancel or reason_of(failure)
     lease_ended()
     record.failure = completed_failure(failure, record)
     local fields = { 'f', with_failure(record.failures, record.failure), 'fc', record.failure_count + 1 }
@@ -29,4 +36,6 @@ for i, id, nonce, failure, non_retryable, retry_delay_ms in items() do
   results[i] = reply
 end
 file_finished()
+-- INLINE: publish_events
+-- INLINE: publish_metrics
 return { results, outbox_written }

@@ -7,7 +7,7 @@
 -- ITEMS: request_id, perhaps
 -- RETURNS: how many leases were given back
 -- FLAGS: allow-oom
--- USES: job, wake, order, moments, finish, retry, lease, release, maintain
+-- USES: job, wake, order, moments, finish, retry, lease, release, maintain, emit
 local now = clock()
 
 local function give_back(id, record, perhaps)
@@ -38,4 +38,6 @@ for _, request_id, perhaps in items() do
   end
 end
 file_finished()
+-- INLINE: publish_events
+-- INLINE: publish_metrics
 return given_back

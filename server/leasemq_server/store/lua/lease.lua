@@ -5,7 +5,7 @@
 -- ITEMS: request_id, worker, max_jobs, lease_ms
 -- RETURNS: {in how many ms to look again or -1, more 0|1, outbox 0|1, start_ms, a list a request: {expire_ms, ids, nonces, blobs, those that are not at their first, plain lease: {index from 0, attempt, expire_ms, lease_expirations, failure_count, start_ms, checkpoint if any}}}
 -- FLAGS: allow-oom
--- USES: job, moments, plain
+-- USES: job, moments, plain, events, metrics
 local NONCE_LENGTH = 24
 local REPLAY_MS = 60000
 local MAX_HASHES = 250 -- a lease kept as a hash costs twice to three times a plain one: so many at most, that no call holds the store for long
@@ -76,9 +76,9 @@ local function header_read(blob)
   local header = string.sub(blob, 1, string.find(blob, '\n', 1, true))
   local read = headers[header]
   if not read then
-    local _, json = header_of(header)
+    local create_ms, json = header_of(header)
     local options = decode(json)
-    read = { json = json, timeout = options.to, expires = options.tl, is_plain = not (options.to or options.cr or options.dd) }
+    read = { json = json, timeout = options.to, expires = options.tl, is_plain = not (options.to or options.cr or options.dd), due_ms = options.ru or create_ms + (options.de or 0), started = 0 }
     headers[header] = read
   end
   return read
@@ -86,7 +86,8 @@ end
 
 -- A job that was touched before, or has a timeout, a retention or a deduplication key of its own, is kept as a hash; settling then decides by the hash alone.
 local function lease_by_hash(answer, id, nonce, header, worker, lease_ms)
-  local h = redis.call('HMGET', job .. id, 'a', 'n', 'fc', 'cp')
+  local h = redis.call('HMGET', job .. id, 'a', 'n', 'fc', 'cp', 'ls')
+  if not h[5] then header.started = header.started + 1 end
   local attempt, expire, deadline = tonumber(h[1] or 0) + 1, now + lease_ms, ''
   if header.timeout then
     deadline = now + header.timeout
@@ -106,6 +107,7 @@ local function lease_one(answer, id, blob, worker, lease_ms)
   local expire = now + lease_ms
   if header.is_plain and not (some_have_hashes and redis.call('EXISTS', job .. id) == 1) then
     to_run[#to_run + 1] = run .. id
+    header.started = header.started + 1
     to_run[#to_run + 1] = held_plainly(nonce) .. start .. ' ' .. worker
   else
     expire = lease_by_hash(answer, id, nonce, header, worker, lease_ms)
@@ -153,7 +155,11 @@ if open and wanted > 0 then pop_waiting() end
 for i, request_id, worker, max_jobs, lease_ms in items() do
   if not is_retry[i] then
     serve(answers[i], worker, tonumber(max_jobs), tonumber(lease_ms))
-    if #answers[i][2] > 0 then remember(request_id, answers[i], tonumber(lease_ms)) end
+    if #answers[i][2] > 0 then
+      remember(request_id, answers[i], tonumber(lease_ms))
+      happened[#happened + 1] = 'leased\tactive\t' .. worker
+      happened[#happened + 1] = answers[i][2]
+    end
   end
 end
 
@@ -170,8 +176,17 @@ while popped[next_pop] do
   next_pop = next_pop + 2
 end
 if #unserved > 0 then redis.call('ZADD', wait, unpack(unserved)) end
+for _, header in pairs(headers) do
+  if header.started > 0 then count_time('w', now - header.due_ms, header.started) end
+end
 local more = open and redis.call('EXISTS', wait) or 0
+if more == 0 and to_lease[1] then
+  happened[#happened + 1] = 'drained'
+  happened[#happened + 1] = { '' }
+end
 if limited then
   -- INLINE: limited
 end
+-- INLINE: publish_events
+-- INLINE: publish_metrics
 return { next_in, more, outbox_entries, start, answers }

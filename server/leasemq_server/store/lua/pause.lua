@@ -3,11 +3,16 @@
 -- ARGV: now_ms, paused
 -- RETURNS: OK
 -- FLAGS: allow-oom
--- USES: wake
+-- USES: job, wake, events
+local now = clock()
+local changed
 if paused == '1' then
-  redis.call('HSET', meta, 'paused', 1)
+  changed = redis.call('HSET', meta, 'paused', 1)
 else
-  redis.call('HDEL', meta, 'paused', 'hold')
+  changed = redis.call('HDEL', meta, 'paused')
+  redis.call('HDEL', meta, 'hold')
   publish_wake(0)
 end
+if changed == 1 then happened[1], happened[2] = paused == '1' and 'paused' or 'resumed', { '' } end
+-- INLINE: publish_events
 return 'OK'

@@ -22,5 +22,6 @@ for i = #queued, 1, -1 do -- backwards, so that the first of the batch is at the
   results[i] = record and release(queued[i][1], queued[i][3], record, now) or reply
 end
 file_finished()
+-- INLINE: publish_events
 if outbox_written > 0 then results[#results + 1] = 'OUTBOX' end
 return results

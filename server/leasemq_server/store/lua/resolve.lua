@@ -19,4 +19,6 @@ for _, id in ipairs(told) do
   if redis.call('HGET', job .. id, 's') == 'blocked' then go_on(id, now) end
 end
 file_finished()
+-- INLINE: publish_events
+-- INLINE: publish_metrics
 return { outbox_written }

@@ -4,9 +4,9 @@
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
 -- FLAGS: allow-oom
--- USES: job, wake, order, plain
-local SETS = { completed = completed, failed = failed, cancelled = cancelled }
+-- USES: job, wake, order, plain, emit
 local now = clock()
+local SETS = { completed = completed, failed = failed, cancelled = cancelled }
 local results = {}
 local retake_key_of -- made when the first job with a deduplication key is redriven
 for i, id in items() do
@@ -34,10 +34,13 @@ for i, id in items() do
     if tonumber(redis.call('HGET', deps .. id, 'pending') or 0) > 0 then
       redis.call('HSET', job .. id, 's', 'blocked')
       redis.call('ZADD', blocked, clock(), id)
+      emit(id, 'retried', 'blocked')
     else
       wait_at_tail(id, options)
+      emit(id, 'retried', 'waiting')
     end
     results[i] = 'OK'
   end
 end
+-- INLINE: publish_events
 return results

@@ -35,4 +35,5 @@ for i, id, revision, expected_ms, run_ms, job_id, next_ms in items() do
   end
 end
 tell_brokers(now)
+-- INLINE: publish_events
 return results

@@ -66,4 +66,6 @@ if next_sweep then
 end
 local any = 0
 for _, set in ipairs({ wait, delayed, blocked, leases, completed, failed, cancelled }) do any = math.max(any, redis.call('EXISTS', set)) end
+-- INLINE: publish_events
+-- INLINE: publish_metrics
 return { soon, redis.call('XLEN', outbox), moved, swept, any }

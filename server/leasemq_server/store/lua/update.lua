@@ -3,7 +3,7 @@
 -- KEYS: meta, wait, delayed, spec*, job*
 -- ARGV: now_ms, id, expected, spec_bytes, options, to_tail, run_ms
 -- RETURNS: {OK} | {CONFLICT} | {JOB_NOT_FOUND} | {JOB_NOT_IN_STATE, state}
--- USES: job, wake, order
+-- USES: job, wake, order, emit
 local state = state_of(id)
 if not state then return { 'JOB_NOT_FOUND' } end
 if state ~= 'waiting' and state ~= 'delayed' and (state ~= 'blocked' or run_ms ~= '') then return { 'JOB_NOT_IN_STATE', state } end
@@ -20,6 +20,7 @@ local function move(to)
     wake_if_first()
     redis.call('ZADD', wait, tail_score(priority_of(decode(options)), 1), id)
   end
+  if to ~= state then emit(id, to == 'waiting' and 'promoted' or 'released', to, nil, 'updated') end
   if to ~= state and redis.call('EXISTS', job .. id) == 1 then redis.call('HSET', job .. id, 's', to) end
 end
 
@@ -28,4 +29,5 @@ if run_ms ~= '' and tonumber(run_ms) > now then
 elseif (run_ms ~= '' and state == 'delayed') or (to_tail == '1' and state == 'waiting') then
   move('waiting')
 end
+-- INLINE: publish_events
 return { 'OK' }

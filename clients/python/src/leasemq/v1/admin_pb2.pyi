@@ -7,12 +7,62 @@ from leasemq.v1 import job_pb2 as _job_pb2
 from leasemq.v1 import producer_pb2 as _producer_pb2
 from leasemq.v1 import worker_pb2 as _worker_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVENT_KIND_UNSPECIFIED: _ClassVar[EventKind]
+    EVENT_KIND_ADDED: _ClassVar[EventKind]
+    EVENT_KIND_DUPLICATED: _ClassVar[EventKind]
+    EVENT_KIND_PROMOTED: _ClassVar[EventKind]
+    EVENT_KIND_LEASED: _ClassVar[EventKind]
+    EVENT_KIND_PROGRESS: _ClassVar[EventKind]
+    EVENT_KIND_COMPLETED: _ClassVar[EventKind]
+    EVENT_KIND_RETRYING: _ClassVar[EventKind]
+    EVENT_KIND_FAILED: _ClassVar[EventKind]
+    EVENT_KIND_RELEASED: _ClassVar[EventKind]
+    EVENT_KIND_LEASE_EXPIRED: _ClassVar[EventKind]
+    EVENT_KIND_CANCEL_REQUESTED: _ClassVar[EventKind]
+    EVENT_KIND_CANCELLED: _ClassVar[EventKind]
+    EVENT_KIND_RETRIED: _ClassVar[EventKind]
+    EVENT_KIND_REMOVED: _ClassVar[EventKind]
+    EVENT_KIND_DRAINED: _ClassVar[EventKind]
+    EVENT_KIND_PAUSED: _ClassVar[EventKind]
+    EVENT_KIND_RESUMED: _ClassVar[EventKind]
+    EVENT_KIND_CONFIGURED: _ClassVar[EventKind]
+    EVENT_KIND_DEDUPLICATED: _ClassVar[EventKind]
+    EVENT_KIND_EVENTS_LOST: _ClassVar[EventKind]
+    EVENT_KIND_BLOCKED: _ClassVar[EventKind]
+    EVENT_KIND_UNBLOCKED: _ClassVar[EventKind]
+EVENT_KIND_UNSPECIFIED: EventKind
+EVENT_KIND_ADDED: EventKind
+EVENT_KIND_DUPLICATED: EventKind
+EVENT_KIND_PROMOTED: EventKind
+EVENT_KIND_LEASED: EventKind
+EVENT_KIND_PROGRESS: EventKind
+EVENT_KIND_COMPLETED: EventKind
+EVENT_KIND_RETRYING: EventKind
+EVENT_KIND_FAILED: EventKind
+EVENT_KIND_RELEASED: EventKind
+EVENT_KIND_LEASE_EXPIRED: EventKind
+EVENT_KIND_CANCEL_REQUESTED: EventKind
+EVENT_KIND_CANCELLED: EventKind
+EVENT_KIND_RETRIED: EventKind
+EVENT_KIND_REMOVED: EventKind
+EVENT_KIND_DRAINED: EventKind
+EVENT_KIND_PAUSED: EventKind
+EVENT_KIND_RESUMED: EventKind
+EVENT_KIND_CONFIGURED: EventKind
+EVENT_KIND_DEDUPLICATED: EventKind
+EVENT_KIND_EVENTS_LOST: EventKind
+EVENT_KIND_BLOCKED: EventKind
+EVENT_KIND_UNBLOCKED: EventKind
 
 class GetStatsRequest(_message.Message):
     __slots__ = ("queue",)
@@ -27,12 +77,13 @@ class GetStatsResponse(_message.Message):
     def __init__(self, stats: _Optional[_Union[_job_pb2.QueueStats, _Mapping]] = ...) -> None: ...
 
 class QueueConfig(_message.Message):
-    __slots__ = ("default_retry", "completed_retention", "failed_retention", "dead_letter_queue", "max_lease_expirations", "max_active", "rate_limit", "max_waiting")
+    __slots__ = ("default_retry", "completed_retention", "failed_retention", "dead_letter_queue", "max_lease_expirations", "max_events", "max_active", "rate_limit", "max_waiting")
     DEFAULT_RETRY_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_RETENTION_FIELD_NUMBER: _ClassVar[int]
     FAILED_RETENTION_FIELD_NUMBER: _ClassVar[int]
     DEAD_LETTER_QUEUE_FIELD_NUMBER: _ClassVar[int]
     MAX_LEASE_EXPIRATIONS_FIELD_NUMBER: _ClassVar[int]
+    MAX_EVENTS_FIELD_NUMBER: _ClassVar[int]
     MAX_ACTIVE_FIELD_NUMBER: _ClassVar[int]
     RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
     MAX_WAITING_FIELD_NUMBER: _ClassVar[int]
@@ -41,10 +92,11 @@ class QueueConfig(_message.Message):
     failed_retention: _job_pb2.Retention
     dead_letter_queue: str
     max_lease_expirations: int
+    max_events: int
     max_active: int
     rate_limit: RateLimit
     max_waiting: int
-    def __init__(self, default_retry: _Optional[_Union[_job_pb2.RetryPolicy, _Mapping]] = ..., completed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., failed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., dead_letter_queue: _Optional[str] = ..., max_lease_expirations: _Optional[int] = ..., max_active: _Optional[int] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., max_waiting: _Optional[int] = ...) -> None: ...
+    def __init__(self, default_retry: _Optional[_Union[_job_pb2.RetryPolicy, _Mapping]] = ..., completed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., failed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., dead_letter_queue: _Optional[str] = ..., max_lease_expirations: _Optional[int] = ..., max_events: _Optional[int] = ..., max_active: _Optional[int] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., max_waiting: _Optional[int] = ...) -> None: ...
 
 class RateLimit(_message.Message):
     __slots__ = ("max_jobs", "duration")
@@ -415,6 +467,90 @@ class ListWorkersResponse(_message.Message):
     workers: _containers.RepeatedCompositeFieldContainer[Worker]
     next_page_token: str
     def __init__(self, workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetMetricsRequest(_message.Message):
+    __slots__ = ("queue", "start", "end", "resolution")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    start: _timestamp_pb2.Timestamp
+    end: _timestamp_pb2.Timestamp
+    resolution: _duration_pb2.Duration
+    def __init__(self, queue: _Optional[str] = ..., start: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., resolution: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class TimeQuantiles(_message.Message):
+    __slots__ = ("count", "p50", "p95", "p99")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    P50_FIELD_NUMBER: _ClassVar[int]
+    P95_FIELD_NUMBER: _ClassVar[int]
+    P99_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    p50: _duration_pb2.Duration
+    p95: _duration_pb2.Duration
+    p99: _duration_pb2.Duration
+    def __init__(self, count: _Optional[int] = ..., p50: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., p95: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., p99: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class MetricsPoint(_message.Message):
+    __slots__ = ("time", "completed", "failed", "wait_time", "run_time")
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    COMPLETED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    WAIT_TIME_FIELD_NUMBER: _ClassVar[int]
+    RUN_TIME_FIELD_NUMBER: _ClassVar[int]
+    time: _timestamp_pb2.Timestamp
+    completed: int
+    failed: int
+    wait_time: TimeQuantiles
+    run_time: TimeQuantiles
+    def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., completed: _Optional[int] = ..., failed: _Optional[int] = ..., wait_time: _Optional[_Union[TimeQuantiles, _Mapping]] = ..., run_time: _Optional[_Union[TimeQuantiles, _Mapping]] = ...) -> None: ...
+
+class GetMetricsResponse(_message.Message):
+    __slots__ = ("points",)
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    points: _containers.RepeatedCompositeFieldContainer[MetricsPoint]
+    def __init__(self, points: _Optional[_Iterable[_Union[MetricsPoint, _Mapping]]] = ...) -> None: ...
+
+class Event(_message.Message):
+    __slots__ = ("kind", "job_id", "time", "resume_token", "state", "worker_id", "reason")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    kind: EventKind
+    job_id: str
+    time: _timestamp_pb2.Timestamp
+    resume_token: str
+    state: _job_pb2.JobState
+    worker_id: str
+    reason: str
+    def __init__(self, kind: _Optional[_Union[EventKind, str]] = ..., job_id: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., resume_token: _Optional[str] = ..., state: _Optional[_Union[_job_pb2.JobState, str]] = ..., worker_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class WatchEventsRequest(_message.Message):
+    __slots__ = ("queue", "resume_token", "kinds", "from_oldest", "until_now")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    FROM_OLDEST_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_NOW_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    resume_token: str
+    kinds: _containers.RepeatedScalarFieldContainer[EventKind]
+    from_oldest: bool
+    until_now: bool
+    def __init__(self, queue: _Optional[str] = ..., resume_token: _Optional[str] = ..., kinds: _Optional[_Iterable[_Union[EventKind, str]]] = ..., from_oldest: _Optional[bool] = ..., until_now: _Optional[bool] = ...) -> None: ...
+
+class WatchEventsResponse(_message.Message):
+    __slots__ = ("events", "resume_token")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    resume_token: str
+    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class GetServerInfoRequest(_message.Message):
     __slots__ = ()

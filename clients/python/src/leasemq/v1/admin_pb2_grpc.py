@@ -120,6 +120,16 @@ class AdminServiceStub:
                 request_serializer=leasemq_dot_v1_dot_admin__pb2.ListWorkersRequest.SerializeToString,
                 response_deserializer=leasemq_dot_v1_dot_admin__pb2.ListWorkersResponse.FromString,
                 _registered_method=True)
+        self.GetMetrics = channel.unary_unary(
+                '/leasemq.v1.AdminService/GetMetrics',
+                request_serializer=leasemq_dot_v1_dot_admin__pb2.GetMetricsRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_admin__pb2.GetMetricsResponse.FromString,
+                _registered_method=True)
+        self.WatchEvents = channel.unary_stream(
+                '/leasemq.v1.AdminService/WatchEvents',
+                request_serializer=leasemq_dot_v1_dot_admin__pb2.WatchEventsRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_admin__pb2.WatchEventsResponse.FromString,
+                _registered_method=True)
         self.GetServerInfo = channel.unary_unary(
                 '/leasemq.v1.AdminService/GetServerInfo',
                 request_serializer=leasemq_dot_v1_dot_admin__pb2.GetServerInfoRequest.SerializeToString,
@@ -250,6 +260,22 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMetrics(self, request, context):
+        """Reads what was counted of a queue's jobs over the last 24 hours, to the minute. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchEvents(self, request, context):
+        """Streams what happens in a queue: every transition once and in order, from any position that is still kept. The first message comes at once and says where
+        it begins; an empty message every 10 s keeps the stream alive. It ends OK when the broker stops, and STORE_UNAVAILABLE in an outage: watch again with the
+        newest resume_token, and nothing is missed. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServerInfo(self, request, context):
         """Says what this server is and what it stands on. A retry is safe.
         """
@@ -344,6 +370,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListWorkers,
                     request_deserializer=leasemq_dot_v1_dot_admin__pb2.ListWorkersRequest.FromString,
                     response_serializer=leasemq_dot_v1_dot_admin__pb2.ListWorkersResponse.SerializeToString,
+            ),
+            'GetMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMetrics,
+                    request_deserializer=leasemq_dot_v1_dot_admin__pb2.GetMetricsRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_admin__pb2.GetMetricsResponse.SerializeToString,
+            ),
+            'WatchEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchEvents,
+                    request_deserializer=leasemq_dot_v1_dot_admin__pb2.WatchEventsRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_admin__pb2.WatchEventsResponse.SerializeToString,
             ),
             'GetServerInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServerInfo,
@@ -811,6 +847,60 @@ class AdminService:
             '/leasemq.v1.AdminService/ListWorkers',
             leasemq_dot_v1_dot_admin__pb2.ListWorkersRequest.SerializeToString,
             leasemq_dot_v1_dot_admin__pb2.ListWorkersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leasemq.v1.AdminService/GetMetrics',
+            leasemq_dot_v1_dot_admin__pb2.GetMetricsRequest.SerializeToString,
+            leasemq_dot_v1_dot_admin__pb2.GetMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/leasemq.v1.AdminService/WatchEvents',
+            leasemq_dot_v1_dot_admin__pb2.WatchEventsRequest.SerializeToString,
+            leasemq_dot_v1_dot_admin__pb2.WatchEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

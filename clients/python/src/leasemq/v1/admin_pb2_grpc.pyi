@@ -67,6 +67,13 @@ class AdminServiceStub:
     """Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListWorkersRequest, _admin_pb2.ListWorkersResponse]
     """Lists the workers that were heard of in the last minute. A retry is safe."""
+    GetMetrics: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetMetricsRequest, _admin_pb2.GetMetricsResponse]
+    """Reads what was counted of a queue's jobs over the last 24 hours, to the minute. A retry is safe."""
+    WatchEvents: _grpc.UnaryStreamMultiCallable[_admin_pb2.WatchEventsRequest, _admin_pb2.WatchEventsResponse]
+    """Streams what happens in a queue: every transition once and in order, from any position that is still kept. The first message comes at once and says where
+    it begins; an empty message every 10 s keeps the stream alive. It ends OK when the broker stops, and STORE_UNAVAILABLE in an outage: watch again with the
+    newest resume_token, and nothing is missed. A retry is safe.
+    """
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetServerInfoRequest, _admin_pb2.GetServerInfoResponse]
     """Says what this server is and what it stands on. A retry is safe."""
 
@@ -109,6 +116,13 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
     ListWorkers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListWorkersRequest, _admin_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """Lists the workers that were heard of in the last minute. A retry is safe."""
+    GetMetrics: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetMetricsRequest, _admin_pb2.GetMetricsResponse]  # type: ignore[assignment]
+    """Reads what was counted of a queue's jobs over the last 24 hours, to the minute. A retry is safe."""
+    WatchEvents: _aio.UnaryStreamMultiCallable[_admin_pb2.WatchEventsRequest, _admin_pb2.WatchEventsResponse]  # type: ignore[assignment]
+    """Streams what happens in a queue: every transition once and in order, from any position that is still kept. The first message comes at once and says where
+    it begins; an empty message every 10 s keeps the stream alive. It ends OK when the broker stops, and STORE_UNAVAILABLE in an outage: watch again with the
+    newest resume_token, and nothing is missed. A retry is safe.
+    """
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetServerInfoRequest, _admin_pb2.GetServerInfoResponse]  # type: ignore[assignment]
     """Says what this server is and what it stands on. A retry is safe."""
 
@@ -250,6 +264,25 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListWorkersResponse, _abc.Awaitable[_admin_pb2.ListWorkersResponse]]:
         """Lists the workers that were heard of in the last minute. A retry is safe."""
+
+    @_abc_1.abstractmethod
+    def GetMetrics(
+        self,
+        request: _admin_pb2.GetMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetMetricsResponse, _abc.Awaitable[_admin_pb2.GetMetricsResponse]]:
+        """Reads what was counted of a queue's jobs over the last 24 hours, to the minute. A retry is safe."""
+
+    @_abc_1.abstractmethod
+    def WatchEvents(
+        self,
+        request: _admin_pb2.WatchEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_admin_pb2.WatchEventsResponse], _abc.AsyncIterator[_admin_pb2.WatchEventsResponse]]:
+        """Streams what happens in a queue: every transition once and in order, from any position that is still kept. The first message comes at once and says where
+        it begins; an empty message every 10 s keeps the stream alive. It ends OK when the broker stops, and STORE_UNAVAILABLE in an outage: watch again with the
+        newest resume_token, and nothing is missed. A retry is safe.
+        """
 
     @_abc_1.abstractmethod
     def GetServerInfo(

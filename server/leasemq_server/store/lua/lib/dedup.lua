@@ -1,7 +1,7 @@
 -- Deduplication by key. A record `dedup*` names the job that holds a key, but whether it holds is decided by that job's state and by time whenever the
 -- key is asked for: a record left behind by a crash, or by anything else, blocks nothing. Taking records away is housekeeping.
 -- KEYS: meta, wait, delayed, expiry, outbox, spec*, job*, run*, logs*, dedup*, dependents*
--- USES: job, wake, order, enqueue
+-- USES: job, wake, order, enqueue, emit
 local HELD_FIELDS = { 'j', 'm', 'u', 'ni' }
 local KEEP_MS = 1000 -- a record outlives its time by this: the store's own clock only tidies up
 
@@ -53,6 +53,7 @@ local function take_out_delayed(id)
   redis.call('ZREM', delayed, id)
   redis.call('ZREM', expiry, id)
   redis.call('UNLINK', spec .. id, job .. id, run .. id, logs .. id)
+  emit(id, 'removed', nil, nil, 'deduplicated')
 end
 
 -- Whether a new job (its id does not exist) with such a key is to be added: nil if so, plainly; the id of the job whose place it has taken, and true; or
@@ -77,7 +78,7 @@ local function add_next(record, now)
   local h = redis.call('HMGET', record, 'ni', 'ns', 'no', 'nd', 'nr')
   if not h[1] then return nil end
   local ms = h[5] and math.max(0, tonumber(h[5]) - now) or tonumber(h[4])
-  return enqueue(h[1], h[2], h[3], ms, now) and h[1], decode(h[3]).dd
+  return enqueue(h[1], h[2], h[3], ms, now, 'deduplication') and h[1], decode(h[3]).dd
 end
 
 -- The job has finished: its key is free, but for a time that runs on; one that was kept aside is added, and has it next.

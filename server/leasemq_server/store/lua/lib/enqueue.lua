@@ -1,7 +1,7 @@
 -- Adds one job from within another transition, as `add` does for a caller: an id that exists changes nothing.
 -- KEYS: meta, wait, delayed, expiry, spec*
--- USES: job, wake, order
-local function enqueue(id, spec_bytes, options, delay_ms, now)
+-- USES: job, wake, order, emit
+local function enqueue(id, spec_bytes, options, delay_ms, now, why)
   local head = string.format('%.0f', now)
   if options ~= '' then head = head .. ' ' .. options end
   if not redis.call('SET', spec .. id, head .. '\n' .. spec_bytes, 'NX') then return false end
@@ -12,8 +12,10 @@ local function enqueue(id, spec_bytes, options, delay_ms, now)
   end
   if delay_ms > 0 then
     delay_until(id, now + delay_ms)
+    emit(id, 'added', 'delayed', nil, why or 'schedule')
   else
     wait_at_tail(id, own)
+    emit(id, 'added', 'waiting', nil, why or 'schedule')
   end
   redis.call('HINCRBY', meta, 'added', 1)
   return true

@@ -2,7 +2,7 @@
 -- whoever tells of it and how often; one that is told before its edge exists is kept under the policy "?" until the edge comes, so that the order of
 -- the two does not matter.
 -- KEYS: meta, wait, delayed, blocked, deps*, spec*, job*
--- USES: job, wake, order, finish, retry
+-- USES: job, wake, order, finish, retry, emit
 local OUTCOMES = { completed = 'c', failed = 'f', cancelled = 'x', deleted = 'd' }
 local ENDED = { c = 'completed', f = 'failed', x = 'was cancelled', d = 'was deleted' }
 local UNCLAIMED_MS = 3600000 -- how long an end is kept for a dependent that is not there (yet)
@@ -70,7 +70,7 @@ local function fail_for_dependency(id, failed, now)
   local h = redis.call('HMGET', job .. id, 'f', 'fc', 'aw', 'a')
   local message = 'the dependency ' .. string.sub(failed, 2) .. ' ' .. ENDED[string.sub(failed, 1, 1)]
   local failure = failure_json('DEPENDENCY', message, tonumber(h[4] or 0), now, '')
-  bury(id, options_of(id), now, h[3], failure, { 'f', with_failure(h[1], failure), 'fc', tonumber(h[2] or 0) + 1 })
+  bury(id, options_of(id), now, { awaited = h[3], reason = message }, failure, { 'f', with_failure(h[1], failure), 'fc', tonumber(h[2] or 0) + 1 })
 end
 
 -- `st` is "+<ms>", a delay from now, or a time in ms.
@@ -84,10 +84,12 @@ local function start(id, now)
   if run_ms > now then
     redis.call('HSET', job .. id, 's', 'delayed')
     delay_until(id, run_ms)
+    emit(id, 'unblocked', 'delayed')
     return 'delayed', run_ms
   end
   redis.call('HSET', job .. id, 's', 'waiting')
   wait_at_tail(id, options_of(id))
+  emit(id, 'unblocked', 'waiting')
   return 'waiting', 0
 end
 

@@ -1,6 +1,6 @@
 -- How `add` adds a job that takes part in a flow.
 -- KEYS: dependents*, deps*, job*
--- USES: job, flow
+-- USES: job, flow, emit
 local edges_of = cjson.decode(flows)
 
 -- Returns what becomes of a job that waits for others; nil for one that others wait for.
@@ -16,6 +16,7 @@ local function join(id, delay_ms, run_ms, now)
   if said ~= '' then redis.call('HSET', job .. id, 'st', said) end
   local all_pending = join_edges(id, edges)
   block(id, now)
+  emit(id, 'added', 'blocked')
   if all_pending then return { 1, 'blocked', '0' } end
   local state, until_ms = go_on(id, now)
   return { 1, state, string.format('%.0f', until_ms) }

@@ -1,7 +1,7 @@
 -- The guard of every settlement: is this nonce the job's lease, was it, or is it lost?
 -- KEYS: leases, job*, run*
 -- USES: job, plain
-local SETTLED_FIELDS = { 's', 't', 'so', 'a', 'c', 'f', 'fc', 'aw', 'w', 'ld', 'm' }
+local SETTLED_FIELDS = { 's', 't', 'so', 'a', 'c', 'f', 'fc', 'aw', 'w', 'ld', 'm', 'ls' }
 
 -- `so` holds {nonce, reply} of a settlement after which the job goes on; one that ended it is told by the state.
 local function first_outcome(state, nonce, so)
@@ -23,7 +23,7 @@ local function held(id, nonce, now)
   if not h[2] or h[2] ~= nonce then return nil, { 'LEASE_LOST' } end
   if h[1] ~= 'active' then return nil, first_outcome(h[1], nonce, h[3]) end
   if (tonumber(h[10]) or math.huge) <= now then return nil, { 'LEASE_LOST' } end
-  return { nonce = nonce, options = decode(h[11]), attempt = tonumber(h[4]), cancel = h[5], failures = h[6], failure_count = tonumber(h[7] or 0), awaited = h[8], worker = h[9] }
+  return { nonce = nonce, options = decode(h[11]), attempt = tonumber(h[4]), cancel = h[5], failures = h[6], failure_count = tonumber(h[7] or 0), awaited = h[8], worker = h[9], start = h[12] }
 end
 
 local function outcome(state, run_ms, left) return { 'OK', state, string.format('%.0f', run_ms), left } end

@@ -1,6 +1,6 @@
 -- What time alone brings about: due delayed jobs wait, expired leases end, jobs that nobody started in time fail. At most max_moves jobs a call.
 -- KEYS: meta, wait, delayed, leases, expiry, blocked, spec*, job*
--- USES: job, wake, order, moments, finish, plain, retry, slot
+-- USES: job, wake, order, moments, finish, plain, retry, slot, emit
 local function due(set, now, most)
   local first = first_score(set)
   if not first or first >= now + 1 then return {} end
@@ -13,6 +13,7 @@ local function promote_due(now, most)
     redis.call('ZREM', delayed, id)
     if redis.call('EXISTS', job .. id) == 1 then redis.call('HSET', job .. id, 's', 'waiting') end
     wait_at_tail(id, options_of(id) or {})
+    emit(id, 'promoted', 'waiting', nil, 'due')
   end
   return #ids
 end
@@ -32,17 +33,18 @@ local function end_lease(id, now, why)
   tell_worker(worker, 'LOST', nonce, id, reason)
   local failure = failure_json(cancel and 'CANCELLED' or timed_out and 'TIMEOUT' or 'LEASE_EXPIRED', cancel or reason, attempt, now, worker)
   local fields = { 't', '', 'f', with_failure(h[7], failure), 'fc', tonumber(h[8] or 0) + 1 }
-  local record = { cancel = cancel, awaited = h[9], failure = failure }
+  local record = { cancel = cancel, awaited = h[9], failure = failure, worker = worker, reason = reason }
   if cancel or timed_out then
     after_failure(id, options, attempt, now, record, false, nil, fields)
     return nil
   end
   for _, word in ipairs({ 'n', expirations + 1, 'a', attempt - 1 }) do fields[#fields + 1] = word end
   if expirations + 1 > (options.me or config().me or 3) then
-    bury(id, options, now, record.awaited, failure, fields)
+    bury(id, options, now, record, failure, fields)
     return nil
   end
   redis.call('HSET', job .. id, 's', 'waiting', unpack(fields))
+  emit(id, 'lease_expired', 'waiting', worker, reason)
   return options
 end
 
@@ -65,7 +67,7 @@ local function expire_unstarted(now, most)
       local h = redis.call('HMGET', job .. id, 'f', 'fc', 'aw')
       local failure = failure_json('EXPIRED', 'not started within its ttl', 0, now, '')
       local fields = { 'f', with_failure(h[1], failure), 'fc', tonumber(h[2] or 0) + 1 }
-      bury(id, options_of(id), now, h[3], failure, fields)
+      bury(id, options_of(id), now, { awaited = h[3], reason = 'not started within its ttl' }, failure, fields)
     end
   end
   return #ids

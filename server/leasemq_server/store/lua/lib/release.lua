@@ -1,12 +1,13 @@
 -- Gives a held lease back: the attempt too.
 -- KEYS: leases, job*
--- USES: job, order, finish, retry, lease, slot
+-- USES: job, order, finish, retry, lease, slot, emit
 local function release(id, delay_ms, record, now)
   local options = record.options
   redis.call('ZREM', leases, id)
   lease_ended()
   if record.cancel then
     finish(id, 'cancelled', now, options, record.awaited, {})
+    emit(id, 'cancelled', nil, record.worker, record.cancel)
     return outcome('cancelled', 0, 0)
   end
   local state, run_ms = 'waiting', 0
@@ -14,6 +15,7 @@ local function release(id, delay_ms, record, now)
   local left = math.max(0, max_attempts(options) - record.attempt + 1)
   local reply = outcome(state, run_ms, left)
   redis.call('HSET', job .. id, 's', state, 'a', record.attempt - 1, 'so', cjson.encode({ record.nonce, reply }))
+  emit(id, 'released', state, record.worker)
   if delay_ms > 0 then
     delay_until(id, run_ms)
   else

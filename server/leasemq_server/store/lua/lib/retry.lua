@@ -1,6 +1,6 @@
 -- What becomes of a failed attempt: the retry policy, and the record of the failure.
 -- KEYS: meta, wait, delayed, leases, failed, cancelled, expiry, completed, purge, outbox, spec*, job*, logs*
--- USES: job, wake, order, finish
+-- USES: job, wake, order, finish, emit, counts
 local MAX_FAILURES = 10
 
 local seeded = false
@@ -48,10 +48,12 @@ local function failure_json(kind, message, attempt, now, worker)
 end
 
 -- Fails a job for good: the dead letters, and the dead-letter queue.
-local function bury(id, options, now, awaited, failure, fields)
+local function bury(id, options, now, record, failure, fields)
   if send_to_dead_letter_queue(id, options, now, failure) then outbox_written = outbox_written + 1 end
   redis.call('HINCRBY', meta, 'failed', 1)
-  finish(id, 'failed', now, options, awaited, fields)
+  counted.f = (counted.f or 0) + 1
+  finish(id, 'failed', now, options, record.awaited, fields)
+  emit(id, 'failed', nil, record.worker, record.reason)
 end
 
 -- Decides and applies what follows a failed attempt of a job that is out of `leases`. Returns the state, its run time and the attempts left.
@@ -59,13 +61,15 @@ local function after_failure(id, options, attempt, now, record, non_retryable, r
   local left = non_retryable and 0 or math.max(0, max_attempts(options) - attempt)
   if record.cancel then
     finish(id, 'cancelled', now, options, record.awaited, fields)
+    emit(id, 'cancelled', nil, record.worker, record.cancel)
     return 'cancelled', 0, 0
   end
   if left == 0 then
-    bury(id, options, now, record.awaited, record.failure, fields)
+    bury(id, options, now, record, record.failure, fields)
     return 'failed', 0, 0
   end
   local ms = retry_delay or backoff_ms(backoff_of(options), attempt)
+  emit(id, 'retrying', ms > 0 and 'delayed' or 'waiting', record.worker, record.reason)
   if ms > 0 then
     redis.call('HSET', job .. id, 's', 'delayed', unpack(fields))
     delay_until(id, now + ms)

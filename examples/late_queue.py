@@ -1,0 +1,28 @@
+"""Says whether a queue keeps up: fails, as a check of a monitoring system does, when jobs waited for longer than they may.
+
+python examples/late_queue.py QUEUE [SECONDS]        (LEASEMQ_ADDRESS says where the broker is)
+"""
+
+import sys
+from datetime import UTC, datetime, timedelta
+
+from leasemq.sync import Client
+
+LOOK_BACK = timedelta(minutes=10)
+
+
+def main(queue: str, seconds: float = 60.0) -> int:
+    allowed = timedelta(seconds=seconds)
+    with Client() as client:
+        points = client.admin.metrics(queue, start=datetime.now(UTC) - LOOK_BACK)
+        oldest = client.admin.stats(queue).oldest_waiting_age or timedelta(0)
+    waits = [point.wait_time.p95 for point in points if point.wait_time]
+    done, failed = sum(point.completed for point in points), sum(point.failed for point in points)
+    print(f"{queue}: {done} completed and {failed} failed in {LOOK_BACK}; the next job has waited {oldest}")
+    late = max([oldest, *waits])
+    print(f"late by {late - allowed}" if late > allowed else f"in time: nobody waited for more than {late}")
+    return int(late > allowed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], *map(float, sys.argv[2:])))
