@@ -26,6 +26,139 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What happened. State is what it led to.
+type EventKind int32
+
+const (
+	// Not set.
+	EventKind_EVENT_KIND_UNSPECIFIED EventKind = 0
+	// A job was added: WAITING, DELAYED or BLOCKED. reason "schedule" when the clock did it.
+	EventKind_EVENT_KIND_ADDED EventKind = 1
+	// An add named an id that exists: nothing changed.
+	EventKind_EVENT_KIND_DUPLICATED EventKind = 2
+	// DELAYED → WAITING: reason "due", or "asked".
+	EventKind_EVENT_KIND_PROMOTED EventKind = 3
+	// WAITING → ACTIVE, by worker_id.
+	EventKind_EVENT_KIND_LEASED EventKind = 4
+	// The worker reported how far it is; the job has the value.
+	EventKind_EVENT_KIND_PROGRESS EventKind = 5
+	// ACTIVE → COMPLETED.
+	EventKind_EVENT_KIND_COMPLETED EventKind = 6
+	// An attempt failed or timed out, and there is another: ACTIVE → WAITING or DELAYED. reason says what went wrong.
+	EventKind_EVENT_KIND_RETRYING EventKind = 7
+	// Failed for good: the last attempt, or too many leases that ran out, or not started within its ttl. reason says what went wrong.
+	EventKind_EVENT_KIND_FAILED EventKind = 8
+	// The worker gave it back, or was gone before it got it: ACTIVE → WAITING or DELAYED.
+	EventKind_EVENT_KIND_RELEASED EventKind = 9
+	// The lease ran out: ACTIVE → WAITING. reason says how.
+	EventKind_EVENT_KIND_LEASE_EXPIRED EventKind = 10
+	// Somebody wants an ACTIVE job cancelled; its worker is being told.
+	EventKind_EVENT_KIND_CANCEL_REQUESTED EventKind = 11
+	// An unfinished job → CANCELLED. reason is the caller's.
+	EventKind_EVENT_KIND_CANCELLED EventKind = 12
+	// Redriven: FAILED, COMPLETED or CANCELLED → WAITING, or BLOCKED while it depends on an unfinished job.
+	EventKind_EVENT_KIND_RETRIED EventKind = 13
+	// Removed by hand: reason "deleted" or "drained". What retention removes is not told.
+	EventKind_EVENT_KIND_REMOVED EventKind = 14
+	// The last waiting job was leased. Of the queue: no job_id.
+	EventKind_EVENT_KIND_DRAINED EventKind = 15
+	// The queue gives out no more leases. No job_id.
+	EventKind_EVENT_KIND_PAUSED EventKind = 16
+	// It does again. No job_id.
+	EventKind_EVENT_KIND_RESUMED EventKind = 17
+	// The queue's configuration was changed. No job_id.
+	EventKind_EVENT_KIND_CONFIGURED EventKind = 18
+	// An add was left out, or put in the place of another, since a job with its deduplication key is there: job_id is the job kept.
+	EventKind_EVENT_KIND_DEDUPLICATED EventKind = 19
+	// Events after the resume_token are not kept any more; those that follow are the oldest there are. Sent whatever kinds were asked for. No job_id.
+	EventKind_EVENT_KIND_EVENTS_LOST EventKind = 20
+	// A running job waits for others: ACTIVE → BLOCKED.
+	EventKind_EVENT_KIND_BLOCKED EventKind = 21
+	// All that it depends on is done: BLOCKED → WAITING or DELAYED.
+	EventKind_EVENT_KIND_UNBLOCKED EventKind = 22
+)
+
+// Enum value maps for EventKind.
+var (
+	EventKind_name = map[int32]string{
+		0:  "EVENT_KIND_UNSPECIFIED",
+		1:  "EVENT_KIND_ADDED",
+		2:  "EVENT_KIND_DUPLICATED",
+		3:  "EVENT_KIND_PROMOTED",
+		4:  "EVENT_KIND_LEASED",
+		5:  "EVENT_KIND_PROGRESS",
+		6:  "EVENT_KIND_COMPLETED",
+		7:  "EVENT_KIND_RETRYING",
+		8:  "EVENT_KIND_FAILED",
+		9:  "EVENT_KIND_RELEASED",
+		10: "EVENT_KIND_LEASE_EXPIRED",
+		11: "EVENT_KIND_CANCEL_REQUESTED",
+		12: "EVENT_KIND_CANCELLED",
+		13: "EVENT_KIND_RETRIED",
+		14: "EVENT_KIND_REMOVED",
+		15: "EVENT_KIND_DRAINED",
+		16: "EVENT_KIND_PAUSED",
+		17: "EVENT_KIND_RESUMED",
+		18: "EVENT_KIND_CONFIGURED",
+		19: "EVENT_KIND_DEDUPLICATED",
+		20: "EVENT_KIND_EVENTS_LOST",
+		21: "EVENT_KIND_BLOCKED",
+		22: "EVENT_KIND_UNBLOCKED",
+	}
+	EventKind_value = map[string]int32{
+		"EVENT_KIND_UNSPECIFIED":      0,
+		"EVENT_KIND_ADDED":            1,
+		"EVENT_KIND_DUPLICATED":       2,
+		"EVENT_KIND_PROMOTED":         3,
+		"EVENT_KIND_LEASED":           4,
+		"EVENT_KIND_PROGRESS":         5,
+		"EVENT_KIND_COMPLETED":        6,
+		"EVENT_KIND_RETRYING":         7,
+		"EVENT_KIND_FAILED":           8,
+		"EVENT_KIND_RELEASED":         9,
+		"EVENT_KIND_LEASE_EXPIRED":    10,
+		"EVENT_KIND_CANCEL_REQUESTED": 11,
+		"EVENT_KIND_CANCELLED":        12,
+		"EVENT_KIND_RETRIED":          13,
+		"EVENT_KIND_REMOVED":          14,
+		"EVENT_KIND_DRAINED":          15,
+		"EVENT_KIND_PAUSED":           16,
+		"EVENT_KIND_RESUMED":          17,
+		"EVENT_KIND_CONFIGURED":       18,
+		"EVENT_KIND_DEDUPLICATED":     19,
+		"EVENT_KIND_EVENTS_LOST":      20,
+		"EVENT_KIND_BLOCKED":          21,
+		"EVENT_KIND_UNBLOCKED":        22,
+	}
+)
+
+func (x EventKind) Enum() *EventKind {
+	p := new(EventKind)
+	*p = x
+	return p
+}
+
+func (x EventKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EventKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_leasemq_v1_admin_proto_enumTypes[0].Descriptor()
+}
+
+func (EventKind) Type() protoreflect.EnumType {
+	return &file_leasemq_v1_admin_proto_enumTypes[0]
+}
+
+func (x EventKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EventKind.Descriptor instead.
+func (EventKind) EnumDescriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{0}
+}
+
 // Asks for counts.
 type GetStatsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -131,6 +264,8 @@ type QueueConfig struct {
 	DeadLetterQueue string `protobuf:"bytes,4,opt,name=dead_letter_queue,json=deadLetterQueue,proto3" json:"dead_letter_queue,omitempty"`
 	// Optional. How many times a job's lease may run out before it fails; default 3.
 	MaxLeaseExpirations *uint32 `protobuf:"varint,5,opt,name=max_lease_expirations,json=maxLeaseExpirations,proto3,oneof" json:"max_lease_expirations,omitempty"`
+	// Optional. How many events are kept, 0 to 1,000,000; default 10,000; 0 = none are written. Up to 100 entries more, of one script call each, may be kept.
+	MaxEvents *uint32 `protobuf:"varint,10,opt,name=max_events,json=maxEvents,proto3,oneof" json:"max_events,omitempty"`
 	// Optional. The most jobs that are leased at a time, over all workers; 1 to 1,000,000; default 0: no limit.
 	MaxActive uint32 `protobuf:"varint,6,opt,name=max_active,json=maxActive,proto3" json:"max_active,omitempty"`
 	// Optional. How many leases are given out in a time; default: no limit.
@@ -202,6 +337,13 @@ func (x *QueueConfig) GetDeadLetterQueue() string {
 func (x *QueueConfig) GetMaxLeaseExpirations() uint32 {
 	if x != nil && x.MaxLeaseExpirations != nil {
 		return *x.MaxLeaseExpirations
+	}
+	return 0
+}
+
+func (x *QueueConfig) GetMaxEvents() uint32 {
+	if x != nil && x.MaxEvents != nil {
+		return *x.MaxEvents
 	}
 	return 0
 }
@@ -2743,6 +2885,517 @@ func (x *ListWorkersResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Asks for metrics.
+type GetMetricsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Optional. Default: an hour before end. What is more than 24 hours ago is not kept: all zero.
+	Start *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start,proto3" json:"start,omitempty"`
+	// Optional. Default: now, by the store's clock.
+	End *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end,proto3" json:"end,omitempty"`
+	// Optional. Whole minutes, 1 min (the default) to 24 h. At most 1,440 points are between start and end.
+	Resolution    *durationpb.Duration `protobuf:"bytes,4,opt,name=resolution,proto3" json:"resolution,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMetricsRequest) Reset() {
+	*x = GetMetricsRequest{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMetricsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMetricsRequest) ProtoMessage() {}
+
+func (x *GetMetricsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMetricsRequest.ProtoReflect.Descriptor instead.
+func (*GetMetricsRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *GetMetricsRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *GetMetricsRequest) GetStart() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *GetMetricsRequest) GetEnd() *timestamppb.Timestamp {
+	if x != nil {
+		return x.End
+	}
+	return nil
+}
+
+func (x *GetMetricsRequest) GetResolution() *durationpb.Duration {
+	if x != nil {
+		return x.Resolution
+	}
+	return nil
+}
+
+// How long something took. Each quantile is right to within a tenth; 0 is less than 1 ms.
+type TimeQuantiles struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many jobs.
+	Count uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// Half of them took at most this long.
+	P50 *durationpb.Duration `protobuf:"bytes,2,opt,name=p50,proto3" json:"p50,omitempty"`
+	// 95 % of them did.
+	P95 *durationpb.Duration `protobuf:"bytes,3,opt,name=p95,proto3" json:"p95,omitempty"`
+	// 99 % of them did.
+	P99           *durationpb.Duration `protobuf:"bytes,4,opt,name=p99,proto3" json:"p99,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TimeQuantiles) Reset() {
+	*x = TimeQuantiles{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TimeQuantiles) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TimeQuantiles) ProtoMessage() {}
+
+func (x *TimeQuantiles) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TimeQuantiles.ProtoReflect.Descriptor instead.
+func (*TimeQuantiles) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *TimeQuantiles) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *TimeQuantiles) GetP50() *durationpb.Duration {
+	if x != nil {
+		return x.P50
+	}
+	return nil
+}
+
+func (x *TimeQuantiles) GetP95() *durationpb.Duration {
+	if x != nil {
+		return x.P95
+	}
+	return nil
+}
+
+func (x *TimeQuantiles) GetP99() *durationpb.Duration {
+	if x != nil {
+		return x.P99
+	}
+	return nil
+}
+
+// One stretch of time.
+type MetricsPoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its beginning: a multiple of the resolution since 1970. It ends with the beginning of the next.
+	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Jobs that completed.
+	Completed uint64 `protobuf:"varint,2,opt,name=completed,proto3" json:"completed,omitempty"`
+	// Jobs that failed for good.
+	Failed uint64 `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"`
+	// Of jobs leased for the first time: from when they were due (added, or the end of their delay) to the lease. Not set when there were none.
+	WaitTime *TimeQuantiles `protobuf:"bytes,4,opt,name=wait_time,json=waitTime,proto3" json:"wait_time,omitempty"`
+	// Of jobs that completed: from the last lease to the end. Not set when there were none.
+	RunTime       *TimeQuantiles `protobuf:"bytes,5,opt,name=run_time,json=runTime,proto3" json:"run_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetricsPoint) Reset() {
+	*x = MetricsPoint{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetricsPoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetricsPoint) ProtoMessage() {}
+
+func (x *MetricsPoint) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetricsPoint.ProtoReflect.Descriptor instead.
+func (*MetricsPoint) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *MetricsPoint) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *MetricsPoint) GetCompleted() uint64 {
+	if x != nil {
+		return x.Completed
+	}
+	return 0
+}
+
+func (x *MetricsPoint) GetFailed() uint64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *MetricsPoint) GetWaitTime() *TimeQuantiles {
+	if x != nil {
+		return x.WaitTime
+	}
+	return nil
+}
+
+func (x *MetricsPoint) GetRunTime() *TimeQuantiles {
+	if x != nil {
+		return x.RunTime
+	}
+	return nil
+}
+
+// What was counted.
+type GetMetricsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All from start to end, oldest first, those in which nothing happened too.
+	Points        []*MetricsPoint `protobuf:"bytes,1,rep,name=points,proto3" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMetricsResponse) Reset() {
+	*x = GetMetricsResponse{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMetricsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMetricsResponse) ProtoMessage() {}
+
+func (x *GetMetricsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMetricsResponse.ProtoReflect.Descriptor instead.
+func (*GetMetricsResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *GetMetricsResponse) GetPoints() []*MetricsPoint {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+// Something that happened in a queue.
+type Event struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What.
+	Kind EventKind `protobuf:"varint,1,opt,name=kind,proto3,enum=leasemq.v1.EventKind" json:"kind,omitempty"`
+	// The job; empty when it concerns the queue.
+	JobId string `protobuf:"bytes,2,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// When, by the store's clock.
+	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
+	// Opaque. Watching with it goes on after this event.
+	ResumeToken string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// The job's state after it; not set where there is none.
+	State JobState `protobuf:"varint,5,opt,name=state,proto3,enum=leasemq.v1.JobState" json:"state,omitempty"`
+	// The worker that did it or held the lease, where there is one; not told of COMPLETED, whose job has it.
+	WorkerId string `protobuf:"bytes,6,opt,name=worker_id,json=workerId,proto3" json:"worker_id,omitempty"`
+	// More about it, for people, as its kind says; at most 200 bytes.
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event) Reset() {
+	*x = Event{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event) ProtoMessage() {}
+
+func (x *Event) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event.ProtoReflect.Descriptor instead.
+func (*Event) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *Event) GetKind() EventKind {
+	if x != nil {
+		return x.Kind
+	}
+	return EventKind_EVENT_KIND_UNSPECIFIED
+}
+
+func (x *Event) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *Event) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Event) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *Event) GetState() JobState {
+	if x != nil {
+		return x.State
+	}
+	return JobState_JOB_STATE_UNSPECIFIED
+}
+
+func (x *Event) GetWorkerId() string {
+	if x != nil {
+		return x.WorkerId
+	}
+	return ""
+}
+
+func (x *Event) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Asks for events.
+type WatchEventsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. One that nobody used yet may be watched too.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Optional. From an event or response of the same queue; default: from now on.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Optional. Default all.
+	Kinds []EventKind `protobuf:"varint,3,rep,packed,name=kinds,proto3,enum=leasemq.v1.EventKind" json:"kinds,omitempty"`
+	// Optional. Without a resume_token: from the oldest event that is kept, instead of from now on.
+	FromOldest bool `protobuf:"varint,4,opt,name=from_oldest,json=fromOldest,proto3" json:"from_oldest,omitempty"`
+	// Optional. End with OK when all that had happened was sent, instead of waiting for more.
+	UntilNow      bool `protobuf:"varint,5,opt,name=until_now,json=untilNow,proto3" json:"until_now,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchEventsRequest) Reset() {
+	*x = WatchEventsRequest{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchEventsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchEventsRequest) ProtoMessage() {}
+
+func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
+func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *WatchEventsRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *WatchEventsRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *WatchEventsRequest) GetKinds() []EventKind {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *WatchEventsRequest) GetFromOldest() bool {
+	if x != nil {
+		return x.FromOldest
+	}
+	return false
+}
+
+func (x *WatchEventsRequest) GetUntilNow() bool {
+	if x != nil {
+		return x.UntilNow
+	}
+	return false
+}
+
+// What happened next.
+type WatchEventsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In order; none in the first message and in a keep-alive.
+	Events []*Event `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	// Opaque. Watching with it goes on after all that was looked at so far, of other kinds too.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchEventsResponse) Reset() {
+	*x = WatchEventsResponse{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchEventsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchEventsResponse) ProtoMessage() {}
+
+func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
+func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *WatchEventsResponse) GetEvents() []*Event {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *WatchEventsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
 // Asks what the server is.
 type GetServerInfoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2752,7 +3405,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2764,7 +3417,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2777,7 +3430,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 // What the store is.
@@ -2805,7 +3458,7 @@ type StoreInfo struct {
 
 func (x *StoreInfo) Reset() {
 	*x = StoreInfo{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2817,7 +3470,7 @@ func (x *StoreInfo) String() string {
 func (*StoreInfo) ProtoMessage() {}
 
 func (x *StoreInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2830,7 +3483,7 @@ func (x *StoreInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
 func (*StoreInfo) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StoreInfo) GetKind() string {
@@ -2910,7 +3563,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[43]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2922,7 +3575,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[43]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2935,7 +3588,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *GetServerInfoResponse) GetVersion() string {
@@ -2989,20 +3642,24 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x0fGetStatsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\"@\n" +
 	"\x10GetStatsResponse\x12,\n" +
-	"\x05stats\x18\x01 \x01(\v2\x16.leasemq.v1.QueueStatsR\x05stats\"\xca\x03\n" +
+	"\x05stats\x18\x01 \x01(\v2\x16.leasemq.v1.QueueStatsR\x05stats\"\xfd\x03\n" +
 	"\vQueueConfig\x12<\n" +
 	"\rdefault_retry\x18\x01 \x01(\v2\x17.leasemq.v1.RetryPolicyR\fdefaultRetry\x12F\n" +
 	"\x13completed_retention\x18\x02 \x01(\v2\x15.leasemq.v1.RetentionR\x12completedRetention\x12@\n" +
 	"\x10failed_retention\x18\x03 \x01(\v2\x15.leasemq.v1.RetentionR\x0ffailedRetention\x12*\n" +
 	"\x11dead_letter_queue\x18\x04 \x01(\tR\x0fdeadLetterQueue\x127\n" +
-	"\x15max_lease_expirations\x18\x05 \x01(\rH\x00R\x13maxLeaseExpirations\x88\x01\x01\x12\x1d\n" +
+	"\x15max_lease_expirations\x18\x05 \x01(\rH\x00R\x13maxLeaseExpirations\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"max_events\x18\n" +
+	" \x01(\rH\x01R\tmaxEvents\x88\x01\x01\x12\x1d\n" +
 	"\n" +
 	"max_active\x18\x06 \x01(\rR\tmaxActive\x124\n" +
 	"\n" +
 	"rate_limit\x18\a \x01(\v2\x15.leasemq.v1.RateLimitR\trateLimit\x12\x1f\n" +
 	"\vmax_waiting\x18\b \x01(\rR\n" +
 	"maxWaitingB\x18\n" +
-	"\x16_max_lease_expirations\"]\n" +
+	"\x16_max_lease_expirationsB\r\n" +
+	"\v_max_events\"]\n" +
 	"\tRateLimit\x12\x19\n" +
 	"\bmax_jobs\x18\x01 \x01(\rR\amaxJobs\x125\n" +
 	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\"z\n" +
@@ -3169,7 +3826,45 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"k\n" +
 	"\x13ListWorkersResponse\x12,\n" +
 	"\aworkers\x18\x01 \x03(\v2\x12.leasemq.v1.WorkerR\aworkers\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x16\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc4\x01\n" +
+	"\x11GetMetricsRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x120\n" +
+	"\x05start\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12,\n" +
+	"\x03end\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x03end\x129\n" +
+	"\n" +
+	"resolution\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"resolution\"\xac\x01\n" +
+	"\rTimeQuantiles\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x04R\x05count\x12+\n" +
+	"\x03p50\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03p50\x12+\n" +
+	"\x03p95\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03p95\x12+\n" +
+	"\x03p99\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x03p99\"\xe2\x01\n" +
+	"\fMetricsPoint\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1c\n" +
+	"\tcompleted\x18\x02 \x01(\x04R\tcompleted\x12\x16\n" +
+	"\x06failed\x18\x03 \x01(\x04R\x06failed\x126\n" +
+	"\twait_time\x18\x04 \x01(\v2\x19.leasemq.v1.TimeQuantilesR\bwaitTime\x124\n" +
+	"\brun_time\x18\x05 \x01(\v2\x19.leasemq.v1.TimeQuantilesR\arunTime\"F\n" +
+	"\x12GetMetricsResponse\x120\n" +
+	"\x06points\x18\x01 \x03(\v2\x18.leasemq.v1.MetricsPointR\x06points\"\xfd\x01\n" +
+	"\x05Event\x12)\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x15.leasemq.v1.EventKindR\x04kind\x12\x15\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12.\n" +
+	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12!\n" +
+	"\fresume_token\x18\x04 \x01(\tR\vresumeToken\x12*\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x14.leasemq.v1.JobStateR\x05state\x12\x1b\n" +
+	"\tworker_id\x18\x06 \x01(\tR\bworkerId\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\xb8\x01\n" +
+	"\x12WatchEventsRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12+\n" +
+	"\x05kinds\x18\x03 \x03(\x0e2\x15.leasemq.v1.EventKindR\x05kinds\x12\x1f\n" +
+	"\vfrom_oldest\x18\x04 \x01(\bR\n" +
+	"fromOldest\x12\x1b\n" +
+	"\tuntil_now\x18\x05 \x01(\bR\buntilNow\"c\n" +
+	"\x13WatchEventsResponse\x12)\n" +
+	"\x06events\x18\x01 \x03(\v2\x11.leasemq.v1.EventR\x06events\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\x16\n" +
 	"\x14GetServerInfoRequest\"\xcd\x02\n" +
 	"\tStoreInfo\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
@@ -3187,8 +3882,32 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x11max_payload_bytes\x18\x04 \x01(\x04R\x0fmaxPayloadBytes\x12$\n" +
 	"\x0emax_batch_size\x18\x05 \x01(\rR\fmaxBatchSize\x129\n" +
 	"\n" +
-	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime2\xfb\n" +
-	"\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime*\xda\x04\n" +
+	"\tEventKind\x12\x1a\n" +
+	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10EVENT_KIND_ADDED\x10\x01\x12\x19\n" +
+	"\x15EVENT_KIND_DUPLICATED\x10\x02\x12\x17\n" +
+	"\x13EVENT_KIND_PROMOTED\x10\x03\x12\x15\n" +
+	"\x11EVENT_KIND_LEASED\x10\x04\x12\x17\n" +
+	"\x13EVENT_KIND_PROGRESS\x10\x05\x12\x18\n" +
+	"\x14EVENT_KIND_COMPLETED\x10\x06\x12\x17\n" +
+	"\x13EVENT_KIND_RETRYING\x10\a\x12\x15\n" +
+	"\x11EVENT_KIND_FAILED\x10\b\x12\x17\n" +
+	"\x13EVENT_KIND_RELEASED\x10\t\x12\x1c\n" +
+	"\x18EVENT_KIND_LEASE_EXPIRED\x10\n" +
+	"\x12\x1f\n" +
+	"\x1bEVENT_KIND_CANCEL_REQUESTED\x10\v\x12\x18\n" +
+	"\x14EVENT_KIND_CANCELLED\x10\f\x12\x16\n" +
+	"\x12EVENT_KIND_RETRIED\x10\r\x12\x16\n" +
+	"\x12EVENT_KIND_REMOVED\x10\x0e\x12\x16\n" +
+	"\x12EVENT_KIND_DRAINED\x10\x0f\x12\x15\n" +
+	"\x11EVENT_KIND_PAUSED\x10\x10\x12\x16\n" +
+	"\x12EVENT_KIND_RESUMED\x10\x11\x12\x19\n" +
+	"\x15EVENT_KIND_CONFIGURED\x10\x12\x12\x1b\n" +
+	"\x17EVENT_KIND_DEDUPLICATED\x10\x13\x12\x1a\n" +
+	"\x16EVENT_KIND_EVENTS_LOST\x10\x14\x12\x16\n" +
+	"\x12EVENT_KIND_BLOCKED\x10\x15\x12\x18\n" +
+	"\x14EVENT_KIND_UNBLOCKED\x10\x162\x9a\f\n" +
 	"\fAdminService\x12E\n" +
 	"\bGetStats\x12\x1b.leasemq.v1.GetStatsRequest\x1a\x1c.leasemq.v1.GetStatsResponse\x12K\n" +
 	"\n" +
@@ -3212,7 +3931,10 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"SearchJobs\x12\x1d.leasemq.v1.SearchJobsRequest\x1a\x1e.leasemq.v1.SearchJobsResponse\x12H\n" +
 	"\tUpdateJob\x12\x1c.leasemq.v1.UpdateJobRequest\x1a\x1d.leasemq.v1.UpdateJobResponse\x12N\n" +
-	"\vListWorkers\x12\x1e.leasemq.v1.ListWorkersRequest\x1a\x1f.leasemq.v1.ListWorkersResponse\x12T\n" +
+	"\vListWorkers\x12\x1e.leasemq.v1.ListWorkersRequest\x1a\x1f.leasemq.v1.ListWorkersResponse\x12K\n" +
+	"\n" +
+	"GetMetrics\x12\x1d.leasemq.v1.GetMetricsRequest\x1a\x1e.leasemq.v1.GetMetricsResponse\x12P\n" +
+	"\vWatchEvents\x12\x1e.leasemq.v1.WatchEventsRequest\x1a\x1f.leasemq.v1.WatchEventsResponse0\x01\x12T\n" +
 	"\rGetServerInfo\x12 .leasemq.v1.GetServerInfoRequest\x1a!.leasemq.v1.GetServerInfoResponseBJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
 
@@ -3228,148 +3950,176 @@ func file_leasemq_v1_admin_proto_rawDescGZIP() []byte {
 	return file_leasemq_v1_admin_proto_rawDescData
 }
 
-var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_leasemq_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_leasemq_v1_admin_proto_goTypes = []any{
-	(*GetStatsRequest)(nil),       // 0: leasemq.v1.GetStatsRequest
-	(*GetStatsResponse)(nil),      // 1: leasemq.v1.GetStatsResponse
-	(*QueueConfig)(nil),           // 2: leasemq.v1.QueueConfig
-	(*RateLimit)(nil),             // 3: leasemq.v1.RateLimit
-	(*Queue)(nil),                 // 4: leasemq.v1.Queue
-	(*ListQueuesRequest)(nil),     // 5: leasemq.v1.ListQueuesRequest
-	(*ListQueuesResponse)(nil),    // 6: leasemq.v1.ListQueuesResponse
-	(*GetQueueRequest)(nil),       // 7: leasemq.v1.GetQueueRequest
-	(*GetQueueResponse)(nil),      // 8: leasemq.v1.GetQueueResponse
-	(*UpdateQueueRequest)(nil),    // 9: leasemq.v1.UpdateQueueRequest
-	(*UpdateQueueResponse)(nil),   // 10: leasemq.v1.UpdateQueueResponse
-	(*PauseQueueRequest)(nil),     // 11: leasemq.v1.PauseQueueRequest
-	(*PauseQueueResponse)(nil),    // 12: leasemq.v1.PauseQueueResponse
-	(*ResumeQueueRequest)(nil),    // 13: leasemq.v1.ResumeQueueRequest
-	(*ResumeQueueResponse)(nil),   // 14: leasemq.v1.ResumeQueueResponse
-	(*DrainQueueRequest)(nil),     // 15: leasemq.v1.DrainQueueRequest
-	(*DrainQueueResponse)(nil),    // 16: leasemq.v1.DrainQueueResponse
-	(*DeleteQueueRequest)(nil),    // 17: leasemq.v1.DeleteQueueRequest
-	(*DeleteQueueResponse)(nil),   // 18: leasemq.v1.DeleteQueueResponse
-	(*ListJobsRequest)(nil),       // 19: leasemq.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),      // 20: leasemq.v1.ListJobsResponse
-	(*ListJobLogsRequest)(nil),    // 21: leasemq.v1.ListJobLogsRequest
-	(*ListJobLogsResponse)(nil),   // 22: leasemq.v1.ListJobLogsResponse
-	(*JobIds)(nil),                // 23: leasemq.v1.JobIds
-	(*JobFilter)(nil),             // 24: leasemq.v1.JobFilter
-	(*RetryJobsRequest)(nil),      // 25: leasemq.v1.RetryJobsRequest
-	(*RetryJobsResponse)(nil),     // 26: leasemq.v1.RetryJobsResponse
-	(*PromoteJobsRequest)(nil),    // 27: leasemq.v1.PromoteJobsRequest
-	(*PromoteJobsResponse)(nil),   // 28: leasemq.v1.PromoteJobsResponse
-	(*DeleteJobsRequest)(nil),     // 29: leasemq.v1.DeleteJobsRequest
-	(*DeleteJobsResponse)(nil),    // 30: leasemq.v1.DeleteJobsResponse
-	(*CancelJobsRequest)(nil),     // 31: leasemq.v1.CancelJobsRequest
-	(*CancelJobsResponse)(nil),    // 32: leasemq.v1.CancelJobsResponse
-	(*JobQuery)(nil),              // 33: leasemq.v1.JobQuery
-	(*SearchJobsRequest)(nil),     // 34: leasemq.v1.SearchJobsRequest
-	(*SearchJobsResponse)(nil),    // 35: leasemq.v1.SearchJobsResponse
-	(*UpdateJobRequest)(nil),      // 36: leasemq.v1.UpdateJobRequest
-	(*UpdateJobResponse)(nil),     // 37: leasemq.v1.UpdateJobResponse
-	(*Worker)(nil),                // 38: leasemq.v1.Worker
-	(*ListWorkersRequest)(nil),    // 39: leasemq.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),   // 40: leasemq.v1.ListWorkersResponse
-	(*GetServerInfoRequest)(nil),  // 41: leasemq.v1.GetServerInfoRequest
-	(*StoreInfo)(nil),             // 42: leasemq.v1.StoreInfo
-	(*GetServerInfoResponse)(nil), // 43: leasemq.v1.GetServerInfoResponse
-	(*QueueStats)(nil),            // 44: leasemq.v1.QueueStats
-	(*RetryPolicy)(nil),           // 45: leasemq.v1.RetryPolicy
-	(*Retention)(nil),             // 46: leasemq.v1.Retention
-	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil), // 48: google.protobuf.FieldMask
-	(JobState)(0),                 // 49: leasemq.v1.JobState
-	(*Job)(nil),                   // 50: leasemq.v1.Job
-	(Cascade)(0),                  // 51: leasemq.v1.Cascade
-	(*timestamppb.Timestamp)(nil), // 52: google.protobuf.Timestamp
-	(*WorkerInfo)(nil),            // 53: leasemq.v1.WorkerInfo
-	(Durability)(0),               // 54: leasemq.v1.Durability
+	(EventKind)(0),                // 0: leasemq.v1.EventKind
+	(*GetStatsRequest)(nil),       // 1: leasemq.v1.GetStatsRequest
+	(*GetStatsResponse)(nil),      // 2: leasemq.v1.GetStatsResponse
+	(*QueueConfig)(nil),           // 3: leasemq.v1.QueueConfig
+	(*RateLimit)(nil),             // 4: leasemq.v1.RateLimit
+	(*Queue)(nil),                 // 5: leasemq.v1.Queue
+	(*ListQueuesRequest)(nil),     // 6: leasemq.v1.ListQueuesRequest
+	(*ListQueuesResponse)(nil),    // 7: leasemq.v1.ListQueuesResponse
+	(*GetQueueRequest)(nil),       // 8: leasemq.v1.GetQueueRequest
+	(*GetQueueResponse)(nil),      // 9: leasemq.v1.GetQueueResponse
+	(*UpdateQueueRequest)(nil),    // 10: leasemq.v1.UpdateQueueRequest
+	(*UpdateQueueResponse)(nil),   // 11: leasemq.v1.UpdateQueueResponse
+	(*PauseQueueRequest)(nil),     // 12: leasemq.v1.PauseQueueRequest
+	(*PauseQueueResponse)(nil),    // 13: leasemq.v1.PauseQueueResponse
+	(*ResumeQueueRequest)(nil),    // 14: leasemq.v1.ResumeQueueRequest
+	(*ResumeQueueResponse)(nil),   // 15: leasemq.v1.ResumeQueueResponse
+	(*DrainQueueRequest)(nil),     // 16: leasemq.v1.DrainQueueRequest
+	(*DrainQueueResponse)(nil),    // 17: leasemq.v1.DrainQueueResponse
+	(*DeleteQueueRequest)(nil),    // 18: leasemq.v1.DeleteQueueRequest
+	(*DeleteQueueResponse)(nil),   // 19: leasemq.v1.DeleteQueueResponse
+	(*ListJobsRequest)(nil),       // 20: leasemq.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),      // 21: leasemq.v1.ListJobsResponse
+	(*ListJobLogsRequest)(nil),    // 22: leasemq.v1.ListJobLogsRequest
+	(*ListJobLogsResponse)(nil),   // 23: leasemq.v1.ListJobLogsResponse
+	(*JobIds)(nil),                // 24: leasemq.v1.JobIds
+	(*JobFilter)(nil),             // 25: leasemq.v1.JobFilter
+	(*RetryJobsRequest)(nil),      // 26: leasemq.v1.RetryJobsRequest
+	(*RetryJobsResponse)(nil),     // 27: leasemq.v1.RetryJobsResponse
+	(*PromoteJobsRequest)(nil),    // 28: leasemq.v1.PromoteJobsRequest
+	(*PromoteJobsResponse)(nil),   // 29: leasemq.v1.PromoteJobsResponse
+	(*DeleteJobsRequest)(nil),     // 30: leasemq.v1.DeleteJobsRequest
+	(*DeleteJobsResponse)(nil),    // 31: leasemq.v1.DeleteJobsResponse
+	(*CancelJobsRequest)(nil),     // 32: leasemq.v1.CancelJobsRequest
+	(*CancelJobsResponse)(nil),    // 33: leasemq.v1.CancelJobsResponse
+	(*JobQuery)(nil),              // 34: leasemq.v1.JobQuery
+	(*SearchJobsRequest)(nil),     // 35: leasemq.v1.SearchJobsRequest
+	(*SearchJobsResponse)(nil),    // 36: leasemq.v1.SearchJobsResponse
+	(*UpdateJobRequest)(nil),      // 37: leasemq.v1.UpdateJobRequest
+	(*UpdateJobResponse)(nil),     // 38: leasemq.v1.UpdateJobResponse
+	(*Worker)(nil),                // 39: leasemq.v1.Worker
+	(*ListWorkersRequest)(nil),    // 40: leasemq.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),   // 41: leasemq.v1.ListWorkersResponse
+	(*GetMetricsRequest)(nil),     // 42: leasemq.v1.GetMetricsRequest
+	(*TimeQuantiles)(nil),         // 43: leasemq.v1.TimeQuantiles
+	(*MetricsPoint)(nil),          // 44: leasemq.v1.MetricsPoint
+	(*GetMetricsResponse)(nil),    // 45: leasemq.v1.GetMetricsResponse
+	(*Event)(nil),                 // 46: leasemq.v1.Event
+	(*WatchEventsRequest)(nil),    // 47: leasemq.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),   // 48: leasemq.v1.WatchEventsResponse
+	(*GetServerInfoRequest)(nil),  // 49: leasemq.v1.GetServerInfoRequest
+	(*StoreInfo)(nil),             // 50: leasemq.v1.StoreInfo
+	(*GetServerInfoResponse)(nil), // 51: leasemq.v1.GetServerInfoResponse
+	(*QueueStats)(nil),            // 52: leasemq.v1.QueueStats
+	(*RetryPolicy)(nil),           // 53: leasemq.v1.RetryPolicy
+	(*Retention)(nil),             // 54: leasemq.v1.Retention
+	(*durationpb.Duration)(nil),   // 55: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil), // 56: google.protobuf.FieldMask
+	(JobState)(0),                 // 57: leasemq.v1.JobState
+	(*Job)(nil),                   // 58: leasemq.v1.Job
+	(Cascade)(0),                  // 59: leasemq.v1.Cascade
+	(*timestamppb.Timestamp)(nil), // 60: google.protobuf.Timestamp
+	(*WorkerInfo)(nil),            // 61: leasemq.v1.WorkerInfo
+	(Durability)(0),               // 62: leasemq.v1.Durability
 }
 var file_leasemq_v1_admin_proto_depIdxs = []int32{
-	44, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
-	45, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
-	46, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
-	46, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
-	3,  // 4: leasemq.v1.QueueConfig.rate_limit:type_name -> leasemq.v1.RateLimit
-	47, // 5: leasemq.v1.RateLimit.duration:type_name -> google.protobuf.Duration
-	2,  // 6: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
-	44, // 7: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
-	4,  // 8: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
-	4,  // 9: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
-	2,  // 10: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
-	48, // 11: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
-	4,  // 12: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
-	49, // 13: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
-	48, // 14: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
-	50, // 15: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
-	49, // 16: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
-	47, // 17: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
-	23, // 18: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	24, // 19: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	23, // 20: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	24, // 21: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	23, // 22: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	24, // 23: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	51, // 24: leasemq.v1.DeleteJobsRequest.cascade:type_name -> leasemq.v1.Cascade
-	23, // 25: leasemq.v1.CancelJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	24, // 26: leasemq.v1.CancelJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	33, // 27: leasemq.v1.SearchJobsRequest.query:type_name -> leasemq.v1.JobQuery
-	49, // 28: leasemq.v1.SearchJobsRequest.states:type_name -> leasemq.v1.JobState
-	48, // 29: leasemq.v1.SearchJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
-	50, // 30: leasemq.v1.SearchJobsResponse.jobs:type_name -> leasemq.v1.Job
-	52, // 31: leasemq.v1.UpdateJobRequest.run_time:type_name -> google.protobuf.Timestamp
-	48, // 32: leasemq.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
-	50, // 33: leasemq.v1.UpdateJobResponse.job:type_name -> leasemq.v1.Job
-	53, // 34: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
-	52, // 35: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
-	52, // 36: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
-	38, // 37: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
-	54, // 38: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
-	54, // 39: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
-	42, // 40: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
-	52, // 41: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	0,  // 42: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
-	5,  // 43: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
-	7,  // 44: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
-	9,  // 45: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
-	11, // 46: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
-	13, // 47: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
-	15, // 48: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
-	17, // 49: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
-	19, // 50: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
-	21, // 51: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
-	25, // 52: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
-	27, // 53: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
-	29, // 54: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
-	31, // 55: leasemq.v1.AdminService.CancelJobs:input_type -> leasemq.v1.CancelJobsRequest
-	34, // 56: leasemq.v1.AdminService.SearchJobs:input_type -> leasemq.v1.SearchJobsRequest
-	36, // 57: leasemq.v1.AdminService.UpdateJob:input_type -> leasemq.v1.UpdateJobRequest
-	39, // 58: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
-	41, // 59: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
-	1,  // 60: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
-	6,  // 61: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
-	8,  // 62: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
-	10, // 63: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
-	12, // 64: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
-	14, // 65: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
-	16, // 66: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
-	18, // 67: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
-	20, // 68: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
-	22, // 69: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
-	26, // 70: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
-	28, // 71: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
-	30, // 72: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
-	32, // 73: leasemq.v1.AdminService.CancelJobs:output_type -> leasemq.v1.CancelJobsResponse
-	35, // 74: leasemq.v1.AdminService.SearchJobs:output_type -> leasemq.v1.SearchJobsResponse
-	37, // 75: leasemq.v1.AdminService.UpdateJob:output_type -> leasemq.v1.UpdateJobResponse
-	40, // 76: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
-	43, // 77: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
-	60, // [60:78] is the sub-list for method output_type
-	42, // [42:60] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	52, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
+	53, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
+	54, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
+	54, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
+	4,  // 4: leasemq.v1.QueueConfig.rate_limit:type_name -> leasemq.v1.RateLimit
+	55, // 5: leasemq.v1.RateLimit.duration:type_name -> google.protobuf.Duration
+	3,  // 6: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
+	52, // 7: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
+	5,  // 8: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
+	5,  // 9: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
+	3,  // 10: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
+	56, // 11: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	5,  // 12: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
+	57, // 13: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
+	56, // 14: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	58, // 15: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
+	57, // 16: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
+	55, // 17: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
+	24, // 18: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	25, // 19: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	24, // 20: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	25, // 21: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	24, // 22: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	25, // 23: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	59, // 24: leasemq.v1.DeleteJobsRequest.cascade:type_name -> leasemq.v1.Cascade
+	24, // 25: leasemq.v1.CancelJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	25, // 26: leasemq.v1.CancelJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	34, // 27: leasemq.v1.SearchJobsRequest.query:type_name -> leasemq.v1.JobQuery
+	57, // 28: leasemq.v1.SearchJobsRequest.states:type_name -> leasemq.v1.JobState
+	56, // 29: leasemq.v1.SearchJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	58, // 30: leasemq.v1.SearchJobsResponse.jobs:type_name -> leasemq.v1.Job
+	60, // 31: leasemq.v1.UpdateJobRequest.run_time:type_name -> google.protobuf.Timestamp
+	56, // 32: leasemq.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
+	58, // 33: leasemq.v1.UpdateJobResponse.job:type_name -> leasemq.v1.Job
+	61, // 34: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
+	60, // 35: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
+	60, // 36: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
+	39, // 37: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
+	60, // 38: leasemq.v1.GetMetricsRequest.start:type_name -> google.protobuf.Timestamp
+	60, // 39: leasemq.v1.GetMetricsRequest.end:type_name -> google.protobuf.Timestamp
+	55, // 40: leasemq.v1.GetMetricsRequest.resolution:type_name -> google.protobuf.Duration
+	55, // 41: leasemq.v1.TimeQuantiles.p50:type_name -> google.protobuf.Duration
+	55, // 42: leasemq.v1.TimeQuantiles.p95:type_name -> google.protobuf.Duration
+	55, // 43: leasemq.v1.TimeQuantiles.p99:type_name -> google.protobuf.Duration
+	60, // 44: leasemq.v1.MetricsPoint.time:type_name -> google.protobuf.Timestamp
+	43, // 45: leasemq.v1.MetricsPoint.wait_time:type_name -> leasemq.v1.TimeQuantiles
+	43, // 46: leasemq.v1.MetricsPoint.run_time:type_name -> leasemq.v1.TimeQuantiles
+	44, // 47: leasemq.v1.GetMetricsResponse.points:type_name -> leasemq.v1.MetricsPoint
+	0,  // 48: leasemq.v1.Event.kind:type_name -> leasemq.v1.EventKind
+	60, // 49: leasemq.v1.Event.time:type_name -> google.protobuf.Timestamp
+	57, // 50: leasemq.v1.Event.state:type_name -> leasemq.v1.JobState
+	0,  // 51: leasemq.v1.WatchEventsRequest.kinds:type_name -> leasemq.v1.EventKind
+	46, // 52: leasemq.v1.WatchEventsResponse.events:type_name -> leasemq.v1.Event
+	62, // 53: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
+	62, // 54: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
+	50, // 55: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
+	60, // 56: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	1,  // 57: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
+	6,  // 58: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
+	8,  // 59: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
+	10, // 60: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
+	12, // 61: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
+	14, // 62: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
+	16, // 63: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
+	18, // 64: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
+	20, // 65: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
+	22, // 66: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
+	26, // 67: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
+	28, // 68: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
+	30, // 69: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
+	32, // 70: leasemq.v1.AdminService.CancelJobs:input_type -> leasemq.v1.CancelJobsRequest
+	35, // 71: leasemq.v1.AdminService.SearchJobs:input_type -> leasemq.v1.SearchJobsRequest
+	37, // 72: leasemq.v1.AdminService.UpdateJob:input_type -> leasemq.v1.UpdateJobRequest
+	40, // 73: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
+	42, // 74: leasemq.v1.AdminService.GetMetrics:input_type -> leasemq.v1.GetMetricsRequest
+	47, // 75: leasemq.v1.AdminService.WatchEvents:input_type -> leasemq.v1.WatchEventsRequest
+	49, // 76: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
+	2,  // 77: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
+	7,  // 78: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
+	9,  // 79: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
+	11, // 80: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
+	13, // 81: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
+	15, // 82: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
+	17, // 83: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
+	19, // 84: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
+	21, // 85: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
+	23, // 86: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
+	27, // 87: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
+	29, // 88: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
+	31, // 89: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
+	33, // 90: leasemq.v1.AdminService.CancelJobs:output_type -> leasemq.v1.CancelJobsResponse
+	36, // 91: leasemq.v1.AdminService.SearchJobs:output_type -> leasemq.v1.SearchJobsResponse
+	38, // 92: leasemq.v1.AdminService.UpdateJob:output_type -> leasemq.v1.UpdateJobResponse
+	41, // 93: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
+	45, // 94: leasemq.v1.AdminService.GetMetrics:output_type -> leasemq.v1.GetMetricsResponse
+	48, // 95: leasemq.v1.AdminService.WatchEvents:output_type -> leasemq.v1.WatchEventsResponse
+	51, // 96: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
+	77, // [77:97] is the sub-list for method output_type
+	57, // [57:77] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_admin_proto_init() }
@@ -3403,13 +4153,14 @@ func file_leasemq_v1_admin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_admin_proto_rawDesc), len(file_leasemq_v1_admin_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   44,
+			NumEnums:      1,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_leasemq_v1_admin_proto_goTypes,
 		DependencyIndexes: file_leasemq_v1_admin_proto_depIdxs,
+		EnumInfos:         file_leasemq_v1_admin_proto_enumTypes,
 		MessageInfos:      file_leasemq_v1_admin_proto_msgTypes,
 	}.Build()
 	File_leasemq_v1_admin_proto = out.File

@@ -4,8 +4,8 @@
 // @generated from file leasemq/v1/admin.proto (package leasemq.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Durability, Job, JobState, QueueStats, Retention, RetryPolicy } from "./job_pb.js";
@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/admin.proto.
  */
 export const file_leasemq_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIs8CCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhIKCm1heF9hY3RpdmUYBiABKA0SKQoKcmF0ZV9saW1pdBgHIAEoCzIVLmxlYXNlbXEudjEuUmF0ZUxpbWl0EhMKC21heF93YWl0aW5nGAggASgNQhgKFl9tYXhfbGVhc2VfZXhwaXJhdGlvbnMiSgoJUmF0ZUxpbWl0EhAKCG1heF9qb2JzGAEgASgNEisKCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uImUKBVF1ZXVlEgwKBG5hbWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIlCgVzdGF0cxgDIAEoCzIWLmxlYXNlbXEudjEuUXVldWVTdGF0cyI6ChFMaXN0UXVldWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJQChJMaXN0UXVldWVzUmVzcG9uc2USIQoGcXVldWVzGAEgAygLMhEubGVhc2VtcS52MS5RdWV1ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0UXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIjQKEEdldFF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIn0KElVwZGF0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI3ChNVcGRhdGVRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSIiChFQYXVzZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIUChJQYXVzZVF1ZXVlUmVzcG9uc2UiIwoSUmVzdW1lUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhUKE1Jlc3VtZVF1ZXVlUmVzcG9uc2UiOwoRRHJhaW5RdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSFwoPaW5jbHVkZV9kZWxheWVkGAIgASgIIjkKEkRyYWluUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgiMgoSRGVsZXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg0KBWZvcmNlGAIgASgIIjoKE0RlbGV0ZVF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIrwBCg9MaXN0Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJAoGc3RhdGVzGAIgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIMCgRuYW1lGAMgASgJEhAKCG9yZGVyX2J5GAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoDRISCgpwYWdlX3Rva2VuGAYgASgJEi0KCXJlYWRfbWFzaxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siSgoQTGlzdEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIloKEkxpc3RKb2JMb2dzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiUQoTTGlzdEpvYkxvZ3NSZXNwb25zZRINCgVsaW5lcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKbGluZV9jb3VudBgDIAEoDSIVCgZKb2JJZHMSCwoDaWRzGAEgAygJInwKCUpvYkZpbHRlchIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSLQoKb2xkZXJfdGhhbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIMCgRuYW1lGAMgASgJEg0KBWxpbWl0GAQgASgNIqkBChBSZXRyeUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASFQoNa2VlcF9hdHRlbXB0cxgEIAEoCBISCgpwYWdlX3Rva2VuGAUgASgJQgsKCXNlbGVjdGlvbiJzChFSZXRyeUpvYnNSZXNwb25zZRIVCg1yZXRyaWVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKUAQoSUHJvbW90ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idgoTUHJvbW90ZUpvYnNSZXNwb25zZRIWCg5wcm9tb3RlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkiuQEKEURlbGV0ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCRIkCgdjYXNjYWRlGAUgASgOMhMubGVhc2VtcS52MS5DYXNjYWRlQgsKCXNlbGVjdGlvbiJ0ChJEZWxldGVKb2JzUmVzcG9uc2USFQoNZGVsZXRlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkiowEKEUNhbmNlbEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASDgoGcmVhc29uGAQgASgJEhIKCnBhZ2VfdG9rZW4YBSABKAlCCwoJc2VsZWN0aW9uInYKEkNhbmNlbEpvYnNSZXNwb25zZRIXCg9jYW5jZWxsZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJImQKCEpvYlF1ZXJ5EhEKCWlkX3ByZWZpeBgBIAEoCRIMCgRuYW1lGAIgASgJEhQKDHBheWxvYWRfdGV4dBgEIAEoCRIUCgxmYWlsdXJlX3RleHQYBSABKAlKBAgDEARSBWdyb3VwIsMBChFTZWFyY2hKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIjCgVxdWVyeRgCIAEoCzIULmxlYXNlbXEudjEuSm9iUXVlcnkSJAoGc3RhdGVzGAMgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIRCglwYWdlX3NpemUYBCABKA0SEgoKcGFnZV90b2tlbhgFIAEoCRItCglyZWFkX21hc2sYBiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrImQKElNlYXJjaEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFgoOZXhhbWluZWRfY291bnQYAiABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJItYBChBVcGRhdGVKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIUCgdwYXlsb2FkGAMgASgMSACIAQESFQoIcHJpb3JpdHkYBCABKA1IAYgBARIsCghydW5fdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX21hc2sYBiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQgoKCF9wYXlsb2FkQgsKCV9wcmlvcml0eSIxChFVcGRhdGVKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYiKRAQoGV29ya2VyEiQKBGluZm8YASABKAsyFi5sZWFzZW1xLnYxLldvcmtlckluZm8SMgoOaGVhcnRiZWF0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCXBvbGxfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSgoSTGlzdFdvcmtlcnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlMKE0xpc3RXb3JrZXJzUmVzcG9uc2USIwoHd29ya2VycxgBIAMoCzISLmxlYXNlbXEudjEuV29ya2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCLnAQoJU3RvcmVJbmZvEgwKBGtpbmQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIQCghlbWJlZGRlZBgDIAEoCBIyChJkZWZhdWx0X2R1cmFiaWxpdHkYBCABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSLgoObWF4X2R1cmFiaWxpdHkYBSABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSEAoId2FybmluZ3MYBiADKAkSGQoRdXNlZF9tZW1vcnlfYnl0ZXMYByABKAQSGAoQbWF4X21lbW9yeV9ieXRlcxgIIAEoBCLHAQoVR2V0U2VydmVySW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSJAoFc3RvcmUYAiABKAsyFS5sZWFzZW1xLnYxLlN0b3JlSW5mbxIUCgxjYXBhYmlsaXRpZXMYAyADKAkSGQoRbWF4X3BheWxvYWRfYnl0ZXMYBCABKAQSFgoObWF4X2JhdGNoX3NpemUYBSABKA0SLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy+woKDEFkbWluU2VydmljZRJFCghHZXRTdGF0cxIbLmxlYXNlbXEudjEuR2V0U3RhdHNSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRTdGF0c1Jlc3BvbnNlEksKCkxpc3RRdWV1ZXMSHS5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVzcG9uc2USRQoIR2V0UXVldWUSGy5sZWFzZW1xLnYxLkdldFF1ZXVlUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0UXVldWVSZXNwb25zZRJOCgtVcGRhdGVRdWV1ZRIeLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlc3BvbnNlEksKClBhdXNlUXVldWUSHS5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVzcG9uc2USTgoLUmVzdW1lUXVldWUSHi5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXNwb25zZRJLCgpEcmFpblF1ZXVlEh0ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlc3BvbnNlEk4KC0RlbGV0ZVF1ZXVlEh4ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVzcG9uc2USRQoITGlzdEpvYnMSGy5sZWFzZW1xLnYxLkxpc3RKb2JzUmVxdWVzdBocLmxlYXNlbXEudjEuTGlzdEpvYnNSZXNwb25zZRJOCgtMaXN0Sm9iTG9ncxIeLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1Jlc3BvbnNlEkgKCVJldHJ5Sm9icxIcLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVxdWVzdBodLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVzcG9uc2USTgoLUHJvbW90ZUpvYnMSHi5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVxdWVzdBofLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXNwb25zZRJLCgpEZWxldGVKb2JzEh0ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVxdWVzdBoeLmxlYXNlbXEudjEuRGVsZXRlSm9ic1Jlc3BvbnNlEksKCkNhbmNlbEpvYnMSHS5sZWFzZW1xLnYxLkNhbmNlbEpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5DYW5jZWxKb2JzUmVzcG9uc2USSwoKU2VhcmNoSm9icxIdLmxlYXNlbXEudjEuU2VhcmNoSm9ic1JlcXVlc3QaHi5sZWFzZW1xLnYxLlNlYXJjaEpvYnNSZXNwb25zZRJICglVcGRhdGVKb2ISHC5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlcXVlc3QaHS5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlc3BvbnNlEk4KC0xpc3RXb3JrZXJzEh4ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2USVAoNR2V0U2VydmVySW5mbxIgLmxlYXNlbXEudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIS5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_producer, file_leasemq_v1_worker]);
+  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIvcCCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhcKCm1heF9ldmVudHMYCiABKA1IAYgBARISCgptYXhfYWN0aXZlGAYgASgNEikKCnJhdGVfbGltaXQYByABKAsyFS5sZWFzZW1xLnYxLlJhdGVMaW1pdBITCgttYXhfd2FpdGluZxgIIAEoDUIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zQg0KC19tYXhfZXZlbnRzIkoKCVJhdGVMaW1pdBIQCghtYXhfam9icxgBIAEoDRIrCghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJlCgVRdWV1ZRIMCgRuYW1lGAEgASgJEicKBmNvbmZpZxgCIAEoCzIXLmxlYXNlbXEudjEuUXVldWVDb25maWcSJQoFc3RhdHMYAyABKAsyFi5sZWFzZW1xLnYxLlF1ZXVlU3RhdHMiOgoRTGlzdFF1ZXVlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkiUAoSTGlzdFF1ZXVlc1Jlc3BvbnNlEiEKBnF1ZXVlcxgBIAMoCzIRLmxlYXNlbXEudjEuUXVldWUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKD0dldFF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI0ChBHZXRRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSJ9ChJVcGRhdGVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siNwoTVXBkYXRlUXVldWVSZXNwb25zZRIgCgVxdWV1ZRgBIAEoCzIRLmxlYXNlbXEudjEuUXVldWUiIgoRUGF1c2VRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiFAoSUGF1c2VRdWV1ZVJlc3BvbnNlIiMKElJlc3VtZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIVChNSZXN1bWVRdWV1ZVJlc3BvbnNlIjsKEURyYWluUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhcKD2luY2x1ZGVfZGVsYXllZBgCIAEoCCI5ChJEcmFpblF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIjIKEkRlbGV0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRINCgVmb3JjZRgCIAEoCCI6ChNEZWxldGVRdWV1ZVJlc3BvbnNlEhUKDXJlbW92ZWRfY291bnQYASABKA0SDAoEbW9yZRgCIAEoCCK8AQoPTGlzdEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiQKBnN0YXRlcxgCIAMoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSDAoEbmFtZRgDIAEoCRIQCghvcmRlcl9ieRgEIAEoCRIRCglwYWdlX3NpemUYBSABKA0SEgoKcGFnZV90b2tlbhgGIAEoCRItCglyZWFkX21hc2sYByABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIkoKEExpc3RKb2JzUmVzcG9uc2USHQoEam9icxgBIAMoCzIPLmxlYXNlbXEudjEuSm9iEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJaChJMaXN0Sm9iTG9nc1JlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIlEKE0xpc3RKb2JMb2dzUmVzcG9uc2USDQoFbGluZXMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCmxpbmVfY291bnQYAyABKA0iFQoGSm9iSWRzEgsKA2lkcxgBIAMoCSJ8CglKb2JGaWx0ZXISIwoFc3RhdGUYASABKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlEi0KCm9sZGVyX3RoYW4YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDAoEbmFtZRgDIAEoCRINCgVsaW1pdBgEIAEoDSKpAQoQUmV0cnlKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIlCgdqb2JfaWRzGAIgASgLMhIubGVhc2VtcS52MS5Kb2JJZHNIABInCgZmaWx0ZXIYAyABKAsyFS5sZWFzZW1xLnYxLkpvYkZpbHRlckgAEhUKDWtlZXBfYXR0ZW1wdHMYBCABKAgSEgoKcGFnZV90b2tlbhgFIAEoCUILCglzZWxlY3Rpb24icwoRUmV0cnlKb2JzUmVzcG9uc2USFQoNcmV0cmllZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkilAEKElByb21vdGVKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIlCgdqb2JfaWRzGAIgASgLMhIubGVhc2VtcS52MS5Kb2JJZHNIABInCgZmaWx0ZXIYAyABKAsyFS5sZWFzZW1xLnYxLkpvYkZpbHRlckgAEhIKCnBhZ2VfdG9rZW4YBCABKAlCCwoJc2VsZWN0aW9uInYKE1Byb21vdGVKb2JzUmVzcG9uc2USFgoOcHJvbW90ZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIrkBChFEZWxldGVKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIlCgdqb2JfaWRzGAIgASgLMhIubGVhc2VtcS52MS5Kb2JJZHNIABInCgZmaWx0ZXIYAyABKAsyFS5sZWFzZW1xLnYxLkpvYkZpbHRlckgAEhIKCnBhZ2VfdG9rZW4YBCABKAkSJAoHY2FzY2FkZRgFIAEoDjITLmxlYXNlbXEudjEuQ2FzY2FkZUILCglzZWxlY3Rpb24idAoSRGVsZXRlSm9ic1Jlc3BvbnNlEhUKDWRlbGV0ZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIqMBChFDYW5jZWxKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIlCgdqb2JfaWRzGAIgASgLMhIubGVhc2VtcS52MS5Kb2JJZHNIABInCgZmaWx0ZXIYAyABKAsyFS5sZWFzZW1xLnYxLkpvYkZpbHRlckgAEg4KBnJlYXNvbhgEIAEoCRISCgpwYWdlX3Rva2VuGAUgASgJQgsKCXNlbGVjdGlvbiJ2ChJDYW5jZWxKb2JzUmVzcG9uc2USFwoPY2FuY2VsbGVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSJkCghKb2JRdWVyeRIRCglpZF9wcmVmaXgYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxwYXlsb2FkX3RleHQYBCABKAkSFAoMZmFpbHVyZV90ZXh0GAUgASgJSgQIAxAEUgVncm91cCLDAQoRU2VhcmNoSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSIwoFcXVlcnkYAiABKAsyFC5sZWFzZW1xLnYxLkpvYlF1ZXJ5EiQKBnN0YXRlcxgDIAMoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSEQoJcGFnZV9zaXplGAQgASgNEhIKCnBhZ2VfdG9rZW4YBSABKAkSLQoJcmVhZF9tYXNrGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJkChJTZWFyY2hKb2JzUmVzcG9uc2USHQoEam9icxgBIAMoCzIPLmxlYXNlbXEudjEuSm9iEhYKDmV4YW1pbmVkX2NvdW50GAIgASgNEhcKD25leHRfcGFnZV90b2tlbhgDIAEoCSLWAQoQVXBkYXRlSm9iUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSFAoHcGF5bG9hZBgDIAEoDEgAiAEBEhUKCHByaW9yaXR5GAQgASgNSAGIAQESLAoIcnVuX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV9tYXNrGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IKCghfcGF5bG9hZEILCglfcHJpb3JpdHkiMQoRVXBkYXRlSm9iUmVzcG9uc2USHAoDam9iGAEgASgLMg8ubGVhc2VtcS52MS5Kb2IikQEKBldvcmtlchIkCgRpbmZvGAEgASgLMhYubGVhc2VtcS52MS5Xb3JrZXJJbmZvEjIKDmhlYXJ0YmVhdF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglwb2xsX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKEkxpc3RXb3JrZXJzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJTChNMaXN0V29ya2Vyc1Jlc3BvbnNlEiMKB3dvcmtlcnMYASADKAsyEi5sZWFzZW1xLnYxLldvcmtlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkipQEKEUdldE1ldHJpY3NSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEikKBXN0YXJ0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgNlbmQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCnJlc29sdXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ilgEKDVRpbWVRdWFudGlsZXMSDQoFY291bnQYASABKAQSJgoDcDUwGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA3A5NRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNwOTkYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24itgEKDE1ldHJpY3NQb2ludBIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgljb21wbGV0ZWQYAiABKAQSDgoGZmFpbGVkGAMgASgEEiwKCXdhaXRfdGltZRgEIAEoCzIZLmxlYXNlbXEudjEuVGltZVF1YW50aWxlcxIrCghydW5fdGltZRgFIAEoCzIZLmxlYXNlbXEudjEuVGltZVF1YW50aWxlcyI+ChJHZXRNZXRyaWNzUmVzcG9uc2USKAoGcG9pbnRzGAEgAygLMhgubGVhc2VtcS52MS5NZXRyaWNzUG9pbnQixAEKBUV2ZW50EiMKBGtpbmQYASABKA4yFS5sZWFzZW1xLnYxLkV2ZW50S2luZBIOCgZqb2JfaWQYAiABKAkSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMcmVzdW1lX3Rva2VuGAQgASgJEiMKBXN0YXRlGAUgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIRCgl3b3JrZXJfaWQYBiABKAkSDgoGcmVhc29uGAcgASgJIocBChJXYXRjaEV2ZW50c1JlcXVlc3QSDQoFcXVldWUYASABKAkSFAoMcmVzdW1lX3Rva2VuGAIgASgJEiQKBWtpbmRzGAMgAygOMhUubGVhc2VtcS52MS5FdmVudEtpbmQSEwoLZnJvbV9vbGRlc3QYBCABKAgSEQoJdW50aWxfbm93GAUgASgIIk4KE1dhdGNoRXZlbnRzUmVzcG9uc2USIQoGZXZlbnRzGAEgAygLMhEubGVhc2VtcS52MS5FdmVudBIUCgxyZXN1bWVfdG9rZW4YAiABKAkiFgoUR2V0U2VydmVySW5mb1JlcXVlc3Qi5wEKCVN0b3JlSW5mbxIMCgRraW5kGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSEAoIZW1iZWRkZWQYAyABKAgSMgoSZGVmYXVsdF9kdXJhYmlsaXR5GAQgASgOMhYubGVhc2VtcS52MS5EdXJhYmlsaXR5Ei4KDm1heF9kdXJhYmlsaXR5GAUgASgOMhYubGVhc2VtcS52MS5EdXJhYmlsaXR5EhAKCHdhcm5pbmdzGAYgAygJEhkKEXVzZWRfbWVtb3J5X2J5dGVzGAcgASgEEhgKEG1heF9tZW1vcnlfYnl0ZXMYCCABKAQixwEKFUdldFNlcnZlckluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEiQKBXN0b3JlGAIgASgLMhUubGVhc2VtcS52MS5TdG9yZUluZm8SFAoMY2FwYWJpbGl0aWVzGAMgAygJEhkKEW1heF9wYXlsb2FkX2J5dGVzGAQgASgEEhYKDm1heF9iYXRjaF9zaXplGAUgASgNEi4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKtoECglFdmVudEtpbmQSGgoWRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEhQKEEVWRU5UX0tJTkRfQURERUQQARIZChVFVkVOVF9LSU5EX0RVUExJQ0FURUQQAhIXChNFVkVOVF9LSU5EX1BST01PVEVEEAMSFQoRRVZFTlRfS0lORF9MRUFTRUQQBBIXChNFVkVOVF9LSU5EX1BST0dSRVNTEAUSGAoURVZFTlRfS0lORF9DT01QTEVURUQQBhIXChNFVkVOVF9LSU5EX1JFVFJZSU5HEAcSFQoRRVZFTlRfS0lORF9GQUlMRUQQCBIXChNFVkVOVF9LSU5EX1JFTEVBU0VEEAkSHAoYRVZFTlRfS0lORF9MRUFTRV9FWFBJUkVEEAoSHwobRVZFTlRfS0lORF9DQU5DRUxfUkVRVUVTVEVEEAsSGAoURVZFTlRfS0lORF9DQU5DRUxMRUQQDBIWChJFVkVOVF9LSU5EX1JFVFJJRUQQDRIWChJFVkVOVF9LSU5EX1JFTU9WRUQQDhIWChJFVkVOVF9LSU5EX0RSQUlORUQQDxIVChFFVkVOVF9LSU5EX1BBVVNFRBAQEhYKEkVWRU5UX0tJTkRfUkVTVU1FRBAREhkKFUVWRU5UX0tJTkRfQ09ORklHVVJFRBASEhsKF0VWRU5UX0tJTkRfREVEVVBMSUNBVEVEEBMSGgoWRVZFTlRfS0lORF9FVkVOVFNfTE9TVBAUEhYKEkVWRU5UX0tJTkRfQkxPQ0tFRBAVEhgKFEVWRU5UX0tJTkRfVU5CTE9DS0VEEBYymgwKDEFkbWluU2VydmljZRJFCghHZXRTdGF0cxIbLmxlYXNlbXEudjEuR2V0U3RhdHNSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRTdGF0c1Jlc3BvbnNlEksKCkxpc3RRdWV1ZXMSHS5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVzcG9uc2USRQoIR2V0UXVldWUSGy5sZWFzZW1xLnYxLkdldFF1ZXVlUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0UXVldWVSZXNwb25zZRJOCgtVcGRhdGVRdWV1ZRIeLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlc3BvbnNlEksKClBhdXNlUXVldWUSHS5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVzcG9uc2USTgoLUmVzdW1lUXVldWUSHi5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXNwb25zZRJLCgpEcmFpblF1ZXVlEh0ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlc3BvbnNlEk4KC0RlbGV0ZVF1ZXVlEh4ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVzcG9uc2USRQoITGlzdEpvYnMSGy5sZWFzZW1xLnYxLkxpc3RKb2JzUmVxdWVzdBocLmxlYXNlbXEudjEuTGlzdEpvYnNSZXNwb25zZRJOCgtMaXN0Sm9iTG9ncxIeLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1Jlc3BvbnNlEkgKCVJldHJ5Sm9icxIcLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVxdWVzdBodLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVzcG9uc2USTgoLUHJvbW90ZUpvYnMSHi5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVxdWVzdBofLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXNwb25zZRJLCgpEZWxldGVKb2JzEh0ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVxdWVzdBoeLmxlYXNlbXEudjEuRGVsZXRlSm9ic1Jlc3BvbnNlEksKCkNhbmNlbEpvYnMSHS5sZWFzZW1xLnYxLkNhbmNlbEpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5DYW5jZWxKb2JzUmVzcG9uc2USSwoKU2VhcmNoSm9icxIdLmxlYXNlbXEudjEuU2VhcmNoSm9ic1JlcXVlc3QaHi5sZWFzZW1xLnYxLlNlYXJjaEpvYnNSZXNwb25zZRJICglVcGRhdGVKb2ISHC5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlcXVlc3QaHS5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlc3BvbnNlEk4KC0xpc3RXb3JrZXJzEh4ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2USSwoKR2V0TWV0cmljcxIdLmxlYXNlbXEudjEuR2V0TWV0cmljc1JlcXVlc3QaHi5sZWFzZW1xLnYxLkdldE1ldHJpY3NSZXNwb25zZRJQCgtXYXRjaEV2ZW50cxIeLmxlYXNlbXEudjEuV2F0Y2hFdmVudHNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5XYXRjaEV2ZW50c1Jlc3BvbnNlMAESVAoNR2V0U2VydmVySW5mbxIgLmxlYXNlbXEudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIS5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_producer, file_leasemq_v1_worker]);
 
 /**
  * Asks for counts.
@@ -104,6 +104,13 @@ export type QueueConfig = Message<"leasemq.v1.QueueConfig"> & {
    * @generated from field: optional uint32 max_lease_expirations = 5;
    */
   maxLeaseExpirations?: number | undefined;
+
+  /**
+   * Optional. How many events are kept, 0 to 1,000,000; default 10,000; 0 = none are written. Up to 100 entries more, of one script call each, may be kept.
+   *
+   * @generated from field: optional uint32 max_events = 10;
+   */
+  maxEvents?: number | undefined;
 
   /**
    * Optional. The most jobs that are leased at a time, over all workers; 1 to 1,000,000; default 0: no limit.
@@ -1469,6 +1476,300 @@ export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__P
   messageDesc(file_leasemq_v1_admin, 40);
 
 /**
+ * Asks for metrics.
+ *
+ * @generated from message leasemq.v1.GetMetricsRequest
+ */
+export type GetMetricsRequest = Message<"leasemq.v1.GetMetricsRequest"> & {
+  /**
+   * Required.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Optional. Default: an hour before end. What is more than 24 hours ago is not kept: all zero.
+   *
+   * @generated from field: google.protobuf.Timestamp start = 2;
+   */
+  start?: Timestamp | undefined;
+
+  /**
+   * Optional. Default: now, by the store's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp end = 3;
+   */
+  end?: Timestamp | undefined;
+
+  /**
+   * Optional. Whole minutes, 1 min (the default) to 24 h. At most 1,440 points are between start and end.
+   *
+   * @generated from field: google.protobuf.Duration resolution = 4;
+   */
+  resolution?: Duration | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.GetMetricsRequest.
+ * Use `create(GetMetricsRequestSchema)` to create a new message.
+ */
+export const GetMetricsRequestSchema: GenMessage<GetMetricsRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 41);
+
+/**
+ * How long something took. Each quantile is right to within a tenth; 0 is less than 1 ms.
+ *
+ * @generated from message leasemq.v1.TimeQuantiles
+ */
+export type TimeQuantiles = Message<"leasemq.v1.TimeQuantiles"> & {
+  /**
+   * How many jobs.
+   *
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+
+  /**
+   * Half of them took at most this long.
+   *
+   * @generated from field: google.protobuf.Duration p50 = 2;
+   */
+  p50?: Duration | undefined;
+
+  /**
+   * 95 % of them did.
+   *
+   * @generated from field: google.protobuf.Duration p95 = 3;
+   */
+  p95?: Duration | undefined;
+
+  /**
+   * 99 % of them did.
+   *
+   * @generated from field: google.protobuf.Duration p99 = 4;
+   */
+  p99?: Duration | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.TimeQuantiles.
+ * Use `create(TimeQuantilesSchema)` to create a new message.
+ */
+export const TimeQuantilesSchema: GenMessage<TimeQuantiles> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 42);
+
+/**
+ * One stretch of time.
+ *
+ * @generated from message leasemq.v1.MetricsPoint
+ */
+export type MetricsPoint = Message<"leasemq.v1.MetricsPoint"> & {
+  /**
+   * Its beginning: a multiple of the resolution since 1970. It ends with the beginning of the next.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * Jobs that completed.
+   *
+   * @generated from field: uint64 completed = 2;
+   */
+  completed: bigint;
+
+  /**
+   * Jobs that failed for good.
+   *
+   * @generated from field: uint64 failed = 3;
+   */
+  failed: bigint;
+
+  /**
+   * Of jobs leased for the first time: from when they were due (added, or the end of their delay) to the lease. Not set when there were none.
+   *
+   * @generated from field: leasemq.v1.TimeQuantiles wait_time = 4;
+   */
+  waitTime?: TimeQuantiles | undefined;
+
+  /**
+   * Of jobs that completed: from the last lease to the end. Not set when there were none.
+   *
+   * @generated from field: leasemq.v1.TimeQuantiles run_time = 5;
+   */
+  runTime?: TimeQuantiles | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.MetricsPoint.
+ * Use `create(MetricsPointSchema)` to create a new message.
+ */
+export const MetricsPointSchema: GenMessage<MetricsPoint> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 43);
+
+/**
+ * What was counted.
+ *
+ * @generated from message leasemq.v1.GetMetricsResponse
+ */
+export type GetMetricsResponse = Message<"leasemq.v1.GetMetricsResponse"> & {
+  /**
+   * All from start to end, oldest first, those in which nothing happened too.
+   *
+   * @generated from field: repeated leasemq.v1.MetricsPoint points = 1;
+   */
+  points: MetricsPoint[];
+};
+
+/**
+ * Describes the message leasemq.v1.GetMetricsResponse.
+ * Use `create(GetMetricsResponseSchema)` to create a new message.
+ */
+export const GetMetricsResponseSchema: GenMessage<GetMetricsResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 44);
+
+/**
+ * Something that happened in a queue.
+ *
+ * @generated from message leasemq.v1.Event
+ */
+export type Event = Message<"leasemq.v1.Event"> & {
+  /**
+   * What.
+   *
+   * @generated from field: leasemq.v1.EventKind kind = 1;
+   */
+  kind: EventKind;
+
+  /**
+   * The job; empty when it concerns the queue.
+   *
+   * @generated from field: string job_id = 2;
+   */
+  jobId: string;
+
+  /**
+   * When, by the store's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 3;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * Opaque. Watching with it goes on after this event.
+   *
+   * @generated from field: string resume_token = 4;
+   */
+  resumeToken: string;
+
+  /**
+   * The job's state after it; not set where there is none.
+   *
+   * @generated from field: leasemq.v1.JobState state = 5;
+   */
+  state: JobState;
+
+  /**
+   * The worker that did it or held the lease, where there is one; not told of COMPLETED, whose job has it.
+   *
+   * @generated from field: string worker_id = 6;
+   */
+  workerId: string;
+
+  /**
+   * More about it, for people, as its kind says; at most 200 bytes.
+   *
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message leasemq.v1.Event.
+ * Use `create(EventSchema)` to create a new message.
+ */
+export const EventSchema: GenMessage<Event> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 45);
+
+/**
+ * Asks for events.
+ *
+ * @generated from message leasemq.v1.WatchEventsRequest
+ */
+export type WatchEventsRequest = Message<"leasemq.v1.WatchEventsRequest"> & {
+  /**
+   * Required. One that nobody used yet may be watched too.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Optional. From an event or response of the same queue; default: from now on.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
+
+  /**
+   * Optional. Default all.
+   *
+   * @generated from field: repeated leasemq.v1.EventKind kinds = 3;
+   */
+  kinds: EventKind[];
+
+  /**
+   * Optional. Without a resume_token: from the oldest event that is kept, instead of from now on.
+   *
+   * @generated from field: bool from_oldest = 4;
+   */
+  fromOldest: boolean;
+
+  /**
+   * Optional. End with OK when all that had happened was sent, instead of waiting for more.
+   *
+   * @generated from field: bool until_now = 5;
+   */
+  untilNow: boolean;
+};
+
+/**
+ * Describes the message leasemq.v1.WatchEventsRequest.
+ * Use `create(WatchEventsRequestSchema)` to create a new message.
+ */
+export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 46);
+
+/**
+ * What happened next.
+ *
+ * @generated from message leasemq.v1.WatchEventsResponse
+ */
+export type WatchEventsResponse = Message<"leasemq.v1.WatchEventsResponse"> & {
+  /**
+   * In order; none in the first message and in a keep-alive.
+   *
+   * @generated from field: repeated leasemq.v1.Event events = 1;
+   */
+  events: Event[];
+
+  /**
+   * Opaque. Watching with it goes on after all that was looked at so far, of other kinds too.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message leasemq.v1.WatchEventsResponse.
+ * Use `create(WatchEventsResponseSchema)` to create a new message.
+ */
+export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 47);
+
+/**
  * Asks what the server is.
  *
  * @generated from message leasemq.v1.GetServerInfoRequest
@@ -1481,7 +1782,7 @@ export type GetServerInfoRequest = Message<"leasemq.v1.GetServerInfoRequest"> & 
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 41);
+  messageDesc(file_leasemq_v1_admin, 48);
 
 /**
  * What the store is.
@@ -1551,7 +1852,7 @@ export type StoreInfo = Message<"leasemq.v1.StoreInfo"> & {
  * Use `create(StoreInfoSchema)` to create a new message.
  */
 export const StoreInfoSchema: GenMessage<StoreInfo> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 42);
+  messageDesc(file_leasemq_v1_admin, 49);
 
 /**
  * What the server is.
@@ -1607,7 +1908,181 @@ export type GetServerInfoResponse = Message<"leasemq.v1.GetServerInfoResponse"> 
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 43);
+  messageDesc(file_leasemq_v1_admin, 50);
+
+/**
+ * What happened. State is what it led to.
+ *
+ * @generated from enum leasemq.v1.EventKind
+ */
+export enum EventKind {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: EVENT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A job was added: WAITING, DELAYED or BLOCKED. reason "schedule" when the clock did it.
+   *
+   * @generated from enum value: EVENT_KIND_ADDED = 1;
+   */
+  ADDED = 1,
+
+  /**
+   * An add named an id that exists: nothing changed.
+   *
+   * @generated from enum value: EVENT_KIND_DUPLICATED = 2;
+   */
+  DUPLICATED = 2,
+
+  /**
+   * DELAYED → WAITING: reason "due", or "asked".
+   *
+   * @generated from enum value: EVENT_KIND_PROMOTED = 3;
+   */
+  PROMOTED = 3,
+
+  /**
+   * WAITING → ACTIVE, by worker_id.
+   *
+   * @generated from enum value: EVENT_KIND_LEASED = 4;
+   */
+  LEASED = 4,
+
+  /**
+   * The worker reported how far it is; the job has the value.
+   *
+   * @generated from enum value: EVENT_KIND_PROGRESS = 5;
+   */
+  PROGRESS = 5,
+
+  /**
+   * ACTIVE → COMPLETED.
+   *
+   * @generated from enum value: EVENT_KIND_COMPLETED = 6;
+   */
+  COMPLETED = 6,
+
+  /**
+   * An attempt failed or timed out, and there is another: ACTIVE → WAITING or DELAYED. reason says what went wrong.
+   *
+   * @generated from enum value: EVENT_KIND_RETRYING = 7;
+   */
+  RETRYING = 7,
+
+  /**
+   * Failed for good: the last attempt, or too many leases that ran out, or not started within its ttl. reason says what went wrong.
+   *
+   * @generated from enum value: EVENT_KIND_FAILED = 8;
+   */
+  FAILED = 8,
+
+  /**
+   * The worker gave it back, or was gone before it got it: ACTIVE → WAITING or DELAYED.
+   *
+   * @generated from enum value: EVENT_KIND_RELEASED = 9;
+   */
+  RELEASED = 9,
+
+  /**
+   * The lease ran out: ACTIVE → WAITING. reason says how.
+   *
+   * @generated from enum value: EVENT_KIND_LEASE_EXPIRED = 10;
+   */
+  LEASE_EXPIRED = 10,
+
+  /**
+   * Somebody wants an ACTIVE job cancelled; its worker is being told.
+   *
+   * @generated from enum value: EVENT_KIND_CANCEL_REQUESTED = 11;
+   */
+  CANCEL_REQUESTED = 11,
+
+  /**
+   * An unfinished job → CANCELLED. reason is the caller's.
+   *
+   * @generated from enum value: EVENT_KIND_CANCELLED = 12;
+   */
+  CANCELLED = 12,
+
+  /**
+   * Redriven: FAILED, COMPLETED or CANCELLED → WAITING, or BLOCKED while it depends on an unfinished job.
+   *
+   * @generated from enum value: EVENT_KIND_RETRIED = 13;
+   */
+  RETRIED = 13,
+
+  /**
+   * Removed by hand: reason "deleted" or "drained". What retention removes is not told.
+   *
+   * @generated from enum value: EVENT_KIND_REMOVED = 14;
+   */
+  REMOVED = 14,
+
+  /**
+   * The last waiting job was leased. Of the queue: no job_id.
+   *
+   * @generated from enum value: EVENT_KIND_DRAINED = 15;
+   */
+  DRAINED = 15,
+
+  /**
+   * The queue gives out no more leases. No job_id.
+   *
+   * @generated from enum value: EVENT_KIND_PAUSED = 16;
+   */
+  PAUSED = 16,
+
+  /**
+   * It does again. No job_id.
+   *
+   * @generated from enum value: EVENT_KIND_RESUMED = 17;
+   */
+  RESUMED = 17,
+
+  /**
+   * The queue's configuration was changed. No job_id.
+   *
+   * @generated from enum value: EVENT_KIND_CONFIGURED = 18;
+   */
+  CONFIGURED = 18,
+
+  /**
+   * An add was left out, or put in the place of another, since a job with its deduplication key is there: job_id is the job kept.
+   *
+   * @generated from enum value: EVENT_KIND_DEDUPLICATED = 19;
+   */
+  DEDUPLICATED = 19,
+
+  /**
+   * Events after the resume_token are not kept any more; those that follow are the oldest there are. Sent whatever kinds were asked for. No job_id.
+   *
+   * @generated from enum value: EVENT_KIND_EVENTS_LOST = 20;
+   */
+  EVENTS_LOST = 20,
+
+  /**
+   * A running job waits for others: ACTIVE → BLOCKED.
+   *
+   * @generated from enum value: EVENT_KIND_BLOCKED = 21;
+   */
+  BLOCKED = 21,
+
+  /**
+   * All that it depends on is done: BLOCKED → WAITING or DELAYED.
+   *
+   * @generated from enum value: EVENT_KIND_UNBLOCKED = 22;
+   */
+  UNBLOCKED = 22,
+}
+
+/**
+ * Describes the enum leasemq.v1.EventKind.
+ */
+export const EventKindSchema: GenEnum<EventKind> = /*@__PURE__*/
+  enumDesc(file_leasemq_v1_admin, 0);
 
 /**
  * Reads and steers queues, jobs and workers. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
@@ -1784,6 +2259,28 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof ListWorkersRequestSchema;
     output: typeof ListWorkersResponseSchema;
+  },
+  /**
+   * Reads what was counted of a queue's jobs over the last 24 hours, to the minute. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.AdminService.GetMetrics
+   */
+  getMetrics: {
+    methodKind: "unary";
+    input: typeof GetMetricsRequestSchema;
+    output: typeof GetMetricsResponseSchema;
+  },
+  /**
+   * Streams what happens in a queue: every transition once and in order, from any position that is still kept. The first message comes at once and says where
+   * it begins; an empty message every 10 s keeps the stream alive. It ends OK when the broker stops, and STORE_UNAVAILABLE in an outage: watch again with the
+   * newest resume_token, and nothing is missed. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.AdminService.WatchEvents
+   */
+  watchEvents: {
+    methodKind: "server_streaming";
+    input: typeof WatchEventsRequestSchema;
+    output: typeof WatchEventsResponseSchema;
   },
   /**
    * Says what this server is and what it stands on. A retry is safe.
