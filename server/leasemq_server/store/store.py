@@ -361,7 +361,15 @@ class Store(ScheduleVerbs, FlowVerbs):
         )
         states = (waiting, delayed, active, completed, failed, cancelled)
         return Counts(
-            *states, bool(paused), oldest_ms, added, completed_ever, failed_ever, reply[11], bool(reply[12]), int(reply[13]),
+            *states,
+            bool(paused),
+            oldest_ms,
+            added,
+            completed_ever,
+            failed_ever,
+            reply[11],
+            bool(reply[12]),
+            int(reply[13]),
             _ms(reply[14]),
         )
 

@@ -34,7 +34,9 @@ class ProducerServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ProducerServiceAsyncStub: ...
     AddJob: _grpc.UnaryUnaryMultiCallable[_producer_pb2.AddJobRequest, _producer_pb2.AddJobResponse]
-    """Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the job has an id."""
+    """Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+    job has an id.
+    """
     BatchAddJobs: _grpc.UnaryUnaryMultiCallable[_producer_pb2.BatchAddJobsRequest, _producer_pb2.BatchAddJobsResponse]
     """Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id."""
     AddFlow: _grpc.UnaryUnaryMultiCallable[_producer_pb2.AddFlowRequest, _producer_pb2.AddFlowResponse]
@@ -59,7 +61,9 @@ class ProducerServiceAsyncStub(ProducerServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AddJob: _aio.UnaryUnaryMultiCallable[_producer_pb2.AddJobRequest, _producer_pb2.AddJobResponse]  # type: ignore[assignment]
-    """Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the job has an id."""
+    """Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+    job has an id.
+    """
     BatchAddJobs: _aio.UnaryUnaryMultiCallable[_producer_pb2.BatchAddJobsRequest, _producer_pb2.BatchAddJobsResponse]  # type: ignore[assignment]
     """Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id."""
     AddFlow: _aio.UnaryUnaryMultiCallable[_producer_pb2.AddFlowRequest, _producer_pb2.AddFlowResponse]  # type: ignore[assignment]
@@ -87,7 +91,9 @@ class ProducerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _producer_pb2.AddJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_producer_pb2.AddJobResponse, _abc.Awaitable[_producer_pb2.AddJobResponse]]:
-        """Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the job has an id."""
+        """Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+        job has an id.
+        """
 
     @_abc_1.abstractmethod
     def BatchAddJobs(

@@ -131,8 +131,14 @@ type QueueConfig struct {
 	DeadLetterQueue string `protobuf:"bytes,4,opt,name=dead_letter_queue,json=deadLetterQueue,proto3" json:"dead_letter_queue,omitempty"`
 	// Optional. How many times a job's lease may run out before it fails; default 3.
 	MaxLeaseExpirations *uint32 `protobuf:"varint,5,opt,name=max_lease_expirations,json=maxLeaseExpirations,proto3,oneof" json:"max_lease_expirations,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// Optional. The most jobs that are leased at a time, over all workers; 1 to 1,000,000; default 0: no limit.
+	MaxActive uint32 `protobuf:"varint,6,opt,name=max_active,json=maxActive,proto3" json:"max_active,omitempty"`
+	// Optional. How many leases are given out in a time; default: no limit.
+	RateLimit *RateLimit `protobuf:"bytes,7,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
+	// Optional. The most jobs that are WAITING and DELAYED, 1 to 1,000,000,000: an add that would make more is QUEUE_FULL. Default 0: no limit.
+	MaxWaiting    uint32 `protobuf:"varint,8,opt,name=max_waiting,json=maxWaiting,proto3" json:"max_waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *QueueConfig) Reset() {
@@ -200,6 +206,82 @@ func (x *QueueConfig) GetMaxLeaseExpirations() uint32 {
 	return 0
 }
 
+func (x *QueueConfig) GetMaxActive() uint32 {
+	if x != nil {
+		return x.MaxActive
+	}
+	return 0
+}
+
+func (x *QueueConfig) GetRateLimit() *RateLimit {
+	if x != nil {
+		return x.RateLimit
+	}
+	return nil
+}
+
+func (x *QueueConfig) GetMaxWaiting() uint32 {
+	if x != nil {
+		return x.MaxWaiting
+	}
+	return 0
+}
+
+// So many leases in a time: a fixed window, opened by the first lease after the window before.
+type RateLimit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. 1 to 1,000,000.
+	MaxJobs uint32 `protobuf:"varint,1,opt,name=max_jobs,json=maxJobs,proto3" json:"max_jobs,omitempty"`
+	// Required. 10 ms to 31 days.
+	Duration      *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RateLimit) Reset() {
+	*x = RateLimit{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RateLimit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RateLimit) ProtoMessage() {}
+
+func (x *RateLimit) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RateLimit.ProtoReflect.Descriptor instead.
+func (*RateLimit) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RateLimit) GetMaxJobs() uint32 {
+	if x != nil {
+		return x.MaxJobs
+	}
+	return 0
+}
+
+func (x *RateLimit) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
 // A queue.
 type Queue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -215,7 +297,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[3]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -227,7 +309,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[3]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -240,7 +322,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Queue) GetName() string {
@@ -277,7 +359,7 @@ type ListQueuesRequest struct {
 
 func (x *ListQueuesRequest) Reset() {
 	*x = ListQueuesRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[4]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -289,7 +371,7 @@ func (x *ListQueuesRequest) String() string {
 func (*ListQueuesRequest) ProtoMessage() {}
 
 func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[4]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -302,7 +384,7 @@ func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesRequest.ProtoReflect.Descriptor instead.
 func (*ListQueuesRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListQueuesRequest) GetPageSize() uint32 {
@@ -332,7 +414,7 @@ type ListQueuesResponse struct {
 
 func (x *ListQueuesResponse) Reset() {
 	*x = ListQueuesResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[5]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -344,7 +426,7 @@ func (x *ListQueuesResponse) String() string {
 func (*ListQueuesResponse) ProtoMessage() {}
 
 func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[5]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -357,7 +439,7 @@ func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesResponse.ProtoReflect.Descriptor instead.
 func (*ListQueuesResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListQueuesResponse) GetQueues() []*Queue {
@@ -385,7 +467,7 @@ type GetQueueRequest struct {
 
 func (x *GetQueueRequest) Reset() {
 	*x = GetQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[6]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -397,7 +479,7 @@ func (x *GetQueueRequest) String() string {
 func (*GetQueueRequest) ProtoMessage() {}
 
 func (x *GetQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[6]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -410,7 +492,7 @@ func (x *GetQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQueueRequest.ProtoReflect.Descriptor instead.
 func (*GetQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetQueueRequest) GetQueue() string {
@@ -431,7 +513,7 @@ type GetQueueResponse struct {
 
 func (x *GetQueueResponse) Reset() {
 	*x = GetQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[7]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -443,7 +525,7 @@ func (x *GetQueueResponse) String() string {
 func (*GetQueueResponse) ProtoMessage() {}
 
 func (x *GetQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[7]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -456,7 +538,7 @@ func (x *GetQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQueueResponse.ProtoReflect.Descriptor instead.
 func (*GetQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetQueueResponse) GetQueue() *Queue {
@@ -481,7 +563,7 @@ type UpdateQueueRequest struct {
 
 func (x *UpdateQueueRequest) Reset() {
 	*x = UpdateQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[8]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -493,7 +575,7 @@ func (x *UpdateQueueRequest) String() string {
 func (*UpdateQueueRequest) ProtoMessage() {}
 
 func (x *UpdateQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[8]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -506,7 +588,7 @@ func (x *UpdateQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateQueueRequest.ProtoReflect.Descriptor instead.
 func (*UpdateQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *UpdateQueueRequest) GetQueue() string {
@@ -541,7 +623,7 @@ type UpdateQueueResponse struct {
 
 func (x *UpdateQueueResponse) Reset() {
 	*x = UpdateQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[9]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -553,7 +635,7 @@ func (x *UpdateQueueResponse) String() string {
 func (*UpdateQueueResponse) ProtoMessage() {}
 
 func (x *UpdateQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[9]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -566,7 +648,7 @@ func (x *UpdateQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateQueueResponse.ProtoReflect.Descriptor instead.
 func (*UpdateQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UpdateQueueResponse) GetQueue() *Queue {
@@ -587,7 +669,7 @@ type PauseQueueRequest struct {
 
 func (x *PauseQueueRequest) Reset() {
 	*x = PauseQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[10]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -599,7 +681,7 @@ func (x *PauseQueueRequest) String() string {
 func (*PauseQueueRequest) ProtoMessage() {}
 
 func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[10]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -612,7 +694,7 @@ func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueRequest.ProtoReflect.Descriptor instead.
 func (*PauseQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PauseQueueRequest) GetQueue() string {
@@ -631,7 +713,7 @@ type PauseQueueResponse struct {
 
 func (x *PauseQueueResponse) Reset() {
 	*x = PauseQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[11]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +725,7 @@ func (x *PauseQueueResponse) String() string {
 func (*PauseQueueResponse) ProtoMessage() {}
 
 func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[11]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +738,7 @@ func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueResponse.ProtoReflect.Descriptor instead.
 func (*PauseQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 // Asks to resume a queue.
@@ -670,7 +752,7 @@ type ResumeQueueRequest struct {
 
 func (x *ResumeQueueRequest) Reset() {
 	*x = ResumeQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[12]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +764,7 @@ func (x *ResumeQueueRequest) String() string {
 func (*ResumeQueueRequest) ProtoMessage() {}
 
 func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[12]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +777,7 @@ func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueRequest.ProtoReflect.Descriptor instead.
 func (*ResumeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ResumeQueueRequest) GetQueue() string {
@@ -714,7 +796,7 @@ type ResumeQueueResponse struct {
 
 func (x *ResumeQueueResponse) Reset() {
 	*x = ResumeQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[13]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +808,7 @@ func (x *ResumeQueueResponse) String() string {
 func (*ResumeQueueResponse) ProtoMessage() {}
 
 func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[13]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +821,7 @@ func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueResponse.ProtoReflect.Descriptor instead.
 func (*ResumeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 // Asks to remove what waits.
@@ -755,7 +837,7 @@ type DrainQueueRequest struct {
 
 func (x *DrainQueueRequest) Reset() {
 	*x = DrainQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[14]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -767,7 +849,7 @@ func (x *DrainQueueRequest) String() string {
 func (*DrainQueueRequest) ProtoMessage() {}
 
 func (x *DrainQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[14]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -780,7 +862,7 @@ func (x *DrainQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainQueueRequest.ProtoReflect.Descriptor instead.
 func (*DrainQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DrainQueueRequest) GetQueue() string {
@@ -810,7 +892,7 @@ type DrainQueueResponse struct {
 
 func (x *DrainQueueResponse) Reset() {
 	*x = DrainQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[15]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +904,7 @@ func (x *DrainQueueResponse) String() string {
 func (*DrainQueueResponse) ProtoMessage() {}
 
 func (x *DrainQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[15]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +917,7 @@ func (x *DrainQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainQueueResponse.ProtoReflect.Descriptor instead.
 func (*DrainQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DrainQueueResponse) GetRemovedCount() uint32 {
@@ -865,7 +947,7 @@ type DeleteQueueRequest struct {
 
 func (x *DeleteQueueRequest) Reset() {
 	*x = DeleteQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[16]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +959,7 @@ func (x *DeleteQueueRequest) String() string {
 func (*DeleteQueueRequest) ProtoMessage() {}
 
 func (x *DeleteQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[16]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +972,7 @@ func (x *DeleteQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteQueueRequest.ProtoReflect.Descriptor instead.
 func (*DeleteQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeleteQueueRequest) GetQueue() string {
@@ -920,7 +1002,7 @@ type DeleteQueueResponse struct {
 
 func (x *DeleteQueueResponse) Reset() {
 	*x = DeleteQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[17]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1014,7 @@ func (x *DeleteQueueResponse) String() string {
 func (*DeleteQueueResponse) ProtoMessage() {}
 
 func (x *DeleteQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[17]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1027,7 @@ func (x *DeleteQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteQueueResponse.ProtoReflect.Descriptor instead.
 func (*DeleteQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeleteQueueResponse) GetRemovedCount() uint32 {
@@ -985,7 +1067,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[18]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -997,7 +1079,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[18]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1010,7 +1092,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListJobsRequest) GetQueue() string {
@@ -1075,7 +1157,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[19]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1087,7 +1169,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[19]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1100,7 +1182,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -1134,7 +1216,7 @@ type ListJobLogsRequest struct {
 
 func (x *ListJobLogsRequest) Reset() {
 	*x = ListJobLogsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[20]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1146,7 +1228,7 @@ func (x *ListJobLogsRequest) String() string {
 func (*ListJobLogsRequest) ProtoMessage() {}
 
 func (x *ListJobLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[20]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1159,7 +1241,7 @@ func (x *ListJobLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobLogsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobLogsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListJobLogsRequest) GetQueue() string {
@@ -1205,7 +1287,7 @@ type ListJobLogsResponse struct {
 
 func (x *ListJobLogsResponse) Reset() {
 	*x = ListJobLogsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[21]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1217,7 +1299,7 @@ func (x *ListJobLogsResponse) String() string {
 func (*ListJobLogsResponse) ProtoMessage() {}
 
 func (x *ListJobLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[21]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1230,7 +1312,7 @@ func (x *ListJobLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobLogsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobLogsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListJobLogsResponse) GetLines() []string {
@@ -1265,7 +1347,7 @@ type JobIds struct {
 
 func (x *JobIds) Reset() {
 	*x = JobIds{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[22]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1359,7 @@ func (x *JobIds) String() string {
 func (*JobIds) ProtoMessage() {}
 
 func (x *JobIds) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[22]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1372,7 @@ func (x *JobIds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobIds.ProtoReflect.Descriptor instead.
 func (*JobIds) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *JobIds) GetIds() []string {
@@ -1317,7 +1399,7 @@ type JobFilter struct {
 
 func (x *JobFilter) Reset() {
 	*x = JobFilter{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[23]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1329,7 +1411,7 @@ func (x *JobFilter) String() string {
 func (*JobFilter) ProtoMessage() {}
 
 func (x *JobFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[23]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1342,7 +1424,7 @@ func (x *JobFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFilter.ProtoReflect.Descriptor instead.
 func (*JobFilter) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *JobFilter) GetState() JobState {
@@ -1395,7 +1477,7 @@ type RetryJobsRequest struct {
 
 func (x *RetryJobsRequest) Reset() {
 	*x = RetryJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[24]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1489,7 @@ func (x *RetryJobsRequest) String() string {
 func (*RetryJobsRequest) ProtoMessage() {}
 
 func (x *RetryJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[24]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1502,7 @@ func (x *RetryJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobsRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RetryJobsRequest) GetQueue() string {
@@ -1504,7 +1586,7 @@ type RetryJobsResponse struct {
 
 func (x *RetryJobsResponse) Reset() {
 	*x = RetryJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[25]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1598,7 @@ func (x *RetryJobsResponse) String() string {
 func (*RetryJobsResponse) ProtoMessage() {}
 
 func (x *RetryJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[25]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +1611,7 @@ func (x *RetryJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobsResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RetryJobsResponse) GetRetriedCount() uint32 {
@@ -1580,7 +1662,7 @@ type PromoteJobsRequest struct {
 
 func (x *PromoteJobsRequest) Reset() {
 	*x = PromoteJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[26]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1674,7 @@ func (x *PromoteJobsRequest) String() string {
 func (*PromoteJobsRequest) ProtoMessage() {}
 
 func (x *PromoteJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[26]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1687,7 @@ func (x *PromoteJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteJobsRequest.ProtoReflect.Descriptor instead.
 func (*PromoteJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PromoteJobsRequest) GetQueue() string {
@@ -1682,7 +1764,7 @@ type PromoteJobsResponse struct {
 
 func (x *PromoteJobsResponse) Reset() {
 	*x = PromoteJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[27]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +1776,7 @@ func (x *PromoteJobsResponse) String() string {
 func (*PromoteJobsResponse) ProtoMessage() {}
 
 func (x *PromoteJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[27]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +1789,7 @@ func (x *PromoteJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteJobsResponse.ProtoReflect.Descriptor instead.
 func (*PromoteJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{27}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PromoteJobsResponse) GetPromotedCount() uint32 {
@@ -1760,7 +1842,7 @@ type DeleteJobsRequest struct {
 
 func (x *DeleteJobsRequest) Reset() {
 	*x = DeleteJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[28]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1772,7 +1854,7 @@ func (x *DeleteJobsRequest) String() string {
 func (*DeleteJobsRequest) ProtoMessage() {}
 
 func (x *DeleteJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[28]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1785,7 +1867,7 @@ func (x *DeleteJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobsRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{28}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DeleteJobsRequest) GetQueue() string {
@@ -1869,7 +1951,7 @@ type DeleteJobsResponse struct {
 
 func (x *DeleteJobsResponse) Reset() {
 	*x = DeleteJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[29]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1881,7 +1963,7 @@ func (x *DeleteJobsResponse) String() string {
 func (*DeleteJobsResponse) ProtoMessage() {}
 
 func (x *DeleteJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[29]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1894,7 +1976,7 @@ func (x *DeleteJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobsResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{29}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeleteJobsResponse) GetDeletedCount() uint32 {
@@ -1940,7 +2022,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2034,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2047,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{30}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Worker) GetInfo() *WorkerInfo {
@@ -2004,7 +2086,7 @@ type ListWorkersRequest struct {
 
 func (x *ListWorkersRequest) Reset() {
 	*x = ListWorkersRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2098,7 @@ func (x *ListWorkersRequest) String() string {
 func (*ListWorkersRequest) ProtoMessage() {}
 
 func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +2111,7 @@ func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{31}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListWorkersRequest) GetQueue() string {
@@ -2066,7 +2148,7 @@ type ListWorkersResponse struct {
 
 func (x *ListWorkersResponse) Reset() {
 	*x = ListWorkersResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2078,7 +2160,7 @@ func (x *ListWorkersResponse) String() string {
 func (*ListWorkersResponse) ProtoMessage() {}
 
 func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2091,7 +2173,7 @@ func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{32}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListWorkersResponse) GetWorkers() []*Worker {
@@ -2117,7 +2199,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2129,7 +2211,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2142,7 +2224,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
 }
 
 // What the store is.
@@ -2170,7 +2252,7 @@ type StoreInfo struct {
 
 func (x *StoreInfo) Reset() {
 	*x = StoreInfo{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2182,7 +2264,7 @@ func (x *StoreInfo) String() string {
 func (*StoreInfo) ProtoMessage() {}
 
 func (x *StoreInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2195,7 +2277,7 @@ func (x *StoreInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
 func (*StoreInfo) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *StoreInfo) GetKind() string {
@@ -2275,7 +2357,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2287,7 +2369,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2300,7 +2382,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetServerInfoResponse) GetVersion() string {
@@ -2354,14 +2436,23 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x0fGetStatsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\"@\n" +
 	"\x10GetStatsResponse\x12,\n" +
-	"\x05stats\x18\x01 \x01(\v2\x16.leasemq.v1.QueueStatsR\x05stats\"\xd4\x02\n" +
+	"\x05stats\x18\x01 \x01(\v2\x16.leasemq.v1.QueueStatsR\x05stats\"\xca\x03\n" +
 	"\vQueueConfig\x12<\n" +
 	"\rdefault_retry\x18\x01 \x01(\v2\x17.leasemq.v1.RetryPolicyR\fdefaultRetry\x12F\n" +
 	"\x13completed_retention\x18\x02 \x01(\v2\x15.leasemq.v1.RetentionR\x12completedRetention\x12@\n" +
 	"\x10failed_retention\x18\x03 \x01(\v2\x15.leasemq.v1.RetentionR\x0ffailedRetention\x12*\n" +
 	"\x11dead_letter_queue\x18\x04 \x01(\tR\x0fdeadLetterQueue\x127\n" +
-	"\x15max_lease_expirations\x18\x05 \x01(\rH\x00R\x13maxLeaseExpirations\x88\x01\x01B\x18\n" +
-	"\x16_max_lease_expirations\"z\n" +
+	"\x15max_lease_expirations\x18\x05 \x01(\rH\x00R\x13maxLeaseExpirations\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"max_active\x18\x06 \x01(\rR\tmaxActive\x124\n" +
+	"\n" +
+	"rate_limit\x18\a \x01(\v2\x15.leasemq.v1.RateLimitR\trateLimit\x12\x1f\n" +
+	"\vmax_waiting\x18\b \x01(\rR\n" +
+	"maxWaitingB\x18\n" +
+	"\x16_max_lease_expirations\"]\n" +
+	"\tRateLimit\x12\x19\n" +
+	"\bmax_jobs\x18\x01 \x01(\rR\amaxJobs\x125\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\"z\n" +
 	"\x05Queue\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\x06config\x18\x02 \x01(\v2\x17.leasemq.v1.QueueConfigR\x06config\x12,\n" +
@@ -2535,123 +2626,126 @@ func file_leasemq_v1_admin_proto_rawDescGZIP() []byte {
 	return file_leasemq_v1_admin_proto_rawDescData
 }
 
-var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_leasemq_v1_admin_proto_goTypes = []any{
 	(*GetStatsRequest)(nil),       // 0: leasemq.v1.GetStatsRequest
 	(*GetStatsResponse)(nil),      // 1: leasemq.v1.GetStatsResponse
 	(*QueueConfig)(nil),           // 2: leasemq.v1.QueueConfig
-	(*Queue)(nil),                 // 3: leasemq.v1.Queue
-	(*ListQueuesRequest)(nil),     // 4: leasemq.v1.ListQueuesRequest
-	(*ListQueuesResponse)(nil),    // 5: leasemq.v1.ListQueuesResponse
-	(*GetQueueRequest)(nil),       // 6: leasemq.v1.GetQueueRequest
-	(*GetQueueResponse)(nil),      // 7: leasemq.v1.GetQueueResponse
-	(*UpdateQueueRequest)(nil),    // 8: leasemq.v1.UpdateQueueRequest
-	(*UpdateQueueResponse)(nil),   // 9: leasemq.v1.UpdateQueueResponse
-	(*PauseQueueRequest)(nil),     // 10: leasemq.v1.PauseQueueRequest
-	(*PauseQueueResponse)(nil),    // 11: leasemq.v1.PauseQueueResponse
-	(*ResumeQueueRequest)(nil),    // 12: leasemq.v1.ResumeQueueRequest
-	(*ResumeQueueResponse)(nil),   // 13: leasemq.v1.ResumeQueueResponse
-	(*DrainQueueRequest)(nil),     // 14: leasemq.v1.DrainQueueRequest
-	(*DrainQueueResponse)(nil),    // 15: leasemq.v1.DrainQueueResponse
-	(*DeleteQueueRequest)(nil),    // 16: leasemq.v1.DeleteQueueRequest
-	(*DeleteQueueResponse)(nil),   // 17: leasemq.v1.DeleteQueueResponse
-	(*ListJobsRequest)(nil),       // 18: leasemq.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),      // 19: leasemq.v1.ListJobsResponse
-	(*ListJobLogsRequest)(nil),    // 20: leasemq.v1.ListJobLogsRequest
-	(*ListJobLogsResponse)(nil),   // 21: leasemq.v1.ListJobLogsResponse
-	(*JobIds)(nil),                // 22: leasemq.v1.JobIds
-	(*JobFilter)(nil),             // 23: leasemq.v1.JobFilter
-	(*RetryJobsRequest)(nil),      // 24: leasemq.v1.RetryJobsRequest
-	(*RetryJobsResponse)(nil),     // 25: leasemq.v1.RetryJobsResponse
-	(*PromoteJobsRequest)(nil),    // 26: leasemq.v1.PromoteJobsRequest
-	(*PromoteJobsResponse)(nil),   // 27: leasemq.v1.PromoteJobsResponse
-	(*DeleteJobsRequest)(nil),     // 28: leasemq.v1.DeleteJobsRequest
-	(*DeleteJobsResponse)(nil),    // 29: leasemq.v1.DeleteJobsResponse
-	(*Worker)(nil),                // 30: leasemq.v1.Worker
-	(*ListWorkersRequest)(nil),    // 31: leasemq.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),   // 32: leasemq.v1.ListWorkersResponse
-	(*GetServerInfoRequest)(nil),  // 33: leasemq.v1.GetServerInfoRequest
-	(*StoreInfo)(nil),             // 34: leasemq.v1.StoreInfo
-	(*GetServerInfoResponse)(nil), // 35: leasemq.v1.GetServerInfoResponse
-	(*QueueStats)(nil),            // 36: leasemq.v1.QueueStats
-	(*RetryPolicy)(nil),           // 37: leasemq.v1.RetryPolicy
-	(*Retention)(nil),             // 38: leasemq.v1.Retention
-	(*fieldmaskpb.FieldMask)(nil), // 39: google.protobuf.FieldMask
-	(JobState)(0),                 // 40: leasemq.v1.JobState
-	(*Job)(nil),                   // 41: leasemq.v1.Job
-	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
-	(Cascade)(0),                  // 43: leasemq.v1.Cascade
-	(*WorkerInfo)(nil),            // 44: leasemq.v1.WorkerInfo
-	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
-	(Durability)(0),               // 46: leasemq.v1.Durability
+	(*RateLimit)(nil),             // 3: leasemq.v1.RateLimit
+	(*Queue)(nil),                 // 4: leasemq.v1.Queue
+	(*ListQueuesRequest)(nil),     // 5: leasemq.v1.ListQueuesRequest
+	(*ListQueuesResponse)(nil),    // 6: leasemq.v1.ListQueuesResponse
+	(*GetQueueRequest)(nil),       // 7: leasemq.v1.GetQueueRequest
+	(*GetQueueResponse)(nil),      // 8: leasemq.v1.GetQueueResponse
+	(*UpdateQueueRequest)(nil),    // 9: leasemq.v1.UpdateQueueRequest
+	(*UpdateQueueResponse)(nil),   // 10: leasemq.v1.UpdateQueueResponse
+	(*PauseQueueRequest)(nil),     // 11: leasemq.v1.PauseQueueRequest
+	(*PauseQueueResponse)(nil),    // 12: leasemq.v1.PauseQueueResponse
+	(*ResumeQueueRequest)(nil),    // 13: leasemq.v1.ResumeQueueRequest
+	(*ResumeQueueResponse)(nil),   // 14: leasemq.v1.ResumeQueueResponse
+	(*DrainQueueRequest)(nil),     // 15: leasemq.v1.DrainQueueRequest
+	(*DrainQueueResponse)(nil),    // 16: leasemq.v1.DrainQueueResponse
+	(*DeleteQueueRequest)(nil),    // 17: leasemq.v1.DeleteQueueRequest
+	(*DeleteQueueResponse)(nil),   // 18: leasemq.v1.DeleteQueueResponse
+	(*ListJobsRequest)(nil),       // 19: leasemq.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),      // 20: leasemq.v1.ListJobsResponse
+	(*ListJobLogsRequest)(nil),    // 21: leasemq.v1.ListJobLogsRequest
+	(*ListJobLogsResponse)(nil),   // 22: leasemq.v1.ListJobLogsResponse
+	(*JobIds)(nil),                // 23: leasemq.v1.JobIds
+	(*JobFilter)(nil),             // 24: leasemq.v1.JobFilter
+	(*RetryJobsRequest)(nil),      // 25: leasemq.v1.RetryJobsRequest
+	(*RetryJobsResponse)(nil),     // 26: leasemq.v1.RetryJobsResponse
+	(*PromoteJobsRequest)(nil),    // 27: leasemq.v1.PromoteJobsRequest
+	(*PromoteJobsResponse)(nil),   // 28: leasemq.v1.PromoteJobsResponse
+	(*DeleteJobsRequest)(nil),     // 29: leasemq.v1.DeleteJobsRequest
+	(*DeleteJobsResponse)(nil),    // 30: leasemq.v1.DeleteJobsResponse
+	(*Worker)(nil),                // 31: leasemq.v1.Worker
+	(*ListWorkersRequest)(nil),    // 32: leasemq.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),   // 33: leasemq.v1.ListWorkersResponse
+	(*GetServerInfoRequest)(nil),  // 34: leasemq.v1.GetServerInfoRequest
+	(*StoreInfo)(nil),             // 35: leasemq.v1.StoreInfo
+	(*GetServerInfoResponse)(nil), // 36: leasemq.v1.GetServerInfoResponse
+	(*QueueStats)(nil),            // 37: leasemq.v1.QueueStats
+	(*RetryPolicy)(nil),           // 38: leasemq.v1.RetryPolicy
+	(*Retention)(nil),             // 39: leasemq.v1.Retention
+	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil), // 41: google.protobuf.FieldMask
+	(JobState)(0),                 // 42: leasemq.v1.JobState
+	(*Job)(nil),                   // 43: leasemq.v1.Job
+	(Cascade)(0),                  // 44: leasemq.v1.Cascade
+	(*WorkerInfo)(nil),            // 45: leasemq.v1.WorkerInfo
+	(*timestamppb.Timestamp)(nil), // 46: google.protobuf.Timestamp
+	(Durability)(0),               // 47: leasemq.v1.Durability
 }
 var file_leasemq_v1_admin_proto_depIdxs = []int32{
-	36, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
-	37, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
-	38, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
-	38, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
-	2,  // 4: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
-	36, // 5: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
-	3,  // 6: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
-	3,  // 7: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
-	2,  // 8: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
-	39, // 9: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,  // 10: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
-	40, // 11: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
-	39, // 12: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
-	41, // 13: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
-	40, // 14: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
-	42, // 15: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
-	22, // 16: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	23, // 17: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	22, // 18: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	23, // 19: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	22, // 20: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	23, // 21: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	43, // 22: leasemq.v1.DeleteJobsRequest.cascade:type_name -> leasemq.v1.Cascade
-	44, // 23: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
-	45, // 24: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
-	45, // 25: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
-	30, // 26: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
-	46, // 27: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
-	46, // 28: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
-	34, // 29: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
-	45, // 30: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	0,  // 31: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
-	4,  // 32: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
-	6,  // 33: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
-	8,  // 34: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
-	10, // 35: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
-	12, // 36: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
-	14, // 37: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
-	16, // 38: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
-	18, // 39: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
-	20, // 40: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
-	24, // 41: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
-	26, // 42: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
-	28, // 43: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
-	31, // 44: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
-	33, // 45: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
-	1,  // 46: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
-	5,  // 47: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
-	7,  // 48: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
-	9,  // 49: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
-	11, // 50: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
-	13, // 51: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
-	15, // 52: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
-	17, // 53: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
-	19, // 54: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
-	21, // 55: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
-	25, // 56: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
-	27, // 57: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
-	29, // 58: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
-	32, // 59: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
-	35, // 60: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
-	46, // [46:61] is the sub-list for method output_type
-	31, // [31:46] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	37, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
+	38, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
+	39, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
+	39, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
+	3,  // 4: leasemq.v1.QueueConfig.rate_limit:type_name -> leasemq.v1.RateLimit
+	40, // 5: leasemq.v1.RateLimit.duration:type_name -> google.protobuf.Duration
+	2,  // 6: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
+	37, // 7: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
+	4,  // 8: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
+	4,  // 9: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
+	2,  // 10: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
+	41, // 11: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	4,  // 12: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
+	42, // 13: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
+	41, // 14: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	43, // 15: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
+	42, // 16: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
+	40, // 17: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
+	23, // 18: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	24, // 19: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	23, // 20: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	24, // 21: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	23, // 22: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	24, // 23: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	44, // 24: leasemq.v1.DeleteJobsRequest.cascade:type_name -> leasemq.v1.Cascade
+	45, // 25: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
+	46, // 26: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
+	46, // 27: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
+	31, // 28: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
+	47, // 29: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
+	47, // 30: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
+	35, // 31: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
+	46, // 32: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	0,  // 33: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
+	5,  // 34: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
+	7,  // 35: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
+	9,  // 36: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
+	11, // 37: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
+	13, // 38: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
+	15, // 39: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
+	17, // 40: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
+	19, // 41: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
+	21, // 42: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
+	25, // 43: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
+	27, // 44: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
+	29, // 45: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
+	32, // 46: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
+	34, // 47: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
+	1,  // 48: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
+	6,  // 49: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
+	8,  // 50: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
+	10, // 51: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
+	12, // 52: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
+	14, // 53: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
+	16, // 54: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
+	18, // 55: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
+	20, // 56: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
+	22, // 57: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
+	26, // 58: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
+	28, // 59: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
+	30, // 60: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
+	33, // 61: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
+	36, // 62: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
+	48, // [48:63] is the sub-list for method output_type
+	33, // [33:48] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_admin_proto_init() }
@@ -2663,15 +2757,15 @@ func file_leasemq_v1_admin_proto_init() {
 	file_leasemq_v1_producer_proto_init()
 	file_leasemq_v1_worker_proto_init()
 	file_leasemq_v1_admin_proto_msgTypes[2].OneofWrappers = []any{}
-	file_leasemq_v1_admin_proto_msgTypes[24].OneofWrappers = []any{
+	file_leasemq_v1_admin_proto_msgTypes[25].OneofWrappers = []any{
 		(*RetryJobsRequest_JobIds)(nil),
 		(*RetryJobsRequest_Filter)(nil),
 	}
-	file_leasemq_v1_admin_proto_msgTypes[26].OneofWrappers = []any{
+	file_leasemq_v1_admin_proto_msgTypes[27].OneofWrappers = []any{
 		(*PromoteJobsRequest_JobIds)(nil),
 		(*PromoteJobsRequest_Filter)(nil),
 	}
-	file_leasemq_v1_admin_proto_msgTypes[28].OneofWrappers = []any{
+	file_leasemq_v1_admin_proto_msgTypes[29].OneofWrappers = []any{
 		(*DeleteJobsRequest_JobIds)(nil),
 		(*DeleteJobsRequest_Filter)(nil),
 	}
@@ -2681,7 +2775,7 @@ func file_leasemq_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_admin_proto_rawDesc), len(file_leasemq_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1357,9 +1357,11 @@ type QueueStats struct {
 	// Jobs completed since the queue began.
 	CompletedTotal uint64 `protobuf:"varint,12,opt,name=completed_total,json=completedTotal,proto3" json:"completed_total,omitempty"`
 	// Jobs failed for good since the queue began.
-	FailedTotal   uint64 `protobuf:"varint,13,opt,name=failed_total,json=failedTotal,proto3" json:"failed_total,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	FailedTotal uint64 `protobuf:"varint,13,opt,name=failed_total,json=failedTotal,proto3" json:"failed_total,omitempty"`
+	// Until when the queue gives out no leases, since a worker asked for that (ReleaseJobRequest.hold_queue); unset when it is not held.
+	HoldExpireTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=hold_expire_time,json=holdExpireTime,proto3" json:"hold_expire_time,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *QueueStats) Reset() {
@@ -1483,6 +1485,13 @@ func (x *QueueStats) GetFailedTotal() uint64 {
 	return 0
 }
 
+func (x *QueueStats) GetHoldExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HoldExpireTime
+	}
+	return nil
+}
+
 var File_leasemq_v1_job_proto protoreflect.FileDescriptor
 
 const file_leasemq_v1_job_proto_rawDesc = "" +
@@ -1585,7 +1594,7 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"dependents\x18\x14 \x03(\v2\x18.leasemq.v1.JobReferenceR\n" +
 	"dependents\x12\x1f\n" +
 	"\vschedule_id\x18\x15 \x01(\tR\n" +
-	"scheduleId\"\xae\x03\n" +
+	"scheduleId\"\xf4\x03\n" +
 	"\n" +
 	"QueueStats\x12\x18\n" +
 	"\awaiting\x18\x01 \x01(\rR\awaiting\x12\x18\n" +
@@ -1602,7 +1611,8 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\vadded_total\x18\v \x01(\x04R\n" +
 	"addedTotal\x12'\n" +
 	"\x0fcompleted_total\x18\f \x01(\x04R\x0ecompletedTotal\x12!\n" +
-	"\ffailed_total\x18\r \x01(\x04R\vfailedTotal*\xc8\x01\n" +
+	"\ffailed_total\x18\r \x01(\x04R\vfailedTotal\x12D\n" +
+	"\x10hold_expire_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0eholdExpireTime*\xc8\x01\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11JOB_STATE_WAITING\x10\x01\x12\x15\n" +
@@ -1703,11 +1713,12 @@ var file_leasemq_v1_job_proto_depIdxs = []int32{
 	13, // 30: leasemq.v1.Job.failures:type_name -> leasemq.v1.Failure
 	5,  // 31: leasemq.v1.Job.dependents:type_name -> leasemq.v1.JobReference
 	17, // 32: leasemq.v1.QueueStats.oldest_waiting_age:type_name -> google.protobuf.Duration
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	18, // 33: leasemq.v1.QueueStats.hold_expire_time:type_name -> google.protobuf.Timestamp
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_job_proto_init() }

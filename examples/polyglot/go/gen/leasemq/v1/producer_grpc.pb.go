@@ -36,7 +36,8 @@ const (
 //
 // Adds jobs, follows them and cancels them. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
 type ProducerServiceClient interface {
-	// Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the job has an id.
+	// Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+	// job has an id.
 	AddJob(ctx context.Context, in *AddJobRequest, opts ...grpc.CallOption) (*AddJobResponse, error)
 	// Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id.
 	BatchAddJobs(ctx context.Context, in *BatchAddJobsRequest, opts ...grpc.CallOption) (*BatchAddJobsResponse, error)
@@ -139,7 +140,8 @@ func (c *producerServiceClient) GetDependencies(ctx context.Context, in *GetDepe
 //
 // Adds jobs, follows them and cancels them. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.
 type ProducerServiceServer interface {
-	// Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the job has an id.
+	// Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+	// job has an id.
 	AddJob(context.Context, *AddJobRequest) (*AddJobResponse, error)
 	// Adds all of the jobs or none. Errors: as AddJob, and BATCH_TOO_LARGE. A retry is safe when each job has an id.
 	BatchAddJobs(context.Context, *BatchAddJobsRequest) (*BatchAddJobsResponse, error)

@@ -741,7 +741,9 @@ type ReleaseJobRequest struct {
 	// Required. From the lease.
 	LeaseToken string `protobuf:"bytes,1,opt,name=lease_token,json=leaseToken,proto3" json:"lease_token,omitempty"`
 	// Optional. When it may start again; 0 to 10 years; default 0: at once, at the head of the queue.
-	Delay         *durationpb.Duration `protobuf:"bytes,2,opt,name=delay,proto3" json:"delay,omitempty"`
+	Delay *durationpb.Duration `protobuf:"bytes,2,opt,name=delay,proto3" json:"delay,omitempty"`
+	// Optional. "Rate limited for so long": the whole queue gives out no leases for this time, up to 24 h; a longer hold that is there stays. Default 0: no hold.
+	HoldQueue     *durationpb.Duration `protobuf:"bytes,3,opt,name=hold_queue,json=holdQueue,proto3" json:"hold_queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -786,6 +788,13 @@ func (x *ReleaseJobRequest) GetLeaseToken() string {
 func (x *ReleaseJobRequest) GetDelay() *durationpb.Duration {
 	if x != nil {
 		return x.Delay
+	}
+	return nil
+}
+
+func (x *ReleaseJobRequest) GetHoldQueue() *durationpb.Duration {
+	if x != nil {
+		return x.HoldQueue
 	}
 	return nil
 }
@@ -959,7 +968,9 @@ func (x *FailOutcome) GetRetryDelay() *durationpb.Duration {
 type ReleaseOutcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optional. As in ReleaseJobRequest.
-	Delay         *durationpb.Duration `protobuf:"bytes,1,opt,name=delay,proto3" json:"delay,omitempty"`
+	Delay *durationpb.Duration `protobuf:"bytes,1,opt,name=delay,proto3" json:"delay,omitempty"`
+	// Optional. As in ReleaseJobRequest.
+	HoldQueue     *durationpb.Duration `protobuf:"bytes,2,opt,name=hold_queue,json=holdQueue,proto3" json:"hold_queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -997,6 +1008,13 @@ func (*ReleaseOutcome) Descriptor() ([]byte, []int) {
 func (x *ReleaseOutcome) GetDelay() *durationpb.Duration {
 	if x != nil {
 		return x.Delay
+	}
+	return nil
+}
+
+func (x *ReleaseOutcome) GetHoldQueue() *durationpb.Duration {
+	if x != nil {
+		return x.HoldQueue
 	}
 	return nil
 }
@@ -2289,11 +2307,13 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\n" +
 	"next_state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\tnextState\x12>\n" +
 	"\rnext_run_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vnextRunTime\x12-\n" +
-	"\x12attempts_remaining\x18\x03 \x01(\rR\x11attemptsRemaining\"e\n" +
+	"\x12attempts_remaining\x18\x03 \x01(\rR\x11attemptsRemaining\"\x9f\x01\n" +
 	"\x11ReleaseJobRequest\x12\x1f\n" +
 	"\vlease_token\x18\x01 \x01(\tR\n" +
 	"leaseToken\x12/\n" +
-	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\"I\n" +
+	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x128\n" +
+	"\n" +
+	"hold_queue\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tholdQueue\"I\n" +
 	"\x12ReleaseJobResponse\x123\n" +
 	"\n" +
 	"next_state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\tnextState\"Y\n" +
@@ -2304,9 +2324,11 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\afailure\x18\x01 \x01(\v2\x13.leasemq.v1.FailureR\afailure\x12#\n" +
 	"\rnon_retryable\x18\x02 \x01(\bR\fnonRetryable\x12:\n" +
 	"\vretry_delay\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryDelay\"A\n" +
+	"retryDelay\"{\n" +
 	"\x0eReleaseOutcome\x12/\n" +
-	"\x05delay\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05delay\"L\n" +
+	"\x05delay\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x128\n" +
+	"\n" +
+	"hold_queue\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\tholdQueue\"L\n" +
 	"\x0eBlockOnOutcome\x12:\n" +
 	"\fdependencies\x18\x01 \x03(\v2\x16.leasemq.v1.DependencyR\fdependencies\"\x93\x02\n" +
 	"\n" +
@@ -2485,59 +2507,61 @@ var file_leasemq_v1_worker_proto_depIdxs = []int32{
 	39, // 12: leasemq.v1.FailJobResponse.next_state:type_name -> leasemq.v1.JobState
 	37, // 13: leasemq.v1.FailJobResponse.next_run_time:type_name -> google.protobuf.Timestamp
 	38, // 14: leasemq.v1.ReleaseJobRequest.delay:type_name -> google.protobuf.Duration
-	39, // 15: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
-	40, // 16: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
-	38, // 17: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
-	38, // 18: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
-	41, // 19: leasemq.v1.BlockOnOutcome.dependencies:type_name -> leasemq.v1.Dependency
-	13, // 20: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
-	14, // 21: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
-	15, // 22: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
-	16, // 23: leasemq.v1.Settlement.block_on:type_name -> leasemq.v1.BlockOnOutcome
-	17, // 24: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
-	39, // 25: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
-	37, // 26: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
-	19, // 27: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
-	42, // 28: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
-	20, // 29: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
-	22, // 30: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
-	38, // 31: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
-	0,  // 32: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
-	37, // 33: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
-	24, // 34: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
-	1,  // 35: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
-	0,  // 36: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
-	27, // 37: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
-	1,  // 38: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
-	28, // 39: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
-	43, // 40: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
-	3,  // 41: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
-	5,  // 42: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
-	7,  // 43: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
-	9,  // 44: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
-	11, // 45: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
-	18, // 46: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
-	23, // 47: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
-	26, // 48: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
-	30, // 49: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
-	32, // 50: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
-	34, // 51: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
-	4,  // 52: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
-	6,  // 53: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
-	8,  // 54: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
-	10, // 55: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
-	12, // 56: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
-	21, // 57: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
-	25, // 58: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
-	29, // 59: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
-	31, // 60: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
-	33, // 61: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
-	35, // 62: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
-	52, // [52:63] is the sub-list for method output_type
-	41, // [41:52] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	38, // 15: leasemq.v1.ReleaseJobRequest.hold_queue:type_name -> google.protobuf.Duration
+	39, // 16: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
+	40, // 17: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
+	38, // 18: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
+	38, // 19: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
+	38, // 20: leasemq.v1.ReleaseOutcome.hold_queue:type_name -> google.protobuf.Duration
+	41, // 21: leasemq.v1.BlockOnOutcome.dependencies:type_name -> leasemq.v1.Dependency
+	13, // 22: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
+	14, // 23: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
+	15, // 24: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
+	16, // 25: leasemq.v1.Settlement.block_on:type_name -> leasemq.v1.BlockOnOutcome
+	17, // 26: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
+	39, // 27: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
+	37, // 28: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
+	19, // 29: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
+	42, // 30: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
+	20, // 31: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
+	22, // 32: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
+	38, // 33: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
+	0,  // 34: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
+	37, // 35: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
+	24, // 36: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
+	1,  // 37: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
+	0,  // 38: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
+	27, // 39: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
+	1,  // 40: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
+	28, // 41: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
+	43, // 42: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
+	3,  // 43: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
+	5,  // 44: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
+	7,  // 45: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
+	9,  // 46: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
+	11, // 47: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
+	18, // 48: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
+	23, // 49: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
+	26, // 50: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
+	30, // 51: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
+	32, // 52: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
+	34, // 53: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
+	4,  // 54: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
+	6,  // 55: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
+	8,  // 56: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
+	10, // 57: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
+	12, // 58: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
+	21, // 59: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
+	25, // 60: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
+	29, // 61: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
+	31, // 62: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
+	33, // 63: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
+	35, // 64: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
+	54, // [54:65] is the sub-list for method output_type
+	43, // [43:54] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_worker_proto_init() }

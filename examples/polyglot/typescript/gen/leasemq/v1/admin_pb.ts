@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/admin.proto.
  */
 export const file_leasemq_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIvsBCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBQhgKFl9tYXhfbGVhc2VfZXhwaXJhdGlvbnMiZQoFUXVldWUSDAoEbmFtZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEiUKBXN0YXRzGAMgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIjoKEUxpc3RRdWV1ZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIlAKEkxpc3RRdWV1ZXNSZXNwb25zZRIhCgZxdWV1ZXMYASADKAsyES5sZWFzZW1xLnYxLlF1ZXVlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIgCg9HZXRRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiNAoQR2V0UXVldWVSZXNwb25zZRIgCgVxdWV1ZRgBIAEoCzIRLmxlYXNlbXEudjEuUXVldWUifQoSVXBkYXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEicKBmNvbmZpZxgCIAEoCzIXLmxlYXNlbXEudjEuUXVldWVDb25maWcSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjcKE1VwZGF0ZVF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIiIKEVBhdXNlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhQKElBhdXNlUXVldWVSZXNwb25zZSIjChJSZXN1bWVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiFQoTUmVzdW1lUXVldWVSZXNwb25zZSI7ChFEcmFpblF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIXCg9pbmNsdWRlX2RlbGF5ZWQYAiABKAgiOQoSRHJhaW5RdWV1ZVJlc3BvbnNlEhUKDXJlbW92ZWRfY291bnQYASABKA0SDAoEbW9yZRgCIAEoCCIyChJEZWxldGVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSDQoFZm9yY2UYAiABKAgiOgoTRGVsZXRlUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgivAEKD0xpc3RKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIkCgZzdGF0ZXMYAiADKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlEgwKBG5hbWUYAyABKAkSEAoIb3JkZXJfYnkYBCABKAkSEQoJcGFnZV9zaXplGAUgASgNEhIKCnBhZ2VfdG9rZW4YBiABKAkSLQoJcmVhZF9tYXNrGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJKChBMaXN0Sm9ic1Jlc3BvbnNlEh0KBGpvYnMYASADKAsyDy5sZWFzZW1xLnYxLkpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiWgoSTGlzdEpvYkxvZ3NSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSJRChNMaXN0Sm9iTG9nc1Jlc3BvbnNlEg0KBWxpbmVzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRISCgpsaW5lX2NvdW50GAMgASgNIhUKBkpvYklkcxILCgNpZHMYASADKAkifAoJSm9iRmlsdGVyEiMKBXN0YXRlGAEgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRItCgpvbGRlcl90aGFuGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEgwKBG5hbWUYAyABKAkSDQoFbGltaXQYBCABKA0iqQEKEFJldHJ5Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABIVCg1rZWVwX2F0dGVtcHRzGAQgASgIEhIKCnBhZ2VfdG9rZW4YBSABKAlCCwoJc2VsZWN0aW9uInMKEVJldHJ5Sm9ic1Jlc3BvbnNlEhUKDXJldHJpZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpQBChJQcm9tb3RlSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABISCgpwYWdlX3Rva2VuGAQgASgJQgsKCXNlbGVjdGlvbiJ2ChNQcm9tb3RlSm9ic1Jlc3BvbnNlEhYKDnByb21vdGVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSK5AQoRRGVsZXRlSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABISCgpwYWdlX3Rva2VuGAQgASgJEiQKB2Nhc2NhZGUYBSABKA4yEy5sZWFzZW1xLnYxLkNhc2NhZGVCCwoJc2VsZWN0aW9uInQKEkRlbGV0ZUpvYnNSZXNwb25zZRIVCg1kZWxldGVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKRAQoGV29ya2VyEiQKBGluZm8YASABKAsyFi5sZWFzZW1xLnYxLldvcmtlckluZm8SMgoOaGVhcnRiZWF0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCXBvbGxfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiSgoSTGlzdFdvcmtlcnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoDRISCgpwYWdlX3Rva2VuGAMgASgJIlMKE0xpc3RXb3JrZXJzUmVzcG9uc2USIwoHd29ya2VycxgBIAMoCzISLmxlYXNlbXEudjEuV29ya2VyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCLnAQoJU3RvcmVJbmZvEgwKBGtpbmQYASABKAkSDwoHdmVyc2lvbhgCIAEoCRIQCghlbWJlZGRlZBgDIAEoCBIyChJkZWZhdWx0X2R1cmFiaWxpdHkYBCABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSLgoObWF4X2R1cmFiaWxpdHkYBSABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkSEAoId2FybmluZ3MYBiADKAkSGQoRdXNlZF9tZW1vcnlfYnl0ZXMYByABKAQSGAoQbWF4X21lbW9yeV9ieXRlcxgIIAEoBCLHAQoVR2V0U2VydmVySW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSJAoFc3RvcmUYAiABKAsyFS5sZWFzZW1xLnYxLlN0b3JlSW5mbxIUCgxjYXBhYmlsaXRpZXMYAyADKAkSGQoRbWF4X3BheWxvYWRfYnl0ZXMYBCABKAQSFgoObWF4X2JhdGNoX3NpemUYBSABKA0SLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAylwkKDEFkbWluU2VydmljZRJFCghHZXRTdGF0cxIbLmxlYXNlbXEudjEuR2V0U3RhdHNSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRTdGF0c1Jlc3BvbnNlEksKCkxpc3RRdWV1ZXMSHS5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVzcG9uc2USRQoIR2V0UXVldWUSGy5sZWFzZW1xLnYxLkdldFF1ZXVlUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0UXVldWVSZXNwb25zZRJOCgtVcGRhdGVRdWV1ZRIeLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlc3BvbnNlEksKClBhdXNlUXVldWUSHS5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVzcG9uc2USTgoLUmVzdW1lUXVldWUSHi5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXNwb25zZRJLCgpEcmFpblF1ZXVlEh0ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlc3BvbnNlEk4KC0RlbGV0ZVF1ZXVlEh4ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVzcG9uc2USRQoITGlzdEpvYnMSGy5sZWFzZW1xLnYxLkxpc3RKb2JzUmVxdWVzdBocLmxlYXNlbXEudjEuTGlzdEpvYnNSZXNwb25zZRJOCgtMaXN0Sm9iTG9ncxIeLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1Jlc3BvbnNlEkgKCVJldHJ5Sm9icxIcLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVxdWVzdBodLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVzcG9uc2USTgoLUHJvbW90ZUpvYnMSHi5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVxdWVzdBofLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXNwb25zZRJLCgpEZWxldGVKb2JzEh0ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVxdWVzdBoeLmxlYXNlbXEudjEuRGVsZXRlSm9ic1Jlc3BvbnNlEk4KC0xpc3RXb3JrZXJzEh4ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2USVAoNR2V0U2VydmVySW5mbxIgLmxlYXNlbXEudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIS5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_producer, file_leasemq_v1_worker]);
+  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIs8CCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhIKCm1heF9hY3RpdmUYBiABKA0SKQoKcmF0ZV9saW1pdBgHIAEoCzIVLmxlYXNlbXEudjEuUmF0ZUxpbWl0EhMKC21heF93YWl0aW5nGAggASgNQhgKFl9tYXhfbGVhc2VfZXhwaXJhdGlvbnMiSgoJUmF0ZUxpbWl0EhAKCG1heF9qb2JzGAEgASgNEisKCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uImUKBVF1ZXVlEgwKBG5hbWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIlCgVzdGF0cxgDIAEoCzIWLmxlYXNlbXEudjEuUXVldWVTdGF0cyI6ChFMaXN0UXVldWVzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJQChJMaXN0UXVldWVzUmVzcG9uc2USIQoGcXVldWVzGAEgAygLMhEubGVhc2VtcS52MS5RdWV1ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0UXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIjQKEEdldFF1ZXVlUmVzcG9uc2USIAoFcXVldWUYASABKAsyES5sZWFzZW1xLnYxLlF1ZXVlIn0KElVwZGF0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLlF1ZXVlQ29uZmlnEi8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayI3ChNVcGRhdGVRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSIiChFQYXVzZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIUChJQYXVzZVF1ZXVlUmVzcG9uc2UiIwoSUmVzdW1lUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJIhUKE1Jlc3VtZVF1ZXVlUmVzcG9uc2UiOwoRRHJhaW5RdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSFwoPaW5jbHVkZV9kZWxheWVkGAIgASgIIjkKEkRyYWluUXVldWVSZXNwb25zZRIVCg1yZW1vdmVkX2NvdW50GAEgASgNEgwKBG1vcmUYAiABKAgiMgoSRGVsZXRlUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg0KBWZvcmNlGAIgASgIIjoKE0RlbGV0ZVF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIrwBCg9MaXN0Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJAoGc3RhdGVzGAIgAygOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIMCgRuYW1lGAMgASgJEhAKCG9yZGVyX2J5GAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoDRISCgpwYWdlX3Rva2VuGAYgASgJEi0KCXJlYWRfbWFzaxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siSgoQTGlzdEpvYnNSZXNwb25zZRIdCgRqb2JzGAEgAygLMg8ubGVhc2VtcS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIloKEkxpc3RKb2JMb2dzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiUQoTTGlzdEpvYkxvZ3NSZXNwb25zZRINCgVsaW5lcxgBIAMoCRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEgoKbGluZV9jb3VudBgDIAEoDSIVCgZKb2JJZHMSCwoDaWRzGAEgAygJInwKCUpvYkZpbHRlchIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSLQoKb2xkZXJfdGhhbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIMCgRuYW1lGAMgASgJEg0KBWxpbWl0GAQgASgNIqkBChBSZXRyeUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASFQoNa2VlcF9hdHRlbXB0cxgEIAEoCBISCgpwYWdlX3Rva2VuGAUgASgJQgsKCXNlbGVjdGlvbiJzChFSZXRyeUpvYnNSZXNwb25zZRIVCg1yZXRyaWVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKUAQoSUHJvbW90ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCUILCglzZWxlY3Rpb24idgoTUHJvbW90ZUpvYnNSZXNwb25zZRIWCg5wcm9tb3RlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkiuQEKEURlbGV0ZUpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiUKB2pvYl9pZHMYAiABKAsyEi5sZWFzZW1xLnYxLkpvYklkc0gAEicKBmZpbHRlchgDIAEoCzIVLmxlYXNlbXEudjEuSm9iRmlsdGVySAASEgoKcGFnZV90b2tlbhgEIAEoCRIkCgdjYXNjYWRlGAUgASgOMhMubGVhc2VtcS52MS5DYXNjYWRlQgsKCXNlbGVjdGlvbiJ0ChJEZWxldGVKb2JzUmVzcG9uc2USFQoNZGVsZXRlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkikQEKBldvcmtlchIkCgRpbmZvGAEgASgLMhYubGVhc2VtcS52MS5Xb3JrZXJJbmZvEjIKDmhlYXJ0YmVhdF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglwb2xsX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKEkxpc3RXb3JrZXJzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJTChNMaXN0V29ya2Vyc1Jlc3BvbnNlEiMKB3dvcmtlcnMYASADKAsyEi5sZWFzZW1xLnYxLldvcmtlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFgoUR2V0U2VydmVySW5mb1JlcXVlc3Qi5wEKCVN0b3JlSW5mbxIMCgRraW5kGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSEAoIZW1iZWRkZWQYAyABKAgSMgoSZGVmYXVsdF9kdXJhYmlsaXR5GAQgASgOMhYubGVhc2VtcS52MS5EdXJhYmlsaXR5Ei4KDm1heF9kdXJhYmlsaXR5GAUgASgOMhYubGVhc2VtcS52MS5EdXJhYmlsaXR5EhAKCHdhcm5pbmdzGAYgAygJEhkKEXVzZWRfbWVtb3J5X2J5dGVzGAcgASgEEhgKEG1heF9tZW1vcnlfYnl0ZXMYCCABKAQixwEKFUdldFNlcnZlckluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEiQKBXN0b3JlGAIgASgLMhUubGVhc2VtcS52MS5TdG9yZUluZm8SFAoMY2FwYWJpbGl0aWVzGAMgAygJEhkKEW1heF9wYXlsb2FkX2J5dGVzGAQgASgEEhYKDm1heF9iYXRjaF9zaXplGAUgASgNEi4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wMpcJCgxBZG1pblNlcnZpY2USRQoIR2V0U3RhdHMSGy5sZWFzZW1xLnYxLkdldFN0YXRzUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0U3RhdHNSZXNwb25zZRJLCgpMaXN0UXVldWVzEh0ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVxdWVzdBoeLmxlYXNlbXEudjEuTGlzdFF1ZXVlc1Jlc3BvbnNlEkUKCEdldFF1ZXVlEhsubGVhc2VtcS52MS5HZXRRdWV1ZVJlcXVlc3QaHC5sZWFzZW1xLnYxLkdldFF1ZXVlUmVzcG9uc2USTgoLVXBkYXRlUXVldWUSHi5sZWFzZW1xLnYxLlVwZGF0ZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXNwb25zZRJLCgpQYXVzZVF1ZXVlEh0ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuUGF1c2VRdWV1ZVJlc3BvbnNlEk4KC1Jlc3VtZVF1ZXVlEh4ubGVhc2VtcS52MS5SZXN1bWVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVzcG9uc2USSwoKRHJhaW5RdWV1ZRIdLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlcXVlc3QaHi5sZWFzZW1xLnYxLkRyYWluUXVldWVSZXNwb25zZRJOCgtEZWxldGVRdWV1ZRIeLmxlYXNlbXEudjEuRGVsZXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlc3BvbnNlEkUKCExpc3RKb2JzEhsubGVhc2VtcS52MS5MaXN0Sm9ic1JlcXVlc3QaHC5sZWFzZW1xLnYxLkxpc3RKb2JzUmVzcG9uc2USTgoLTGlzdEpvYkxvZ3MSHi5sZWFzZW1xLnYxLkxpc3RKb2JMb2dzUmVxdWVzdBofLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXNwb25zZRJICglSZXRyeUpvYnMSHC5sZWFzZW1xLnYxLlJldHJ5Sm9ic1JlcXVlc3QaHS5sZWFzZW1xLnYxLlJldHJ5Sm9ic1Jlc3BvbnNlEk4KC1Byb21vdGVKb2JzEh4ubGVhc2VtcS52MS5Qcm9tb3RlSm9ic1JlcXVlc3QaHy5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVzcG9uc2USSwoKRGVsZXRlSm9icxIdLmxlYXNlbXEudjEuRGVsZXRlSm9ic1JlcXVlc3QaHi5sZWFzZW1xLnYxLkRlbGV0ZUpvYnNSZXNwb25zZRJOCgtMaXN0V29ya2VycxIeLmxlYXNlbXEudjEuTGlzdFdvcmtlcnNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1Jlc3BvbnNlElQKDUdldFNlcnZlckluZm8SIC5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXF1ZXN0GiEubGVhc2VtcS52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2VCSgoOZGV2LmxlYXNlbXEudjFQAVo2Z2l0aHViLmNvbS9sZWFzZW1xL2xlYXNlbXEvZ2VuL2dvL2xlYXNlbXEvdjE7bGVhc2VtcXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_producer, file_leasemq_v1_worker]);
 
 /**
  * Asks for counts.
@@ -104,6 +104,27 @@ export type QueueConfig = Message<"leasemq.v1.QueueConfig"> & {
    * @generated from field: optional uint32 max_lease_expirations = 5;
    */
   maxLeaseExpirations?: number | undefined;
+
+  /**
+   * Optional. The most jobs that are leased at a time, over all workers; 1 to 1,000,000; default 0: no limit.
+   *
+   * @generated from field: uint32 max_active = 6;
+   */
+  maxActive: number;
+
+  /**
+   * Optional. How many leases are given out in a time; default: no limit.
+   *
+   * @generated from field: leasemq.v1.RateLimit rate_limit = 7;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
+   * Optional. The most jobs that are WAITING and DELAYED, 1 to 1,000,000,000: an add that would make more is QUEUE_FULL. Default 0: no limit.
+   *
+   * @generated from field: uint32 max_waiting = 8;
+   */
+  maxWaiting: number;
 };
 
 /**
@@ -112,6 +133,34 @@ export type QueueConfig = Message<"leasemq.v1.QueueConfig"> & {
  */
 export const QueueConfigSchema: GenMessage<QueueConfig> = /*@__PURE__*/
   messageDesc(file_leasemq_v1_admin, 2);
+
+/**
+ * So many leases in a time: a fixed window, opened by the first lease after the window before.
+ *
+ * @generated from message leasemq.v1.RateLimit
+ */
+export type RateLimit = Message<"leasemq.v1.RateLimit"> & {
+  /**
+   * Required. 1 to 1,000,000.
+   *
+   * @generated from field: uint32 max_jobs = 1;
+   */
+  maxJobs: number;
+
+  /**
+   * Required. 10 ms to 31 days.
+   *
+   * @generated from field: google.protobuf.Duration duration = 2;
+   */
+  duration?: Duration | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.RateLimit.
+ * Use `create(RateLimitSchema)` to create a new message.
+ */
+export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 3);
 
 /**
  * A queue.
@@ -146,7 +195,7 @@ export type Queue = Message<"leasemq.v1.Queue"> & {
  * Use `create(QueueSchema)` to create a new message.
  */
 export const QueueSchema: GenMessage<Queue> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 3);
+  messageDesc(file_leasemq_v1_admin, 4);
 
 /**
  * Asks for queues.
@@ -174,7 +223,7 @@ export type ListQueuesRequest = Message<"leasemq.v1.ListQueuesRequest"> & {
  * Use `create(ListQueuesRequestSchema)` to create a new message.
  */
 export const ListQueuesRequestSchema: GenMessage<ListQueuesRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 4);
+  messageDesc(file_leasemq_v1_admin, 5);
 
 /**
  * Queues, by name.
@@ -202,7 +251,7 @@ export type ListQueuesResponse = Message<"leasemq.v1.ListQueuesResponse"> & {
  * Use `create(ListQueuesResponseSchema)` to create a new message.
  */
 export const ListQueuesResponseSchema: GenMessage<ListQueuesResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 5);
+  messageDesc(file_leasemq_v1_admin, 6);
 
 /**
  * Asks for a queue.
@@ -223,7 +272,7 @@ export type GetQueueRequest = Message<"leasemq.v1.GetQueueRequest"> & {
  * Use `create(GetQueueRequestSchema)` to create a new message.
  */
 export const GetQueueRequestSchema: GenMessage<GetQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 6);
+  messageDesc(file_leasemq_v1_admin, 7);
 
 /**
  * The queue.
@@ -244,7 +293,7 @@ export type GetQueueResponse = Message<"leasemq.v1.GetQueueResponse"> & {
  * Use `create(GetQueueResponseSchema)` to create a new message.
  */
 export const GetQueueResponseSchema: GenMessage<GetQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 7);
+  messageDesc(file_leasemq_v1_admin, 8);
 
 /**
  * Asks to change a queue's configuration.
@@ -279,7 +328,7 @@ export type UpdateQueueRequest = Message<"leasemq.v1.UpdateQueueRequest"> & {
  * Use `create(UpdateQueueRequestSchema)` to create a new message.
  */
 export const UpdateQueueRequestSchema: GenMessage<UpdateQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 8);
+  messageDesc(file_leasemq_v1_admin, 9);
 
 /**
  * The queue as it is now.
@@ -300,7 +349,7 @@ export type UpdateQueueResponse = Message<"leasemq.v1.UpdateQueueResponse"> & {
  * Use `create(UpdateQueueResponseSchema)` to create a new message.
  */
 export const UpdateQueueResponseSchema: GenMessage<UpdateQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 9);
+  messageDesc(file_leasemq_v1_admin, 10);
 
 /**
  * Asks to pause a queue.
@@ -321,7 +370,7 @@ export type PauseQueueRequest = Message<"leasemq.v1.PauseQueueRequest"> & {
  * Use `create(PauseQueueRequestSchema)` to create a new message.
  */
 export const PauseQueueRequestSchema: GenMessage<PauseQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 10);
+  messageDesc(file_leasemq_v1_admin, 11);
 
 /**
  * Nothing to say.
@@ -336,7 +385,7 @@ export type PauseQueueResponse = Message<"leasemq.v1.PauseQueueResponse"> & {
  * Use `create(PauseQueueResponseSchema)` to create a new message.
  */
 export const PauseQueueResponseSchema: GenMessage<PauseQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 11);
+  messageDesc(file_leasemq_v1_admin, 12);
 
 /**
  * Asks to resume a queue.
@@ -357,7 +406,7 @@ export type ResumeQueueRequest = Message<"leasemq.v1.ResumeQueueRequest"> & {
  * Use `create(ResumeQueueRequestSchema)` to create a new message.
  */
 export const ResumeQueueRequestSchema: GenMessage<ResumeQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 12);
+  messageDesc(file_leasemq_v1_admin, 13);
 
 /**
  * Nothing to say.
@@ -372,7 +421,7 @@ export type ResumeQueueResponse = Message<"leasemq.v1.ResumeQueueResponse"> & {
  * Use `create(ResumeQueueResponseSchema)` to create a new message.
  */
 export const ResumeQueueResponseSchema: GenMessage<ResumeQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 13);
+  messageDesc(file_leasemq_v1_admin, 14);
 
 /**
  * Asks to remove what waits.
@@ -400,7 +449,7 @@ export type DrainQueueRequest = Message<"leasemq.v1.DrainQueueRequest"> & {
  * Use `create(DrainQueueRequestSchema)` to create a new message.
  */
 export const DrainQueueRequestSchema: GenMessage<DrainQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 14);
+  messageDesc(file_leasemq_v1_admin, 15);
 
 /**
  * What was removed.
@@ -428,7 +477,7 @@ export type DrainQueueResponse = Message<"leasemq.v1.DrainQueueResponse"> & {
  * Use `create(DrainQueueResponseSchema)` to create a new message.
  */
 export const DrainQueueResponseSchema: GenMessage<DrainQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 15);
+  messageDesc(file_leasemq_v1_admin, 16);
 
 /**
  * Asks to remove a queue.
@@ -456,7 +505,7 @@ export type DeleteQueueRequest = Message<"leasemq.v1.DeleteQueueRequest"> & {
  * Use `create(DeleteQueueRequestSchema)` to create a new message.
  */
 export const DeleteQueueRequestSchema: GenMessage<DeleteQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 16);
+  messageDesc(file_leasemq_v1_admin, 17);
 
 /**
  * What was removed.
@@ -484,7 +533,7 @@ export type DeleteQueueResponse = Message<"leasemq.v1.DeleteQueueResponse"> & {
  * Use `create(DeleteQueueResponseSchema)` to create a new message.
  */
 export const DeleteQueueResponseSchema: GenMessage<DeleteQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 17);
+  messageDesc(file_leasemq_v1_admin, 18);
 
 /**
  * Asks for jobs.
@@ -547,7 +596,7 @@ export type ListJobsRequest = Message<"leasemq.v1.ListJobsRequest"> & {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 18);
+  messageDesc(file_leasemq_v1_admin, 19);
 
 /**
  * Jobs.
@@ -575,7 +624,7 @@ export type ListJobsResponse = Message<"leasemq.v1.ListJobsResponse"> & {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 19);
+  messageDesc(file_leasemq_v1_admin, 20);
 
 /**
  * Asks for a job's log.
@@ -617,7 +666,7 @@ export type ListJobLogsRequest = Message<"leasemq.v1.ListJobLogsRequest"> & {
  * Use `create(ListJobLogsRequestSchema)` to create a new message.
  */
 export const ListJobLogsRequestSchema: GenMessage<ListJobLogsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 20);
+  messageDesc(file_leasemq_v1_admin, 21);
 
 /**
  * Log lines, oldest first.
@@ -652,7 +701,7 @@ export type ListJobLogsResponse = Message<"leasemq.v1.ListJobLogsResponse"> & {
  * Use `create(ListJobLogsResponseSchema)` to create a new message.
  */
 export const ListJobLogsResponseSchema: GenMessage<ListJobLogsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 21);
+  messageDesc(file_leasemq_v1_admin, 22);
 
 /**
  * Jobs by id.
@@ -673,7 +722,7 @@ export type JobIds = Message<"leasemq.v1.JobIds"> & {
  * Use `create(JobIdsSchema)` to create a new message.
  */
 export const JobIdsSchema: GenMessage<JobIds> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 22);
+  messageDesc(file_leasemq_v1_admin, 23);
 
 /**
  * Jobs by what they are.
@@ -715,7 +764,7 @@ export type JobFilter = Message<"leasemq.v1.JobFilter"> & {
  * Use `create(JobFilterSchema)` to create a new message.
  */
 export const JobFilterSchema: GenMessage<JobFilter> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 23);
+  messageDesc(file_leasemq_v1_admin, 24);
 
 /**
  * Asks to redrive jobs.
@@ -773,7 +822,7 @@ export type RetryJobsRequest = Message<"leasemq.v1.RetryJobsRequest"> & {
  * Use `create(RetryJobsRequestSchema)` to create a new message.
  */
 export const RetryJobsRequestSchema: GenMessage<RetryJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 24);
+  messageDesc(file_leasemq_v1_admin, 25);
 
 /**
  * What became of them.
@@ -815,7 +864,7 @@ export type RetryJobsResponse = Message<"leasemq.v1.RetryJobsResponse"> & {
  * Use `create(RetryJobsResponseSchema)` to create a new message.
  */
 export const RetryJobsResponseSchema: GenMessage<RetryJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 25);
+  messageDesc(file_leasemq_v1_admin, 26);
 
 /**
  * Asks to promote jobs.
@@ -866,7 +915,7 @@ export type PromoteJobsRequest = Message<"leasemq.v1.PromoteJobsRequest"> & {
  * Use `create(PromoteJobsRequestSchema)` to create a new message.
  */
 export const PromoteJobsRequestSchema: GenMessage<PromoteJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 26);
+  messageDesc(file_leasemq_v1_admin, 27);
 
 /**
  * What became of them.
@@ -908,7 +957,7 @@ export type PromoteJobsResponse = Message<"leasemq.v1.PromoteJobsResponse"> & {
  * Use `create(PromoteJobsResponseSchema)` to create a new message.
  */
 export const PromoteJobsResponseSchema: GenMessage<PromoteJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 27);
+  messageDesc(file_leasemq_v1_admin, 28);
 
 /**
  * Asks to remove jobs.
@@ -966,7 +1015,7 @@ export type DeleteJobsRequest = Message<"leasemq.v1.DeleteJobsRequest"> & {
  * Use `create(DeleteJobsRequestSchema)` to create a new message.
  */
 export const DeleteJobsRequestSchema: GenMessage<DeleteJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 28);
+  messageDesc(file_leasemq_v1_admin, 29);
 
 /**
  * What became of them.
@@ -1008,7 +1057,7 @@ export type DeleteJobsResponse = Message<"leasemq.v1.DeleteJobsResponse"> & {
  * Use `create(DeleteJobsResponseSchema)` to create a new message.
  */
 export const DeleteJobsResponseSchema: GenMessage<DeleteJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 29);
+  messageDesc(file_leasemq_v1_admin, 30);
 
 /**
  * A worker as the server knows it.
@@ -1043,7 +1092,7 @@ export type Worker = Message<"leasemq.v1.Worker"> & {
  * Use `create(WorkerSchema)` to create a new message.
  */
 export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 30);
+  messageDesc(file_leasemq_v1_admin, 31);
 
 /**
  * Asks for workers.
@@ -1078,7 +1127,7 @@ export type ListWorkersRequest = Message<"leasemq.v1.ListWorkersRequest"> & {
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 31);
+  messageDesc(file_leasemq_v1_admin, 32);
 
 /**
  * Workers, by id.
@@ -1106,7 +1155,7 @@ export type ListWorkersResponse = Message<"leasemq.v1.ListWorkersResponse"> & {
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 32);
+  messageDesc(file_leasemq_v1_admin, 33);
 
 /**
  * Asks what the server is.
@@ -1121,7 +1170,7 @@ export type GetServerInfoRequest = Message<"leasemq.v1.GetServerInfoRequest"> & 
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 33);
+  messageDesc(file_leasemq_v1_admin, 34);
 
 /**
  * What the store is.
@@ -1191,7 +1240,7 @@ export type StoreInfo = Message<"leasemq.v1.StoreInfo"> & {
  * Use `create(StoreInfoSchema)` to create a new message.
  */
 export const StoreInfoSchema: GenMessage<StoreInfo> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 34);
+  messageDesc(file_leasemq_v1_admin, 35);
 
 /**
  * What the server is.
@@ -1247,7 +1296,7 @@ export type GetServerInfoResponse = Message<"leasemq.v1.GetServerInfoResponse"> 
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 35);
+  messageDesc(file_leasemq_v1_admin, 36);
 
 /**
  * Reads and steers queues, jobs and workers. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named.

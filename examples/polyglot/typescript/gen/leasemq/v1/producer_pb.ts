@@ -626,7 +626,8 @@ export const CascadeSchema: GenEnum<Cascade> = /*@__PURE__*/
  */
 export const ProducerService: GenService<{
   /**
-   * Adds one job. Errors: PAYLOAD_TOO_LARGE, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the job has an id.
+   * Adds one job. Errors: PAYLOAD_TOO_LARGE, QUEUE_FULL, STORE_FULL, DURABILITY_NOT_REACHED, DEPENDENCY_CYCLE (it depends on itself). A retry is safe when the
+   * job has an id.
    *
    * @generated from rpc leasemq.v1.ProducerService.AddJob
    */
