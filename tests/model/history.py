@@ -212,6 +212,11 @@ class History(RuleBasedStateMachine):
             return
         new = new_job(job_id, delay_ms=delay or "", dp=1, **said)
         edges = {job_id: self._edges(needs)}
+        self.looked = self.looked or "tl" in said  # it may fail at once, and never expire
+        if self.model.is_over([(job_id, said, delay)]):
+            with pytest.raises(QueueFullError):
+                self.run(self.store.add(self.desk.queue, [new], Durability.MEMORY, edges))
+            return
         ((added,), _) = self.run(self.store.add(self.desk.queue, [new], Durability.MEMORY, edges))
         assert tuple(added)[:3] == self.model.add_dependent(job_id, said, delay or 0, needs)
 
