@@ -203,8 +203,6 @@ class History(RuleBasedStateMachine):
     @rule(job=new_jobs, needs=dependencies, told_first=st.booleans())
     def add_dependent(self, job: tuple[str, dict[str, Any], int | None], needs: list[tuple[str, str]], told_first: bool) -> None:
         job_id, said, delay = job
-        if self.model.is_over([job]):  # `add` has what is refused
-            return
         needs = self._register(job_id, [need for need in needs if need[0] != job_id])
         if told_first:
             self.tell_ends()
