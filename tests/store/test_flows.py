@@ -147,6 +147,15 @@ async def test_registering_with_a_job_that_is_not_there_changes_nothing(flow: Fl
     assert await flow.desk.dump() == before
 
 
+async def test_a_job_that_is_expected_tells_its_end_whoever_adds_it(flow: Flow):
+    """The broker that was adding the flow has died, and the job comes by an add of its own: its life is not a plain one."""
+    await flow.register("b", "a", expected=True)
+    await flow.desk.add("other", "a")
+    await flow.done("other", "a")
+    (end,) = await flow.store.outbox(flow.queue)
+    assert (end.job_id, end.state) == ("a", "completed")
+
+
 async def test_a_job_that_is_expected_tells_its_end(flow: Flow):
     assert await flow.register("b", "a", expected=True) == ["OK"]
     await flow.store.add(flow.queue, [new_job("b", dp=1)], Durability.MEMORY, {"b": [Edge(flow.ref("a"), "f")]})

@@ -1,7 +1,7 @@
 -- add: nothing → WAITING or DELAYED, or BLOCKED until its dependencies are done.
 -- An id that exists already changes nothing. All of the batch or, when the store or the queue is full, none of it.
 -- With bounded 0 the queue's max_waiting does not count: for what the server moves here itself.
--- KEYS: meta, wait, delayed, expiry, spec*, job*
+-- KEYS: meta, wait, delayed, expiry, spec*, job*, dependents*
 -- ARGV: now_ms, flows, bounded
 -- ITEMS: id, spec_bytes, options, delay_ms, run_ms
 -- RETURNS: one a job: {created 0|1, state, run_ms, where its deduplication key was held: the id of the job that holds it now}; nothing when all are new and wait; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} (nothing was added)
@@ -26,7 +26,8 @@ local function store_if_all_new()
   return redis.call('MSETNX', unpack(pairs_of)) == 1
 end
 
-local max_waiting = bounded == '1' and redis.call('HGET', meta, 'mw')
+local of_queue = redis.call('HMGET', meta, 'mw', 'fl')
+local max_waiting, has_had_flows = bounded == '1' and of_queue[1], of_queue[2]
 if max_waiting then
   -- INLINE: bound
   if over_bound(tonumber(max_waiting)) then return { 'QUEUE_FULL', tonumber(max_waiting) } end
@@ -104,6 +105,10 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
     duplicates[#duplicates + 1] = id
   else
     added = added + 1
+    if has_had_flows and redis.call('EXISTS', dependents .. id) == 1 then -- registered before it was here: it must tell its end, so its life is not plain
+      redis.call('PERSIST', dependents .. id)
+      redis.call('HSET', job .. id, 'dn', 1)
+    end
     local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
     local joined = join_flow and own and own.dp and join_flow(id, delay_ms, run_ms, now)
     if own and own.tl and own.dd then -- at once, as its place in `delayed` below

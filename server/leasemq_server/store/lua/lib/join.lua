@@ -7,10 +7,6 @@ local edges_of = cjson.decode(flows)
 local function join(id, delay_ms, run_ms, now)
   local edges = edges_of[id]
   if not edges then return nil end
-  if redis.call('EXISTS', dependents .. id) == 1 then
-    redis.call('PERSIST', dependents .. id)
-    redis.call('HSET', job .. id, 'dn', 1)
-  end
   if #edges == 0 then return nil end
   local said = delay_ms ~= '' and '+' .. delay_ms or run_ms
   if said ~= '' then redis.call('HSET', job .. id, 'st', said) end
