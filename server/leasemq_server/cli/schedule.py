@@ -281,7 +281,8 @@ def delete(
 
 def _as_json(schedule: ScheduleInfo) -> dict[str, Any]:
     fields: dict[str, Any] = plain(schedule)
-    fields["job"] = {name: value for name, value in fields["job"].items() if value not in (None, False, 0, []) or name == "payload"}
+    said = fields["job"].items()
+    fields["job"] = {name: value for name, value in said if value not in (None, False, 0, []) or name == "payload"}
     return fields
 
 
