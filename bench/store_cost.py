@@ -50,7 +50,7 @@ async def _measure(url: str, rounds: int) -> None:
     for batch in BATCHES:
         best: dict[str, float] = {}
         for _ in range(RUNS):
-            await store._command("FLUSHALL")  # noqa: SLF001
+            await store._command("FLUSHALL")  # noqa: SLF001 - as above
             for name, usec in (await _lives(store, batch, rounds)).items():
                 best[name] = min(best.get(name, usec), usec)
         parts = ", ".join(f"{name} {usec:.2f}" for name, usec in best.items())
