@@ -40,6 +40,9 @@ class EventKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_KIND_EVENTS_LOST: _ClassVar[EventKind]
     EVENT_KIND_BLOCKED: _ClassVar[EventKind]
     EVENT_KIND_UNBLOCKED: _ClassVar[EventKind]
+    EVENT_KIND_GROUP_CONFIGURED: _ClassVar[EventKind]
+    EVENT_KIND_GROUP_PAUSED: _ClassVar[EventKind]
+    EVENT_KIND_GROUP_RESUMED: _ClassVar[EventKind]
 EVENT_KIND_UNSPECIFIED: EventKind
 EVENT_KIND_ADDED: EventKind
 EVENT_KIND_DUPLICATED: EventKind
@@ -63,6 +66,9 @@ EVENT_KIND_DEDUPLICATED: EventKind
 EVENT_KIND_EVENTS_LOST: EventKind
 EVENT_KIND_BLOCKED: EventKind
 EVENT_KIND_UNBLOCKED: EventKind
+EVENT_KIND_GROUP_CONFIGURED: EventKind
+EVENT_KIND_GROUP_PAUSED: EventKind
+EVENT_KIND_GROUP_RESUMED: EventKind
 
 class GetStatsRequest(_message.Message):
     __slots__ = ("queue",)
@@ -77,7 +83,7 @@ class GetStatsResponse(_message.Message):
     def __init__(self, stats: _Optional[_Union[_job_pb2.QueueStats, _Mapping]] = ...) -> None: ...
 
 class QueueConfig(_message.Message):
-    __slots__ = ("default_retry", "completed_retention", "failed_retention", "dead_letter_queue", "max_lease_expirations", "max_events", "max_active", "rate_limit", "max_waiting")
+    __slots__ = ("default_retry", "completed_retention", "failed_retention", "dead_letter_queue", "max_lease_expirations", "max_events", "max_active", "rate_limit", "max_waiting", "group_defaults")
     DEFAULT_RETRY_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_RETENTION_FIELD_NUMBER: _ClassVar[int]
     FAILED_RETENTION_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +93,7 @@ class QueueConfig(_message.Message):
     MAX_ACTIVE_FIELD_NUMBER: _ClassVar[int]
     RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
     MAX_WAITING_FIELD_NUMBER: _ClassVar[int]
+    GROUP_DEFAULTS_FIELD_NUMBER: _ClassVar[int]
     default_retry: _job_pb2.RetryPolicy
     completed_retention: _job_pb2.Retention
     failed_retention: _job_pb2.Retention
@@ -96,7 +103,44 @@ class QueueConfig(_message.Message):
     max_active: int
     rate_limit: RateLimit
     max_waiting: int
-    def __init__(self, default_retry: _Optional[_Union[_job_pb2.RetryPolicy, _Mapping]] = ..., completed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., failed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., dead_letter_queue: _Optional[str] = ..., max_lease_expirations: _Optional[int] = ..., max_events: _Optional[int] = ..., max_active: _Optional[int] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., max_waiting: _Optional[int] = ...) -> None: ...
+    group_defaults: GroupDefaults
+    def __init__(self, default_retry: _Optional[_Union[_job_pb2.RetryPolicy, _Mapping]] = ..., completed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., failed_retention: _Optional[_Union[_job_pb2.Retention, _Mapping]] = ..., dead_letter_queue: _Optional[str] = ..., max_lease_expirations: _Optional[int] = ..., max_events: _Optional[int] = ..., max_active: _Optional[int] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., max_waiting: _Optional[int] = ..., group_defaults: _Optional[_Union[GroupDefaults, _Mapping]] = ...) -> None: ...
+
+class GroupDefaults(_message.Message):
+    __slots__ = ("max_active", "rate_limit", "max_waiting")
+    MAX_ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    MAX_WAITING_FIELD_NUMBER: _ClassVar[int]
+    max_active: int
+    rate_limit: RateLimit
+    max_waiting: int
+    def __init__(self, max_active: _Optional[int] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., max_waiting: _Optional[int] = ...) -> None: ...
+
+class GroupConfig(_message.Message):
+    __slots__ = ("max_active", "rate_limit", "max_waiting", "weight", "paused")
+    MAX_ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    MAX_WAITING_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    max_active: int
+    rate_limit: RateLimit
+    max_waiting: int
+    weight: int
+    paused: bool
+    def __init__(self, max_active: _Optional[int] = ..., rate_limit: _Optional[_Union[RateLimit, _Mapping]] = ..., max_waiting: _Optional[int] = ..., weight: _Optional[int] = ..., paused: _Optional[bool] = ...) -> None: ...
+
+class Group(_message.Message):
+    __slots__ = ("name", "config", "waiting", "active")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    config: GroupConfig
+    waiting: int
+    active: int
+    def __init__(self, name: _Optional[str] = ..., config: _Optional[_Union[GroupConfig, _Mapping]] = ..., waiting: _Optional[int] = ..., active: _Optional[int] = ...) -> None: ...
 
 class RateLimit(_message.Message):
     __slots__ = ("max_jobs", "duration")
@@ -213,7 +257,7 @@ class DeleteQueueResponse(_message.Message):
     def __init__(self, removed_count: _Optional[int] = ..., more: _Optional[bool] = ...) -> None: ...
 
 class ListJobsRequest(_message.Message):
-    __slots__ = ("queue", "states", "name", "order_by", "page_size", "page_token", "read_mask")
+    __slots__ = ("queue", "states", "name", "order_by", "page_size", "page_token", "read_mask", "group")
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -221,6 +265,7 @@ class ListJobsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     READ_MASK_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     queue: str
     states: _containers.RepeatedScalarFieldContainer[_job_pb2.JobState]
     name: str
@@ -228,7 +273,8 @@ class ListJobsRequest(_message.Message):
     page_size: int
     page_token: str
     read_mask: _field_mask_pb2.FieldMask
-    def __init__(self, queue: _Optional[str] = ..., states: _Optional[_Iterable[_Union[_job_pb2.JobState, str]]] = ..., name: _Optional[str] = ..., order_by: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+    group: str
+    def __init__(self, queue: _Optional[str] = ..., states: _Optional[_Iterable[_Union[_job_pb2.JobState, str]]] = ..., name: _Optional[str] = ..., order_by: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., group: _Optional[str] = ...) -> None: ...
 
 class ListJobsResponse(_message.Message):
     __slots__ = ("jobs", "next_page_token")
@@ -267,16 +313,18 @@ class JobIds(_message.Message):
     def __init__(self, ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class JobFilter(_message.Message):
-    __slots__ = ("state", "older_than", "name", "limit")
+    __slots__ = ("state", "older_than", "name", "limit", "group")
     STATE_FIELD_NUMBER: _ClassVar[int]
     OLDER_THAN_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     state: _job_pb2.JobState
     older_than: _duration_pb2.Duration
     name: str
     limit: int
-    def __init__(self, state: _Optional[_Union[_job_pb2.JobState, str]] = ..., older_than: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., name: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    group: str
+    def __init__(self, state: _Optional[_Union[_job_pb2.JobState, str]] = ..., older_than: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., name: _Optional[str] = ..., limit: _Optional[int] = ..., group: _Optional[str] = ...) -> None: ...
 
 class RetryJobsRequest(_message.Message):
     __slots__ = ("queue", "job_ids", "filter", "keep_attempts", "page_token")
@@ -381,16 +429,18 @@ class CancelJobsResponse(_message.Message):
     def __init__(self, cancelled_count: _Optional[int] = ..., not_found_count: _Optional[int] = ..., skipped_count: _Optional[int] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class JobQuery(_message.Message):
-    __slots__ = ("id_prefix", "name", "payload_text", "failure_text")
+    __slots__ = ("id_prefix", "name", "group", "payload_text", "failure_text")
     ID_PREFIX_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_TEXT_FIELD_NUMBER: _ClassVar[int]
     FAILURE_TEXT_FIELD_NUMBER: _ClassVar[int]
     id_prefix: str
     name: str
+    group: str
     payload_text: str
     failure_text: str
-    def __init__(self, id_prefix: _Optional[str] = ..., name: _Optional[str] = ..., payload_text: _Optional[str] = ..., failure_text: _Optional[str] = ...) -> None: ...
+    def __init__(self, id_prefix: _Optional[str] = ..., name: _Optional[str] = ..., group: _Optional[str] = ..., payload_text: _Optional[str] = ..., failure_text: _Optional[str] = ...) -> None: ...
 
 class SearchJobsRequest(_message.Message):
     __slots__ = ("queue", "query", "states", "page_size", "page_token", "read_mask")
@@ -439,6 +489,44 @@ class UpdateJobResponse(_message.Message):
     JOB_FIELD_NUMBER: _ClassVar[int]
     job: _job_pb2.Job
     def __init__(self, job: _Optional[_Union[_job_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class ListGroupsRequest(_message.Message):
+    __slots__ = ("queue", "group", "page_size", "page_token")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    group: str
+    page_size: int
+    page_token: str
+    def __init__(self, queue: _Optional[str] = ..., group: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListGroupsResponse(_message.Message):
+    __slots__ = ("groups", "next_page_token")
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    groups: _containers.RepeatedCompositeFieldContainer[Group]
+    next_page_token: str
+    def __init__(self, groups: _Optional[_Iterable[_Union[Group, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class UpdateGroupRequest(_message.Message):
+    __slots__ = ("queue", "group", "config", "update_mask")
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    queue: str
+    group: str
+    config: GroupConfig
+    update_mask: _field_mask_pb2.FieldMask
+    def __init__(self, queue: _Optional[str] = ..., group: _Optional[str] = ..., config: _Optional[_Union[GroupConfig, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ...) -> None: ...
+
+class UpdateGroupResponse(_message.Message):
+    __slots__ = ("group",)
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    group: Group
+    def __init__(self, group: _Optional[_Union[Group, _Mapping]] = ...) -> None: ...
 
 class Worker(_message.Message):
     __slots__ = ("info", "heartbeat_time", "poll_time")

@@ -115,6 +115,16 @@ class AdminServiceStub:
                 request_serializer=leasemq_dot_v1_dot_admin__pb2.UpdateJobRequest.SerializeToString,
                 response_deserializer=leasemq_dot_v1_dot_admin__pb2.UpdateJobResponse.FromString,
                 _registered_method=True)
+        self.ListGroups = channel.unary_unary(
+                '/leasemq.v1.AdminService/ListGroups',
+                request_serializer=leasemq_dot_v1_dot_admin__pb2.ListGroupsRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_admin__pb2.ListGroupsResponse.FromString,
+                _registered_method=True)
+        self.UpdateGroup = channel.unary_unary(
+                '/leasemq.v1.AdminService/UpdateGroup',
+                request_serializer=leasemq_dot_v1_dot_admin__pb2.UpdateGroupRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_admin__pb2.UpdateGroupResponse.FromString,
+                _registered_method=True)
         self.ListWorkers = channel.unary_unary(
                 '/leasemq.v1.AdminService/ListWorkers',
                 request_serializer=leasemq_dot_v1_dot_admin__pb2.ListWorkersRequest.SerializeToString,
@@ -253,6 +263,20 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListGroups(self, request, context):
+        """Lists groups that have waiting or active jobs, or settings of their own; in no order. A group that changes meanwhile may be named twice. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateGroup(self, request, context):
+        """Gives a group settings of its own, or takes them away; what they let through now is leased at once. Errors: QUEUE_NOT_FOUND. A retry is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListWorkers(self, request, context):
         """Lists the workers that were heard of in the last minute. A retry is safe.
         """
@@ -365,6 +389,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.UpdateJob,
                     request_deserializer=leasemq_dot_v1_dot_admin__pb2.UpdateJobRequest.FromString,
                     response_serializer=leasemq_dot_v1_dot_admin__pb2.UpdateJobResponse.SerializeToString,
+            ),
+            'ListGroups': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGroups,
+                    request_deserializer=leasemq_dot_v1_dot_admin__pb2.ListGroupsRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_admin__pb2.ListGroupsResponse.SerializeToString,
+            ),
+            'UpdateGroup': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateGroup,
+                    request_deserializer=leasemq_dot_v1_dot_admin__pb2.UpdateGroupRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_admin__pb2.UpdateGroupResponse.SerializeToString,
             ),
             'ListWorkers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWorkers,
@@ -820,6 +854,60 @@ class AdminService:
             '/leasemq.v1.AdminService/UpdateJob',
             leasemq_dot_v1_dot_admin__pb2.UpdateJobRequest.SerializeToString,
             leasemq_dot_v1_dot_admin__pb2.UpdateJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGroups(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leasemq.v1.AdminService/ListGroups',
+            leasemq_dot_v1_dot_admin__pb2.ListGroupsRequest.SerializeToString,
+            leasemq_dot_v1_dot_admin__pb2.ListGroupsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateGroup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/leasemq.v1.AdminService/UpdateGroup',
+            leasemq_dot_v1_dot_admin__pb2.UpdateGroupRequest.SerializeToString,
+            leasemq_dot_v1_dot_admin__pb2.UpdateGroupResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -76,6 +76,12 @@ const (
 	EventKind_EVENT_KIND_BLOCKED EventKind = 21
 	// All that it depends on is done: BLOCKED → WAITING or DELAYED.
 	EventKind_EVENT_KIND_UNBLOCKED EventKind = 22
+	// The settings of a group were changed: reason is the group. No job_id.
+	EventKind_EVENT_KIND_GROUP_CONFIGURED EventKind = 23
+	// A group gives out no more leases: reason is the group. No job_id.
+	EventKind_EVENT_KIND_GROUP_PAUSED EventKind = 24
+	// It does again: reason is the group. No job_id.
+	EventKind_EVENT_KIND_GROUP_RESUMED EventKind = 25
 )
 
 // Enum value maps for EventKind.
@@ -104,6 +110,9 @@ var (
 		20: "EVENT_KIND_EVENTS_LOST",
 		21: "EVENT_KIND_BLOCKED",
 		22: "EVENT_KIND_UNBLOCKED",
+		23: "EVENT_KIND_GROUP_CONFIGURED",
+		24: "EVENT_KIND_GROUP_PAUSED",
+		25: "EVENT_KIND_GROUP_RESUMED",
 	}
 	EventKind_value = map[string]int32{
 		"EVENT_KIND_UNSPECIFIED":      0,
@@ -129,6 +138,9 @@ var (
 		"EVENT_KIND_EVENTS_LOST":      20,
 		"EVENT_KIND_BLOCKED":          21,
 		"EVENT_KIND_UNBLOCKED":        22,
+		"EVENT_KIND_GROUP_CONFIGURED": 23,
+		"EVENT_KIND_GROUP_PAUSED":     24,
+		"EVENT_KIND_GROUP_RESUMED":    25,
 	}
 )
 
@@ -271,7 +283,9 @@ type QueueConfig struct {
 	// Optional. How many leases are given out in a time; default: no limit.
 	RateLimit *RateLimit `protobuf:"bytes,7,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
 	// Optional. The most jobs that are WAITING and DELAYED, 1 to 1,000,000,000: an add that would make more is QUEUE_FULL. Default 0: no limit.
-	MaxWaiting    uint32 `protobuf:"varint,8,opt,name=max_waiting,json=maxWaiting,proto3" json:"max_waiting,omitempty"`
+	MaxWaiting uint32 `protobuf:"varint,8,opt,name=max_waiting,json=maxWaiting,proto3" json:"max_waiting,omitempty"`
+	// Optional. What holds for each group that says nothing else (UpdateGroup); default: no limits.
+	GroupDefaults *GroupDefaults `protobuf:"bytes,9,opt,name=group_defaults,json=groupDefaults,proto3" json:"group_defaults,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -369,6 +383,232 @@ func (x *QueueConfig) GetMaxWaiting() uint32 {
 	return 0
 }
 
+func (x *QueueConfig) GetGroupDefaults() *GroupDefaults {
+	if x != nil {
+		return x.GroupDefaults
+	}
+	return nil
+}
+
+// Limits of each group of a queue, beside those of the queue.
+type GroupDefaults struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. The most jobs of the group that are leased at a time, 1 to 1,000,000; default 0: no limit. With 1 the group's jobs run one after the other.
+	MaxActive uint32 `protobuf:"varint,1,opt,name=max_active,json=maxActive,proto3" json:"max_active,omitempty"`
+	// Optional. How many leases of the group's jobs are given out in a time; default: no limit.
+	RateLimit *RateLimit `protobuf:"bytes,2,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
+	// Optional. The most jobs of the group that are WAITING, 1 to 1,000,000,000: an add that would make more is GROUP_FULL. Default 0: no limit.
+	MaxWaiting    uint32 `protobuf:"varint,3,opt,name=max_waiting,json=maxWaiting,proto3" json:"max_waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupDefaults) Reset() {
+	*x = GroupDefaults{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupDefaults) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupDefaults) ProtoMessage() {}
+
+func (x *GroupDefaults) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupDefaults.ProtoReflect.Descriptor instead.
+func (*GroupDefaults) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GroupDefaults) GetMaxActive() uint32 {
+	if x != nil {
+		return x.MaxActive
+	}
+	return 0
+}
+
+func (x *GroupDefaults) GetRateLimit() *RateLimit {
+	if x != nil {
+		return x.RateLimit
+	}
+	return nil
+}
+
+func (x *GroupDefaults) GetMaxWaiting() uint32 {
+	if x != nil {
+		return x.MaxWaiting
+	}
+	return 0
+}
+
+// What holds for one group instead of the queue's group_defaults.
+type GroupConfig struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. As in GroupDefaults; 0 = no limit; unset = the queue's default.
+	MaxActive *uint32 `protobuf:"varint,1,opt,name=max_active,json=maxActive,proto3,oneof" json:"max_active,omitempty"`
+	// Optional. Unset = the queue's default.
+	RateLimit *RateLimit `protobuf:"bytes,2,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
+	// Optional. As in GroupDefaults; 0 = no limit; unset = the queue's default.
+	MaxWaiting *uint32 `protobuf:"varint,3,opt,name=max_waiting,json=maxWaiting,proto3,oneof" json:"max_waiting,omitempty"`
+	// Optional. How many of its jobs are leased each time that its turn comes, 1 to 1,000; default 1.
+	Weight *uint32 `protobuf:"varint,4,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
+	// Optional. True: none of its jobs is leased; running ones finish. Default false.
+	Paused        bool `protobuf:"varint,5,opt,name=paused,proto3" json:"paused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupConfig) Reset() {
+	*x = GroupConfig{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupConfig) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupConfig) ProtoMessage() {}
+
+func (x *GroupConfig) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupConfig.ProtoReflect.Descriptor instead.
+func (*GroupConfig) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GroupConfig) GetMaxActive() uint32 {
+	if x != nil && x.MaxActive != nil {
+		return *x.MaxActive
+	}
+	return 0
+}
+
+func (x *GroupConfig) GetRateLimit() *RateLimit {
+	if x != nil {
+		return x.RateLimit
+	}
+	return nil
+}
+
+func (x *GroupConfig) GetMaxWaiting() uint32 {
+	if x != nil && x.MaxWaiting != nil {
+		return *x.MaxWaiting
+	}
+	return 0
+}
+
+func (x *GroupConfig) GetWeight() uint32 {
+	if x != nil && x.Weight != nil {
+		return *x.Weight
+	}
+	return 0
+}
+
+func (x *GroupConfig) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
+}
+
+// A group of a queue.
+type Group struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What was set for it; the queue's defaults are not filled in.
+	Config *GroupConfig `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
+	// Its WAITING jobs.
+	Waiting uint32 `protobuf:"varint,3,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// Its ACTIVE jobs.
+	Active        uint32 `protobuf:"varint,4,opt,name=active,proto3" json:"active,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Group) Reset() {
+	*x = Group{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Group) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Group) ProtoMessage() {}
+
+func (x *Group) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Group.ProtoReflect.Descriptor instead.
+func (*Group) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Group) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Group) GetConfig() *GroupConfig {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *Group) GetWaiting() uint32 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *Group) GetActive() uint32 {
+	if x != nil {
+		return x.Active
+	}
+	return 0
+}
+
 // So many leases in a time: a fixed window, opened by the first lease after the window before.
 type RateLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -382,7 +622,7 @@ type RateLimit struct {
 
 func (x *RateLimit) Reset() {
 	*x = RateLimit{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[3]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -394,7 +634,7 @@ func (x *RateLimit) String() string {
 func (*RateLimit) ProtoMessage() {}
 
 func (x *RateLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[3]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -407,7 +647,7 @@ func (x *RateLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RateLimit.ProtoReflect.Descriptor instead.
 func (*RateLimit) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RateLimit) GetMaxJobs() uint32 {
@@ -439,7 +679,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[4]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -451,7 +691,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[4]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -464,7 +704,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Queue) GetName() string {
@@ -501,7 +741,7 @@ type ListQueuesRequest struct {
 
 func (x *ListQueuesRequest) Reset() {
 	*x = ListQueuesRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[5]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -513,7 +753,7 @@ func (x *ListQueuesRequest) String() string {
 func (*ListQueuesRequest) ProtoMessage() {}
 
 func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[5]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -526,7 +766,7 @@ func (x *ListQueuesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesRequest.ProtoReflect.Descriptor instead.
 func (*ListQueuesRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListQueuesRequest) GetPageSize() uint32 {
@@ -556,7 +796,7 @@ type ListQueuesResponse struct {
 
 func (x *ListQueuesResponse) Reset() {
 	*x = ListQueuesResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[6]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +808,7 @@ func (x *ListQueuesResponse) String() string {
 func (*ListQueuesResponse) ProtoMessage() {}
 
 func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[6]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +821,7 @@ func (x *ListQueuesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQueuesResponse.ProtoReflect.Descriptor instead.
 func (*ListQueuesResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListQueuesResponse) GetQueues() []*Queue {
@@ -609,7 +849,7 @@ type GetQueueRequest struct {
 
 func (x *GetQueueRequest) Reset() {
 	*x = GetQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[7]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -621,7 +861,7 @@ func (x *GetQueueRequest) String() string {
 func (*GetQueueRequest) ProtoMessage() {}
 
 func (x *GetQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[7]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -634,7 +874,7 @@ func (x *GetQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQueueRequest.ProtoReflect.Descriptor instead.
 func (*GetQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetQueueRequest) GetQueue() string {
@@ -655,7 +895,7 @@ type GetQueueResponse struct {
 
 func (x *GetQueueResponse) Reset() {
 	*x = GetQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[8]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +907,7 @@ func (x *GetQueueResponse) String() string {
 func (*GetQueueResponse) ProtoMessage() {}
 
 func (x *GetQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[8]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +920,7 @@ func (x *GetQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQueueResponse.ProtoReflect.Descriptor instead.
 func (*GetQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetQueueResponse) GetQueue() *Queue {
@@ -705,7 +945,7 @@ type UpdateQueueRequest struct {
 
 func (x *UpdateQueueRequest) Reset() {
 	*x = UpdateQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[9]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +957,7 @@ func (x *UpdateQueueRequest) String() string {
 func (*UpdateQueueRequest) ProtoMessage() {}
 
 func (x *UpdateQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[9]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +970,7 @@ func (x *UpdateQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateQueueRequest.ProtoReflect.Descriptor instead.
 func (*UpdateQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UpdateQueueRequest) GetQueue() string {
@@ -765,7 +1005,7 @@ type UpdateQueueResponse struct {
 
 func (x *UpdateQueueResponse) Reset() {
 	*x = UpdateQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[10]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +1017,7 @@ func (x *UpdateQueueResponse) String() string {
 func (*UpdateQueueResponse) ProtoMessage() {}
 
 func (x *UpdateQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[10]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +1030,7 @@ func (x *UpdateQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateQueueResponse.ProtoReflect.Descriptor instead.
 func (*UpdateQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdateQueueResponse) GetQueue() *Queue {
@@ -811,7 +1051,7 @@ type PauseQueueRequest struct {
 
 func (x *PauseQueueRequest) Reset() {
 	*x = PauseQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[11]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -823,7 +1063,7 @@ func (x *PauseQueueRequest) String() string {
 func (*PauseQueueRequest) ProtoMessage() {}
 
 func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[11]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -836,7 +1076,7 @@ func (x *PauseQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueRequest.ProtoReflect.Descriptor instead.
 func (*PauseQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PauseQueueRequest) GetQueue() string {
@@ -855,7 +1095,7 @@ type PauseQueueResponse struct {
 
 func (x *PauseQueueResponse) Reset() {
 	*x = PauseQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[12]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -867,7 +1107,7 @@ func (x *PauseQueueResponse) String() string {
 func (*PauseQueueResponse) ProtoMessage() {}
 
 func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[12]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -880,7 +1120,7 @@ func (x *PauseQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseQueueResponse.ProtoReflect.Descriptor instead.
 func (*PauseQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 // Asks to resume a queue.
@@ -894,7 +1134,7 @@ type ResumeQueueRequest struct {
 
 func (x *ResumeQueueRequest) Reset() {
 	*x = ResumeQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[13]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1146,7 @@ func (x *ResumeQueueRequest) String() string {
 func (*ResumeQueueRequest) ProtoMessage() {}
 
 func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[13]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1159,7 @@ func (x *ResumeQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueRequest.ProtoReflect.Descriptor instead.
 func (*ResumeQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ResumeQueueRequest) GetQueue() string {
@@ -938,7 +1178,7 @@ type ResumeQueueResponse struct {
 
 func (x *ResumeQueueResponse) Reset() {
 	*x = ResumeQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[14]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -950,7 +1190,7 @@ func (x *ResumeQueueResponse) String() string {
 func (*ResumeQueueResponse) ProtoMessage() {}
 
 func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[14]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -963,7 +1203,7 @@ func (x *ResumeQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeQueueResponse.ProtoReflect.Descriptor instead.
 func (*ResumeQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 // Asks to remove what waits.
@@ -979,7 +1219,7 @@ type DrainQueueRequest struct {
 
 func (x *DrainQueueRequest) Reset() {
 	*x = DrainQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[15]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -991,7 +1231,7 @@ func (x *DrainQueueRequest) String() string {
 func (*DrainQueueRequest) ProtoMessage() {}
 
 func (x *DrainQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[15]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1004,7 +1244,7 @@ func (x *DrainQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainQueueRequest.ProtoReflect.Descriptor instead.
 func (*DrainQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DrainQueueRequest) GetQueue() string {
@@ -1034,7 +1274,7 @@ type DrainQueueResponse struct {
 
 func (x *DrainQueueResponse) Reset() {
 	*x = DrainQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[16]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1286,7 @@ func (x *DrainQueueResponse) String() string {
 func (*DrainQueueResponse) ProtoMessage() {}
 
 func (x *DrainQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[16]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1299,7 @@ func (x *DrainQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainQueueResponse.ProtoReflect.Descriptor instead.
 func (*DrainQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DrainQueueResponse) GetRemovedCount() uint32 {
@@ -1089,7 +1329,7 @@ type DeleteQueueRequest struct {
 
 func (x *DeleteQueueRequest) Reset() {
 	*x = DeleteQueueRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[17]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1101,7 +1341,7 @@ func (x *DeleteQueueRequest) String() string {
 func (*DeleteQueueRequest) ProtoMessage() {}
 
 func (x *DeleteQueueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[17]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1114,7 +1354,7 @@ func (x *DeleteQueueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteQueueRequest.ProtoReflect.Descriptor instead.
 func (*DeleteQueueRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeleteQueueRequest) GetQueue() string {
@@ -1144,7 +1384,7 @@ type DeleteQueueResponse struct {
 
 func (x *DeleteQueueResponse) Reset() {
 	*x = DeleteQueueResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[18]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +1396,7 @@ func (x *DeleteQueueResponse) String() string {
 func (*DeleteQueueResponse) ProtoMessage() {}
 
 func (x *DeleteQueueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[18]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +1409,7 @@ func (x *DeleteQueueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteQueueResponse.ProtoReflect.Descriptor instead.
 func (*DeleteQueueResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DeleteQueueResponse) GetRemovedCount() uint32 {
@@ -1197,19 +1437,21 @@ type ListJobsRequest struct {
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// Optional. "asc" (default): waiting jobs in lease order, delayed ones by run_time, active ones by the end of their lease, finished ones oldest first. "desc": the reverse.
 	OrderBy string `protobuf:"bytes,4,opt,name=order_by,json=orderBy,proto3" json:"order_by,omitempty"`
-	// Optional. 1 to 1,000; default 100. A page may be shorter, even empty, when name is set: go on while there is a next_page_token.
+	// Optional. 1 to 1,000; default 100. A page may be shorter, even empty, when name or group is set: go on while there is a next_page_token.
 	PageSize uint32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Optional. From the page before; the other fields must be the same.
 	PageToken string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Optional. The fields of Job wanted; default all.
-	ReadMask      *fieldmaskpb.FieldMask `protobuf:"bytes,7,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
+	ReadMask *fieldmaskpb.FieldMask `protobuf:"bytes,7,opt,name=read_mask,json=readMask,proto3" json:"read_mask,omitempty"`
+	// Optional. Only jobs of this group.
+	Group         string `protobuf:"bytes,8,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[19]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1221,7 +1463,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[19]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1234,7 +1476,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListJobsRequest) GetQueue() string {
@@ -1286,6 +1528,13 @@ func (x *ListJobsRequest) GetReadMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
+func (x *ListJobsRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
 // Jobs.
 type ListJobsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1299,7 +1548,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[20]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1560,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[20]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1573,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListJobsResponse) GetJobs() []*Job {
@@ -1358,7 +1607,7 @@ type ListJobLogsRequest struct {
 
 func (x *ListJobLogsRequest) Reset() {
 	*x = ListJobLogsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[21]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1370,7 +1619,7 @@ func (x *ListJobLogsRequest) String() string {
 func (*ListJobLogsRequest) ProtoMessage() {}
 
 func (x *ListJobLogsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[21]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1383,7 +1632,7 @@ func (x *ListJobLogsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobLogsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobLogsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListJobLogsRequest) GetQueue() string {
@@ -1429,7 +1678,7 @@ type ListJobLogsResponse struct {
 
 func (x *ListJobLogsResponse) Reset() {
 	*x = ListJobLogsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[22]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1690,7 @@ func (x *ListJobLogsResponse) String() string {
 func (*ListJobLogsResponse) ProtoMessage() {}
 
 func (x *ListJobLogsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[22]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1703,7 @@ func (x *ListJobLogsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobLogsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobLogsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListJobLogsResponse) GetLines() []string {
@@ -1489,7 +1738,7 @@ type JobIds struct {
 
 func (x *JobIds) Reset() {
 	*x = JobIds{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[23]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1501,7 +1750,7 @@ func (x *JobIds) String() string {
 func (*JobIds) ProtoMessage() {}
 
 func (x *JobIds) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[23]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1514,7 +1763,7 @@ func (x *JobIds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobIds.ProtoReflect.Descriptor instead.
 func (*JobIds) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *JobIds) GetIds() []string {
@@ -1534,14 +1783,16 @@ type JobFilter struct {
 	// Optional. Only jobs of this name.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// Optional. At most this many over all calls that go on with the token; default all.
-	Limit         uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	Limit uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Optional. Only jobs of this group.
+	Group         string `protobuf:"bytes,5,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobFilter) Reset() {
 	*x = JobFilter{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[24]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1553,7 +1804,7 @@ func (x *JobFilter) String() string {
 func (*JobFilter) ProtoMessage() {}
 
 func (x *JobFilter) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[24]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1566,7 +1817,7 @@ func (x *JobFilter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobFilter.ProtoReflect.Descriptor instead.
 func (*JobFilter) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *JobFilter) GetState() JobState {
@@ -1597,6 +1848,13 @@ func (x *JobFilter) GetLimit() uint32 {
 	return 0
 }
 
+func (x *JobFilter) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
 // Asks to redrive jobs.
 type RetryJobsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1619,7 +1877,7 @@ type RetryJobsRequest struct {
 
 func (x *RetryJobsRequest) Reset() {
 	*x = RetryJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[25]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1631,7 +1889,7 @@ func (x *RetryJobsRequest) String() string {
 func (*RetryJobsRequest) ProtoMessage() {}
 
 func (x *RetryJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[25]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1644,7 +1902,7 @@ func (x *RetryJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobsRequest.ProtoReflect.Descriptor instead.
 func (*RetryJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RetryJobsRequest) GetQueue() string {
@@ -1728,7 +1986,7 @@ type RetryJobsResponse struct {
 
 func (x *RetryJobsResponse) Reset() {
 	*x = RetryJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[26]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1740,7 +1998,7 @@ func (x *RetryJobsResponse) String() string {
 func (*RetryJobsResponse) ProtoMessage() {}
 
 func (x *RetryJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[26]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1753,7 +2011,7 @@ func (x *RetryJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryJobsResponse.ProtoReflect.Descriptor instead.
 func (*RetryJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RetryJobsResponse) GetRetriedCount() uint32 {
@@ -1804,7 +2062,7 @@ type PromoteJobsRequest struct {
 
 func (x *PromoteJobsRequest) Reset() {
 	*x = PromoteJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[27]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1816,7 +2074,7 @@ func (x *PromoteJobsRequest) String() string {
 func (*PromoteJobsRequest) ProtoMessage() {}
 
 func (x *PromoteJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[27]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1829,7 +2087,7 @@ func (x *PromoteJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteJobsRequest.ProtoReflect.Descriptor instead.
 func (*PromoteJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{27}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *PromoteJobsRequest) GetQueue() string {
@@ -1906,7 +2164,7 @@ type PromoteJobsResponse struct {
 
 func (x *PromoteJobsResponse) Reset() {
 	*x = PromoteJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[28]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +2176,7 @@ func (x *PromoteJobsResponse) String() string {
 func (*PromoteJobsResponse) ProtoMessage() {}
 
 func (x *PromoteJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[28]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +2189,7 @@ func (x *PromoteJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteJobsResponse.ProtoReflect.Descriptor instead.
 func (*PromoteJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{28}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *PromoteJobsResponse) GetPromotedCount() uint32 {
@@ -1984,7 +2242,7 @@ type DeleteJobsRequest struct {
 
 func (x *DeleteJobsRequest) Reset() {
 	*x = DeleteJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[29]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1996,7 +2254,7 @@ func (x *DeleteJobsRequest) String() string {
 func (*DeleteJobsRequest) ProtoMessage() {}
 
 func (x *DeleteJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[29]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2009,7 +2267,7 @@ func (x *DeleteJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobsRequest.ProtoReflect.Descriptor instead.
 func (*DeleteJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{29}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeleteJobsRequest) GetQueue() string {
@@ -2093,7 +2351,7 @@ type DeleteJobsResponse struct {
 
 func (x *DeleteJobsResponse) Reset() {
 	*x = DeleteJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2105,7 +2363,7 @@ func (x *DeleteJobsResponse) String() string {
 func (*DeleteJobsResponse) ProtoMessage() {}
 
 func (x *DeleteJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[30]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2118,7 +2376,7 @@ func (x *DeleteJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJobsResponse.ProtoReflect.Descriptor instead.
 func (*DeleteJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{30}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DeleteJobsResponse) GetDeletedCount() uint32 {
@@ -2171,7 +2429,7 @@ type CancelJobsRequest struct {
 
 func (x *CancelJobsRequest) Reset() {
 	*x = CancelJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2183,7 +2441,7 @@ func (x *CancelJobsRequest) String() string {
 func (*CancelJobsRequest) ProtoMessage() {}
 
 func (x *CancelJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[31]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2196,7 +2454,7 @@ func (x *CancelJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobsRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{31}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CancelJobsRequest) GetQueue() string {
@@ -2280,7 +2538,7 @@ type CancelJobsResponse struct {
 
 func (x *CancelJobsResponse) Reset() {
 	*x = CancelJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2292,7 +2550,7 @@ func (x *CancelJobsResponse) String() string {
 func (*CancelJobsResponse) ProtoMessage() {}
 
 func (x *CancelJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[32]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2305,7 +2563,7 @@ func (x *CancelJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobsResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{32}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CancelJobsResponse) GetCancelledCount() uint32 {
@@ -2343,6 +2601,8 @@ type JobQuery struct {
 	IdPrefix string `protobuf:"bytes,1,opt,name=id_prefix,json=idPrefix,proto3" json:"id_prefix,omitempty"`
 	// Optional. The job's name, whole.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Optional. The job's group, whole.
+	Group string `protobuf:"bytes,3,opt,name=group,proto3" json:"group,omitempty"`
 	// Optional. Text somewhere in the payload, as UTF-8; at most 1,024 characters.
 	PayloadText string `protobuf:"bytes,4,opt,name=payload_text,json=payloadText,proto3" json:"payload_text,omitempty"`
 	// Optional. Text somewhere in the type, message or stack trace of one of the failures kept; at most 1,024 characters.
@@ -2353,7 +2613,7 @@ type JobQuery struct {
 
 func (x *JobQuery) Reset() {
 	*x = JobQuery{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2365,7 +2625,7 @@ func (x *JobQuery) String() string {
 func (*JobQuery) ProtoMessage() {}
 
 func (x *JobQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[33]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2378,7 +2638,7 @@ func (x *JobQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobQuery.ProtoReflect.Descriptor instead.
 func (*JobQuery) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *JobQuery) GetIdPrefix() string {
@@ -2391,6 +2651,13 @@ func (x *JobQuery) GetIdPrefix() string {
 func (x *JobQuery) GetName() string {
 	if x != nil {
 		return x.Name
+	}
+	return ""
+}
+
+func (x *JobQuery) GetGroup() string {
+	if x != nil {
+		return x.Group
 	}
 	return ""
 }
@@ -2430,7 +2697,7 @@ type SearchJobsRequest struct {
 
 func (x *SearchJobsRequest) Reset() {
 	*x = SearchJobsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2442,7 +2709,7 @@ func (x *SearchJobsRequest) String() string {
 func (*SearchJobsRequest) ProtoMessage() {}
 
 func (x *SearchJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[34]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2455,7 +2722,7 @@ func (x *SearchJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchJobsRequest.ProtoReflect.Descriptor instead.
 func (*SearchJobsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SearchJobsRequest) GetQueue() string {
@@ -2515,7 +2782,7 @@ type SearchJobsResponse struct {
 
 func (x *SearchJobsResponse) Reset() {
 	*x = SearchJobsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2527,7 +2794,7 @@ func (x *SearchJobsResponse) String() string {
 func (*SearchJobsResponse) ProtoMessage() {}
 
 func (x *SearchJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[35]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2540,7 +2807,7 @@ func (x *SearchJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchJobsResponse.ProtoReflect.Descriptor instead.
 func (*SearchJobsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SearchJobsResponse) GetJobs() []*Job {
@@ -2586,7 +2853,7 @@ type UpdateJobRequest struct {
 
 func (x *UpdateJobRequest) Reset() {
 	*x = UpdateJobRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2598,7 +2865,7 @@ func (x *UpdateJobRequest) String() string {
 func (*UpdateJobRequest) ProtoMessage() {}
 
 func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[36]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2611,7 +2878,7 @@ func (x *UpdateJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobRequest.ProtoReflect.Descriptor instead.
 func (*UpdateJobRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UpdateJobRequest) GetQueue() string {
@@ -2667,7 +2934,7 @@ type UpdateJobResponse struct {
 
 func (x *UpdateJobResponse) Reset() {
 	*x = UpdateJobResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2679,7 +2946,7 @@ func (x *UpdateJobResponse) String() string {
 func (*UpdateJobResponse) ProtoMessage() {}
 
 func (x *UpdateJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[37]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2692,12 +2959,259 @@ func (x *UpdateJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJobResponse.ProtoReflect.Descriptor instead.
 func (*UpdateJobResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UpdateJobResponse) GetJob() *Job {
 	if x != nil {
 		return x.Job
+	}
+	return nil
+}
+
+// Asks for groups.
+type ListGroupsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Optional. Only this one.
+	Group string `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	// Optional. 1 to 1,000; default 100. A page may be shorter, even empty: go on while there is a next_page_token.
+	PageSize uint32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Optional. From the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGroupsRequest) Reset() {
+	*x = ListGroupsRequest{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGroupsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGroupsRequest) ProtoMessage() {}
+
+func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
+func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ListGroupsRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *ListGroupsRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *ListGroupsRequest) GetPageSize() uint32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListGroupsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Groups.
+type ListGroupsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most page_size.
+	Groups []*Group `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGroupsResponse) Reset() {
+	*x = ListGroupsResponse{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGroupsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGroupsResponse) ProtoMessage() {}
+
+func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
+func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *ListGroupsResponse) GetGroups() []*Group {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *ListGroupsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Asks to change a group's settings.
+type UpdateGroupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Queue string `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	// Required. 1 to 128 printable characters; it need not have jobs yet.
+	Group string `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	// Required. The new values.
+	Config *GroupConfig `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
+	// Optional. Fields of GroupConfig to change; one that is named but not set goes back to the queue's default. Default: those that are set.
+	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateGroupRequest) Reset() {
+	*x = UpdateGroupRequest{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateGroupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateGroupRequest) ProtoMessage() {}
+
+func (x *UpdateGroupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateGroupRequest.ProtoReflect.Descriptor instead.
+func (*UpdateGroupRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *UpdateGroupRequest) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *UpdateGroupRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *UpdateGroupRequest) GetConfig() *GroupConfig {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *UpdateGroupRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+// The group as it is now.
+type UpdateGroupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group         *Group `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateGroupResponse) Reset() {
+	*x = UpdateGroupResponse{}
+	mi := &file_leasemq_v1_admin_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateGroupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateGroupResponse) ProtoMessage() {}
+
+func (x *UpdateGroupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_admin_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateGroupResponse.ProtoReflect.Descriptor instead.
+func (*UpdateGroupResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *UpdateGroupResponse) GetGroup() *Group {
+	if x != nil {
+		return x.Group
 	}
 	return nil
 }
@@ -2717,7 +3231,7 @@ type Worker struct {
 
 func (x *Worker) Reset() {
 	*x = Worker{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2729,7 +3243,7 @@ func (x *Worker) String() string {
 func (*Worker) ProtoMessage() {}
 
 func (x *Worker) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[38]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2742,7 +3256,7 @@ func (x *Worker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Worker.ProtoReflect.Descriptor instead.
 func (*Worker) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Worker) GetInfo() *WorkerInfo {
@@ -2781,7 +3295,7 @@ type ListWorkersRequest struct {
 
 func (x *ListWorkersRequest) Reset() {
 	*x = ListWorkersRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[39]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2793,7 +3307,7 @@ func (x *ListWorkersRequest) String() string {
 func (*ListWorkersRequest) ProtoMessage() {}
 
 func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[39]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2806,7 +3320,7 @@ func (x *ListWorkersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkersRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListWorkersRequest) GetQueue() string {
@@ -2843,7 +3357,7 @@ type ListWorkersResponse struct {
 
 func (x *ListWorkersResponse) Reset() {
 	*x = ListWorkersResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[40]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2855,7 +3369,7 @@ func (x *ListWorkersResponse) String() string {
 func (*ListWorkersResponse) ProtoMessage() {}
 
 func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[40]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2868,7 +3382,7 @@ func (x *ListWorkersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkersResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkersResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ListWorkersResponse) GetWorkers() []*Worker {
@@ -2902,7 +3416,7 @@ type GetMetricsRequest struct {
 
 func (x *GetMetricsRequest) Reset() {
 	*x = GetMetricsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2914,7 +3428,7 @@ func (x *GetMetricsRequest) String() string {
 func (*GetMetricsRequest) ProtoMessage() {}
 
 func (x *GetMetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[41]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2927,7 +3441,7 @@ func (x *GetMetricsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMetricsRequest.ProtoReflect.Descriptor instead.
 func (*GetMetricsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *GetMetricsRequest) GetQueue() string {
@@ -2975,7 +3489,7 @@ type TimeQuantiles struct {
 
 func (x *TimeQuantiles) Reset() {
 	*x = TimeQuantiles{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2987,7 +3501,7 @@ func (x *TimeQuantiles) String() string {
 func (*TimeQuantiles) ProtoMessage() {}
 
 func (x *TimeQuantiles) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[42]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3000,7 +3514,7 @@ func (x *TimeQuantiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimeQuantiles.ProtoReflect.Descriptor instead.
 func (*TimeQuantiles) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *TimeQuantiles) GetCount() uint64 {
@@ -3050,7 +3564,7 @@ type MetricsPoint struct {
 
 func (x *MetricsPoint) Reset() {
 	*x = MetricsPoint{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[43]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3062,7 +3576,7 @@ func (x *MetricsPoint) String() string {
 func (*MetricsPoint) ProtoMessage() {}
 
 func (x *MetricsPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[43]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3075,7 +3589,7 @@ func (x *MetricsPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MetricsPoint.ProtoReflect.Descriptor instead.
 func (*MetricsPoint) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *MetricsPoint) GetTime() *timestamppb.Timestamp {
@@ -3124,7 +3638,7 @@ type GetMetricsResponse struct {
 
 func (x *GetMetricsResponse) Reset() {
 	*x = GetMetricsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[44]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3136,7 +3650,7 @@ func (x *GetMetricsResponse) String() string {
 func (*GetMetricsResponse) ProtoMessage() {}
 
 func (x *GetMetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[44]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3149,7 +3663,7 @@ func (x *GetMetricsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMetricsResponse.ProtoReflect.Descriptor instead.
 func (*GetMetricsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *GetMetricsResponse) GetPoints() []*MetricsPoint {
@@ -3182,7 +3696,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[45]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3194,7 +3708,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[45]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3207,7 +3721,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Event) GetKind() EventKind {
@@ -3278,7 +3792,7 @@ type WatchEventsRequest struct {
 
 func (x *WatchEventsRequest) Reset() {
 	*x = WatchEventsRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[46]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3290,7 +3804,7 @@ func (x *WatchEventsRequest) String() string {
 func (*WatchEventsRequest) ProtoMessage() {}
 
 func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[46]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3303,7 +3817,7 @@ func (x *WatchEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsRequest.ProtoReflect.Descriptor instead.
 func (*WatchEventsRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *WatchEventsRequest) GetQueue() string {
@@ -3354,7 +3868,7 @@ type WatchEventsResponse struct {
 
 func (x *WatchEventsResponse) Reset() {
 	*x = WatchEventsResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[47]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3366,7 +3880,7 @@ func (x *WatchEventsResponse) String() string {
 func (*WatchEventsResponse) ProtoMessage() {}
 
 func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[47]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3379,7 +3893,7 @@ func (x *WatchEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEventsResponse.ProtoReflect.Descriptor instead.
 func (*WatchEventsResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *WatchEventsResponse) GetEvents() []*Event {
@@ -3405,7 +3919,7 @@ type GetServerInfoRequest struct {
 
 func (x *GetServerInfoRequest) Reset() {
 	*x = GetServerInfoRequest{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[48]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3417,7 +3931,7 @@ func (x *GetServerInfoRequest) String() string {
 func (*GetServerInfoRequest) ProtoMessage() {}
 
 func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[48]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3430,7 +3944,7 @@ func (x *GetServerInfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoRequest.ProtoReflect.Descriptor instead.
 func (*GetServerInfoRequest) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{55}
 }
 
 // What the store is.
@@ -3458,7 +3972,7 @@ type StoreInfo struct {
 
 func (x *StoreInfo) Reset() {
 	*x = StoreInfo{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[49]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3470,7 +3984,7 @@ func (x *StoreInfo) String() string {
 func (*StoreInfo) ProtoMessage() {}
 
 func (x *StoreInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[49]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3483,7 +3997,7 @@ func (x *StoreInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
 func (*StoreInfo) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *StoreInfo) GetKind() string {
@@ -3563,7 +4077,7 @@ type GetServerInfoResponse struct {
 
 func (x *GetServerInfoResponse) Reset() {
 	*x = GetServerInfoResponse{}
-	mi := &file_leasemq_v1_admin_proto_msgTypes[50]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3575,7 +4089,7 @@ func (x *GetServerInfoResponse) String() string {
 func (*GetServerInfoResponse) ProtoMessage() {}
 
 func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_leasemq_v1_admin_proto_msgTypes[50]
+	mi := &file_leasemq_v1_admin_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3588,7 +4102,7 @@ func (x *GetServerInfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerInfoResponse.ProtoReflect.Descriptor instead.
 func (*GetServerInfoResponse) Descriptor() ([]byte, []int) {
-	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_leasemq_v1_admin_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *GetServerInfoResponse) GetVersion() string {
@@ -3642,7 +4156,7 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x0fGetStatsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\"@\n" +
 	"\x10GetStatsResponse\x12,\n" +
-	"\x05stats\x18\x01 \x01(\v2\x16.leasemq.v1.QueueStatsR\x05stats\"\xfd\x03\n" +
+	"\x05stats\x18\x01 \x01(\v2\x16.leasemq.v1.QueueStatsR\x05stats\"\xbf\x04\n" +
 	"\vQueueConfig\x12<\n" +
 	"\rdefault_retry\x18\x01 \x01(\v2\x17.leasemq.v1.RetryPolicyR\fdefaultRetry\x12F\n" +
 	"\x13completed_retention\x18\x02 \x01(\v2\x15.leasemq.v1.RetentionR\x12completedRetention\x12@\n" +
@@ -3657,9 +4171,34 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"rate_limit\x18\a \x01(\v2\x15.leasemq.v1.RateLimitR\trateLimit\x12\x1f\n" +
 	"\vmax_waiting\x18\b \x01(\rR\n" +
-	"maxWaitingB\x18\n" +
+	"maxWaiting\x12@\n" +
+	"\x0egroup_defaults\x18\t \x01(\v2\x19.leasemq.v1.GroupDefaultsR\rgroupDefaultsB\x18\n" +
 	"\x16_max_lease_expirationsB\r\n" +
-	"\v_max_events\"]\n" +
+	"\v_max_events\"\x85\x01\n" +
+	"\rGroupDefaults\x12\x1d\n" +
+	"\n" +
+	"max_active\x18\x01 \x01(\rR\tmaxActive\x124\n" +
+	"\n" +
+	"rate_limit\x18\x02 \x01(\v2\x15.leasemq.v1.RateLimitR\trateLimit\x12\x1f\n" +
+	"\vmax_waiting\x18\x03 \x01(\rR\n" +
+	"maxWaiting\"\xec\x01\n" +
+	"\vGroupConfig\x12\"\n" +
+	"\n" +
+	"max_active\x18\x01 \x01(\rH\x00R\tmaxActive\x88\x01\x01\x124\n" +
+	"\n" +
+	"rate_limit\x18\x02 \x01(\v2\x15.leasemq.v1.RateLimitR\trateLimit\x12$\n" +
+	"\vmax_waiting\x18\x03 \x01(\rH\x01R\n" +
+	"maxWaiting\x88\x01\x01\x12\x1b\n" +
+	"\x06weight\x18\x04 \x01(\rH\x02R\x06weight\x88\x01\x01\x12\x16\n" +
+	"\x06paused\x18\x05 \x01(\bR\x06pausedB\r\n" +
+	"\v_max_activeB\x0e\n" +
+	"\f_max_waitingB\t\n" +
+	"\a_weight\"~\n" +
+	"\x05Group\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
+	"\x06config\x18\x02 \x01(\v2\x17.leasemq.v1.GroupConfigR\x06config\x12\x18\n" +
+	"\awaiting\x18\x03 \x01(\rR\awaiting\x12\x16\n" +
+	"\x06active\x18\x04 \x01(\rR\x06active\"]\n" +
 	"\tRateLimit\x12\x19\n" +
 	"\bmax_jobs\x18\x01 \x01(\rR\amaxJobs\x125\n" +
 	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\"z\n" +
@@ -3702,7 +4241,7 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x05force\x18\x02 \x01(\bR\x05force\"N\n" +
 	"\x13DeleteQueueResponse\x12#\n" +
 	"\rremoved_count\x18\x01 \x01(\rR\fremovedCount\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"\xf9\x01\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\x8f\x02\n" +
 	"\x0fListJobsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12,\n" +
 	"\x06states\x18\x02 \x03(\x0e2\x14.leasemq.v1.JobStateR\x06states\x12\x12\n" +
@@ -3711,7 +4250,8 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\tpage_size\x18\x05 \x01(\rR\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x06 \x01(\tR\tpageToken\x127\n" +
-	"\tread_mask\x18\a \x01(\v2\x1a.google.protobuf.FieldMaskR\breadMask\"_\n" +
+	"\tread_mask\x18\a \x01(\v2\x1a.google.protobuf.FieldMaskR\breadMask\x12\x14\n" +
+	"\x05group\x18\b \x01(\tR\x05group\"_\n" +
 	"\x10ListJobsResponse\x12#\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x0f.leasemq.v1.JobR\x04jobs\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"}\n" +
@@ -3727,13 +4267,14 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"line_count\x18\x03 \x01(\rR\tlineCount\"\x1a\n" +
 	"\x06JobIds\x12\x10\n" +
-	"\x03ids\x18\x01 \x03(\tR\x03ids\"\x9b\x01\n" +
+	"\x03ids\x18\x01 \x03(\tR\x03ids\"\xb1\x01\n" +
 	"\tJobFilter\x12*\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x14.leasemq.v1.JobStateR\x05state\x128\n" +
 	"\n" +
 	"older_than\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\tolderThan\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x14\n" +
-	"\x05limit\x18\x04 \x01(\rR\x05limit\"\xd9\x01\n" +
+	"\x05limit\x18\x04 \x01(\rR\x05limit\x12\x14\n" +
+	"\x05group\x18\x05 \x01(\tR\x05group\"\xd9\x01\n" +
 	"\x10RetryJobsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12-\n" +
 	"\ajob_ids\x18\x02 \x01(\v2\x12.leasemq.v1.JobIdsH\x00R\x06jobIds\x12/\n" +
@@ -3784,12 +4325,13 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x0fcancelled_count\x18\x01 \x01(\rR\x0ecancelledCount\x12&\n" +
 	"\x0fnot_found_count\x18\x02 \x01(\rR\rnotFoundCount\x12#\n" +
 	"\rskipped_count\x18\x03 \x01(\rR\fskippedCount\x12&\n" +
-	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\x8e\x01\n" +
+	"\x0fnext_page_token\x18\x04 \x01(\tR\rnextPageToken\"\x97\x01\n" +
 	"\bJobQuery\x12\x1b\n" +
 	"\tid_prefix\x18\x01 \x01(\tR\bidPrefix\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\x12!\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05group\x18\x03 \x01(\tR\x05group\x12!\n" +
 	"\fpayload_text\x18\x04 \x01(\tR\vpayloadText\x12!\n" +
-	"\ffailure_text\x18\x05 \x01(\tR\vfailureTextJ\x04\b\x03\x10\x04R\x05group\"\xf8\x01\n" +
+	"\ffailure_text\x18\x05 \x01(\tR\vfailureText\"\xf8\x01\n" +
 	"\x11SearchJobsRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12*\n" +
 	"\x05query\x18\x02 \x01(\v2\x14.leasemq.v1.JobQueryR\x05query\x12,\n" +
@@ -3814,7 +4356,24 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\b_payloadB\v\n" +
 	"\t_priority\"6\n" +
 	"\x11UpdateJobResponse\x12!\n" +
-	"\x03job\x18\x01 \x01(\v2\x0f.leasemq.v1.JobR\x03job\"\xb0\x01\n" +
+	"\x03job\x18\x01 \x01(\v2\x0f.leasemq.v1.JobR\x03job\"{\n" +
+	"\x11ListGroupsRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x1b\n" +
+	"\tpage_size\x18\x03 \x01(\rR\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\"g\n" +
+	"\x12ListGroupsResponse\x12)\n" +
+	"\x06groups\x18\x01 \x03(\v2\x11.leasemq.v1.GroupR\x06groups\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xae\x01\n" +
+	"\x12UpdateGroupRequest\x12\x14\n" +
+	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12/\n" +
+	"\x06config\x18\x03 \x01(\v2\x17.leasemq.v1.GroupConfigR\x06config\x12;\n" +
+	"\vupdate_mask\x18\x04 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\">\n" +
+	"\x13UpdateGroupResponse\x12'\n" +
+	"\x05group\x18\x01 \x01(\v2\x11.leasemq.v1.GroupR\x05group\"\xb0\x01\n" +
 	"\x06Worker\x12*\n" +
 	"\x04info\x18\x01 \x01(\v2\x16.leasemq.v1.WorkerInfoR\x04info\x12A\n" +
 	"\x0eheartbeat_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\rheartbeatTime\x127\n" +
@@ -3882,7 +4441,7 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x11max_payload_bytes\x18\x04 \x01(\x04R\x0fmaxPayloadBytes\x12$\n" +
 	"\x0emax_batch_size\x18\x05 \x01(\rR\fmaxBatchSize\x129\n" +
 	"\n" +
-	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime*\xda\x04\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime*\xb6\x05\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10EVENT_KIND_ADDED\x10\x01\x12\x19\n" +
@@ -3907,7 +4466,10 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"\x17EVENT_KIND_DEDUPLICATED\x10\x13\x12\x1a\n" +
 	"\x16EVENT_KIND_EVENTS_LOST\x10\x14\x12\x16\n" +
 	"\x12EVENT_KIND_BLOCKED\x10\x15\x12\x18\n" +
-	"\x14EVENT_KIND_UNBLOCKED\x10\x162\x9a\f\n" +
+	"\x14EVENT_KIND_UNBLOCKED\x10\x16\x12\x1f\n" +
+	"\x1bEVENT_KIND_GROUP_CONFIGURED\x10\x17\x12\x1b\n" +
+	"\x17EVENT_KIND_GROUP_PAUSED\x10\x18\x12\x1c\n" +
+	"\x18EVENT_KIND_GROUP_RESUMED\x10\x192\xb7\r\n" +
 	"\fAdminService\x12E\n" +
 	"\bGetStats\x12\x1b.leasemq.v1.GetStatsRequest\x1a\x1c.leasemq.v1.GetStatsResponse\x12K\n" +
 	"\n" +
@@ -3930,7 +4492,10 @@ const file_leasemq_v1_admin_proto_rawDesc = "" +
 	"CancelJobs\x12\x1d.leasemq.v1.CancelJobsRequest\x1a\x1e.leasemq.v1.CancelJobsResponse\x12K\n" +
 	"\n" +
 	"SearchJobs\x12\x1d.leasemq.v1.SearchJobsRequest\x1a\x1e.leasemq.v1.SearchJobsResponse\x12H\n" +
-	"\tUpdateJob\x12\x1c.leasemq.v1.UpdateJobRequest\x1a\x1d.leasemq.v1.UpdateJobResponse\x12N\n" +
+	"\tUpdateJob\x12\x1c.leasemq.v1.UpdateJobRequest\x1a\x1d.leasemq.v1.UpdateJobResponse\x12K\n" +
+	"\n" +
+	"ListGroups\x12\x1d.leasemq.v1.ListGroupsRequest\x1a\x1e.leasemq.v1.ListGroupsResponse\x12N\n" +
+	"\vUpdateGroup\x12\x1e.leasemq.v1.UpdateGroupRequest\x1a\x1f.leasemq.v1.UpdateGroupResponse\x12N\n" +
 	"\vListWorkers\x12\x1e.leasemq.v1.ListWorkersRequest\x1a\x1f.leasemq.v1.ListWorkersResponse\x12K\n" +
 	"\n" +
 	"GetMetrics\x12\x1d.leasemq.v1.GetMetricsRequest\x1a\x1e.leasemq.v1.GetMetricsResponse\x12P\n" +
@@ -3951,175 +4516,194 @@ func file_leasemq_v1_admin_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemq_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_leasemq_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_leasemq_v1_admin_proto_goTypes = []any{
 	(EventKind)(0),                // 0: leasemq.v1.EventKind
 	(*GetStatsRequest)(nil),       // 1: leasemq.v1.GetStatsRequest
 	(*GetStatsResponse)(nil),      // 2: leasemq.v1.GetStatsResponse
 	(*QueueConfig)(nil),           // 3: leasemq.v1.QueueConfig
-	(*RateLimit)(nil),             // 4: leasemq.v1.RateLimit
-	(*Queue)(nil),                 // 5: leasemq.v1.Queue
-	(*ListQueuesRequest)(nil),     // 6: leasemq.v1.ListQueuesRequest
-	(*ListQueuesResponse)(nil),    // 7: leasemq.v1.ListQueuesResponse
-	(*GetQueueRequest)(nil),       // 8: leasemq.v1.GetQueueRequest
-	(*GetQueueResponse)(nil),      // 9: leasemq.v1.GetQueueResponse
-	(*UpdateQueueRequest)(nil),    // 10: leasemq.v1.UpdateQueueRequest
-	(*UpdateQueueResponse)(nil),   // 11: leasemq.v1.UpdateQueueResponse
-	(*PauseQueueRequest)(nil),     // 12: leasemq.v1.PauseQueueRequest
-	(*PauseQueueResponse)(nil),    // 13: leasemq.v1.PauseQueueResponse
-	(*ResumeQueueRequest)(nil),    // 14: leasemq.v1.ResumeQueueRequest
-	(*ResumeQueueResponse)(nil),   // 15: leasemq.v1.ResumeQueueResponse
-	(*DrainQueueRequest)(nil),     // 16: leasemq.v1.DrainQueueRequest
-	(*DrainQueueResponse)(nil),    // 17: leasemq.v1.DrainQueueResponse
-	(*DeleteQueueRequest)(nil),    // 18: leasemq.v1.DeleteQueueRequest
-	(*DeleteQueueResponse)(nil),   // 19: leasemq.v1.DeleteQueueResponse
-	(*ListJobsRequest)(nil),       // 20: leasemq.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),      // 21: leasemq.v1.ListJobsResponse
-	(*ListJobLogsRequest)(nil),    // 22: leasemq.v1.ListJobLogsRequest
-	(*ListJobLogsResponse)(nil),   // 23: leasemq.v1.ListJobLogsResponse
-	(*JobIds)(nil),                // 24: leasemq.v1.JobIds
-	(*JobFilter)(nil),             // 25: leasemq.v1.JobFilter
-	(*RetryJobsRequest)(nil),      // 26: leasemq.v1.RetryJobsRequest
-	(*RetryJobsResponse)(nil),     // 27: leasemq.v1.RetryJobsResponse
-	(*PromoteJobsRequest)(nil),    // 28: leasemq.v1.PromoteJobsRequest
-	(*PromoteJobsResponse)(nil),   // 29: leasemq.v1.PromoteJobsResponse
-	(*DeleteJobsRequest)(nil),     // 30: leasemq.v1.DeleteJobsRequest
-	(*DeleteJobsResponse)(nil),    // 31: leasemq.v1.DeleteJobsResponse
-	(*CancelJobsRequest)(nil),     // 32: leasemq.v1.CancelJobsRequest
-	(*CancelJobsResponse)(nil),    // 33: leasemq.v1.CancelJobsResponse
-	(*JobQuery)(nil),              // 34: leasemq.v1.JobQuery
-	(*SearchJobsRequest)(nil),     // 35: leasemq.v1.SearchJobsRequest
-	(*SearchJobsResponse)(nil),    // 36: leasemq.v1.SearchJobsResponse
-	(*UpdateJobRequest)(nil),      // 37: leasemq.v1.UpdateJobRequest
-	(*UpdateJobResponse)(nil),     // 38: leasemq.v1.UpdateJobResponse
-	(*Worker)(nil),                // 39: leasemq.v1.Worker
-	(*ListWorkersRequest)(nil),    // 40: leasemq.v1.ListWorkersRequest
-	(*ListWorkersResponse)(nil),   // 41: leasemq.v1.ListWorkersResponse
-	(*GetMetricsRequest)(nil),     // 42: leasemq.v1.GetMetricsRequest
-	(*TimeQuantiles)(nil),         // 43: leasemq.v1.TimeQuantiles
-	(*MetricsPoint)(nil),          // 44: leasemq.v1.MetricsPoint
-	(*GetMetricsResponse)(nil),    // 45: leasemq.v1.GetMetricsResponse
-	(*Event)(nil),                 // 46: leasemq.v1.Event
-	(*WatchEventsRequest)(nil),    // 47: leasemq.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),   // 48: leasemq.v1.WatchEventsResponse
-	(*GetServerInfoRequest)(nil),  // 49: leasemq.v1.GetServerInfoRequest
-	(*StoreInfo)(nil),             // 50: leasemq.v1.StoreInfo
-	(*GetServerInfoResponse)(nil), // 51: leasemq.v1.GetServerInfoResponse
-	(*QueueStats)(nil),            // 52: leasemq.v1.QueueStats
-	(*RetryPolicy)(nil),           // 53: leasemq.v1.RetryPolicy
-	(*Retention)(nil),             // 54: leasemq.v1.Retention
-	(*durationpb.Duration)(nil),   // 55: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil), // 56: google.protobuf.FieldMask
-	(JobState)(0),                 // 57: leasemq.v1.JobState
-	(*Job)(nil),                   // 58: leasemq.v1.Job
-	(Cascade)(0),                  // 59: leasemq.v1.Cascade
-	(*timestamppb.Timestamp)(nil), // 60: google.protobuf.Timestamp
-	(*WorkerInfo)(nil),            // 61: leasemq.v1.WorkerInfo
-	(Durability)(0),               // 62: leasemq.v1.Durability
+	(*GroupDefaults)(nil),         // 4: leasemq.v1.GroupDefaults
+	(*GroupConfig)(nil),           // 5: leasemq.v1.GroupConfig
+	(*Group)(nil),                 // 6: leasemq.v1.Group
+	(*RateLimit)(nil),             // 7: leasemq.v1.RateLimit
+	(*Queue)(nil),                 // 8: leasemq.v1.Queue
+	(*ListQueuesRequest)(nil),     // 9: leasemq.v1.ListQueuesRequest
+	(*ListQueuesResponse)(nil),    // 10: leasemq.v1.ListQueuesResponse
+	(*GetQueueRequest)(nil),       // 11: leasemq.v1.GetQueueRequest
+	(*GetQueueResponse)(nil),      // 12: leasemq.v1.GetQueueResponse
+	(*UpdateQueueRequest)(nil),    // 13: leasemq.v1.UpdateQueueRequest
+	(*UpdateQueueResponse)(nil),   // 14: leasemq.v1.UpdateQueueResponse
+	(*PauseQueueRequest)(nil),     // 15: leasemq.v1.PauseQueueRequest
+	(*PauseQueueResponse)(nil),    // 16: leasemq.v1.PauseQueueResponse
+	(*ResumeQueueRequest)(nil),    // 17: leasemq.v1.ResumeQueueRequest
+	(*ResumeQueueResponse)(nil),   // 18: leasemq.v1.ResumeQueueResponse
+	(*DrainQueueRequest)(nil),     // 19: leasemq.v1.DrainQueueRequest
+	(*DrainQueueResponse)(nil),    // 20: leasemq.v1.DrainQueueResponse
+	(*DeleteQueueRequest)(nil),    // 21: leasemq.v1.DeleteQueueRequest
+	(*DeleteQueueResponse)(nil),   // 22: leasemq.v1.DeleteQueueResponse
+	(*ListJobsRequest)(nil),       // 23: leasemq.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),      // 24: leasemq.v1.ListJobsResponse
+	(*ListJobLogsRequest)(nil),    // 25: leasemq.v1.ListJobLogsRequest
+	(*ListJobLogsResponse)(nil),   // 26: leasemq.v1.ListJobLogsResponse
+	(*JobIds)(nil),                // 27: leasemq.v1.JobIds
+	(*JobFilter)(nil),             // 28: leasemq.v1.JobFilter
+	(*RetryJobsRequest)(nil),      // 29: leasemq.v1.RetryJobsRequest
+	(*RetryJobsResponse)(nil),     // 30: leasemq.v1.RetryJobsResponse
+	(*PromoteJobsRequest)(nil),    // 31: leasemq.v1.PromoteJobsRequest
+	(*PromoteJobsResponse)(nil),   // 32: leasemq.v1.PromoteJobsResponse
+	(*DeleteJobsRequest)(nil),     // 33: leasemq.v1.DeleteJobsRequest
+	(*DeleteJobsResponse)(nil),    // 34: leasemq.v1.DeleteJobsResponse
+	(*CancelJobsRequest)(nil),     // 35: leasemq.v1.CancelJobsRequest
+	(*CancelJobsResponse)(nil),    // 36: leasemq.v1.CancelJobsResponse
+	(*JobQuery)(nil),              // 37: leasemq.v1.JobQuery
+	(*SearchJobsRequest)(nil),     // 38: leasemq.v1.SearchJobsRequest
+	(*SearchJobsResponse)(nil),    // 39: leasemq.v1.SearchJobsResponse
+	(*UpdateJobRequest)(nil),      // 40: leasemq.v1.UpdateJobRequest
+	(*UpdateJobResponse)(nil),     // 41: leasemq.v1.UpdateJobResponse
+	(*ListGroupsRequest)(nil),     // 42: leasemq.v1.ListGroupsRequest
+	(*ListGroupsResponse)(nil),    // 43: leasemq.v1.ListGroupsResponse
+	(*UpdateGroupRequest)(nil),    // 44: leasemq.v1.UpdateGroupRequest
+	(*UpdateGroupResponse)(nil),   // 45: leasemq.v1.UpdateGroupResponse
+	(*Worker)(nil),                // 46: leasemq.v1.Worker
+	(*ListWorkersRequest)(nil),    // 47: leasemq.v1.ListWorkersRequest
+	(*ListWorkersResponse)(nil),   // 48: leasemq.v1.ListWorkersResponse
+	(*GetMetricsRequest)(nil),     // 49: leasemq.v1.GetMetricsRequest
+	(*TimeQuantiles)(nil),         // 50: leasemq.v1.TimeQuantiles
+	(*MetricsPoint)(nil),          // 51: leasemq.v1.MetricsPoint
+	(*GetMetricsResponse)(nil),    // 52: leasemq.v1.GetMetricsResponse
+	(*Event)(nil),                 // 53: leasemq.v1.Event
+	(*WatchEventsRequest)(nil),    // 54: leasemq.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),   // 55: leasemq.v1.WatchEventsResponse
+	(*GetServerInfoRequest)(nil),  // 56: leasemq.v1.GetServerInfoRequest
+	(*StoreInfo)(nil),             // 57: leasemq.v1.StoreInfo
+	(*GetServerInfoResponse)(nil), // 58: leasemq.v1.GetServerInfoResponse
+	(*QueueStats)(nil),            // 59: leasemq.v1.QueueStats
+	(*RetryPolicy)(nil),           // 60: leasemq.v1.RetryPolicy
+	(*Retention)(nil),             // 61: leasemq.v1.Retention
+	(*durationpb.Duration)(nil),   // 62: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil), // 63: google.protobuf.FieldMask
+	(JobState)(0),                 // 64: leasemq.v1.JobState
+	(*Job)(nil),                   // 65: leasemq.v1.Job
+	(Cascade)(0),                  // 66: leasemq.v1.Cascade
+	(*timestamppb.Timestamp)(nil), // 67: google.protobuf.Timestamp
+	(*WorkerInfo)(nil),            // 68: leasemq.v1.WorkerInfo
+	(Durability)(0),               // 69: leasemq.v1.Durability
 }
 var file_leasemq_v1_admin_proto_depIdxs = []int32{
-	52, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
-	53, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
-	54, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
-	54, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
-	4,  // 4: leasemq.v1.QueueConfig.rate_limit:type_name -> leasemq.v1.RateLimit
-	55, // 5: leasemq.v1.RateLimit.duration:type_name -> google.protobuf.Duration
-	3,  // 6: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
-	52, // 7: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
-	5,  // 8: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
-	5,  // 9: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
-	3,  // 10: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
-	56, // 11: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
-	5,  // 12: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
-	57, // 13: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
-	56, // 14: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
-	58, // 15: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
-	57, // 16: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
-	55, // 17: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
-	24, // 18: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	25, // 19: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	24, // 20: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	25, // 21: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	24, // 22: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	25, // 23: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	59, // 24: leasemq.v1.DeleteJobsRequest.cascade:type_name -> leasemq.v1.Cascade
-	24, // 25: leasemq.v1.CancelJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
-	25, // 26: leasemq.v1.CancelJobsRequest.filter:type_name -> leasemq.v1.JobFilter
-	34, // 27: leasemq.v1.SearchJobsRequest.query:type_name -> leasemq.v1.JobQuery
-	57, // 28: leasemq.v1.SearchJobsRequest.states:type_name -> leasemq.v1.JobState
-	56, // 29: leasemq.v1.SearchJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
-	58, // 30: leasemq.v1.SearchJobsResponse.jobs:type_name -> leasemq.v1.Job
-	60, // 31: leasemq.v1.UpdateJobRequest.run_time:type_name -> google.protobuf.Timestamp
-	56, // 32: leasemq.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
-	58, // 33: leasemq.v1.UpdateJobResponse.job:type_name -> leasemq.v1.Job
-	61, // 34: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
-	60, // 35: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
-	60, // 36: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
-	39, // 37: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
-	60, // 38: leasemq.v1.GetMetricsRequest.start:type_name -> google.protobuf.Timestamp
-	60, // 39: leasemq.v1.GetMetricsRequest.end:type_name -> google.protobuf.Timestamp
-	55, // 40: leasemq.v1.GetMetricsRequest.resolution:type_name -> google.protobuf.Duration
-	55, // 41: leasemq.v1.TimeQuantiles.p50:type_name -> google.protobuf.Duration
-	55, // 42: leasemq.v1.TimeQuantiles.p95:type_name -> google.protobuf.Duration
-	55, // 43: leasemq.v1.TimeQuantiles.p99:type_name -> google.protobuf.Duration
-	60, // 44: leasemq.v1.MetricsPoint.time:type_name -> google.protobuf.Timestamp
-	43, // 45: leasemq.v1.MetricsPoint.wait_time:type_name -> leasemq.v1.TimeQuantiles
-	43, // 46: leasemq.v1.MetricsPoint.run_time:type_name -> leasemq.v1.TimeQuantiles
-	44, // 47: leasemq.v1.GetMetricsResponse.points:type_name -> leasemq.v1.MetricsPoint
-	0,  // 48: leasemq.v1.Event.kind:type_name -> leasemq.v1.EventKind
-	60, // 49: leasemq.v1.Event.time:type_name -> google.protobuf.Timestamp
-	57, // 50: leasemq.v1.Event.state:type_name -> leasemq.v1.JobState
-	0,  // 51: leasemq.v1.WatchEventsRequest.kinds:type_name -> leasemq.v1.EventKind
-	46, // 52: leasemq.v1.WatchEventsResponse.events:type_name -> leasemq.v1.Event
-	62, // 53: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
-	62, // 54: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
-	50, // 55: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
-	60, // 56: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
-	1,  // 57: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
-	6,  // 58: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
-	8,  // 59: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
-	10, // 60: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
-	12, // 61: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
-	14, // 62: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
-	16, // 63: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
-	18, // 64: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
-	20, // 65: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
-	22, // 66: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
-	26, // 67: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
-	28, // 68: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
-	30, // 69: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
-	32, // 70: leasemq.v1.AdminService.CancelJobs:input_type -> leasemq.v1.CancelJobsRequest
-	35, // 71: leasemq.v1.AdminService.SearchJobs:input_type -> leasemq.v1.SearchJobsRequest
-	37, // 72: leasemq.v1.AdminService.UpdateJob:input_type -> leasemq.v1.UpdateJobRequest
-	40, // 73: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
-	42, // 74: leasemq.v1.AdminService.GetMetrics:input_type -> leasemq.v1.GetMetricsRequest
-	47, // 75: leasemq.v1.AdminService.WatchEvents:input_type -> leasemq.v1.WatchEventsRequest
-	49, // 76: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
-	2,  // 77: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
-	7,  // 78: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
-	9,  // 79: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
-	11, // 80: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
-	13, // 81: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
-	15, // 82: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
-	17, // 83: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
-	19, // 84: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
-	21, // 85: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
-	23, // 86: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
-	27, // 87: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
-	29, // 88: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
-	31, // 89: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
-	33, // 90: leasemq.v1.AdminService.CancelJobs:output_type -> leasemq.v1.CancelJobsResponse
-	36, // 91: leasemq.v1.AdminService.SearchJobs:output_type -> leasemq.v1.SearchJobsResponse
-	38, // 92: leasemq.v1.AdminService.UpdateJob:output_type -> leasemq.v1.UpdateJobResponse
-	41, // 93: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
-	45, // 94: leasemq.v1.AdminService.GetMetrics:output_type -> leasemq.v1.GetMetricsResponse
-	48, // 95: leasemq.v1.AdminService.WatchEvents:output_type -> leasemq.v1.WatchEventsResponse
-	51, // 96: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
-	77, // [77:97] is the sub-list for method output_type
-	57, // [57:77] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	59, // 0: leasemq.v1.GetStatsResponse.stats:type_name -> leasemq.v1.QueueStats
+	60, // 1: leasemq.v1.QueueConfig.default_retry:type_name -> leasemq.v1.RetryPolicy
+	61, // 2: leasemq.v1.QueueConfig.completed_retention:type_name -> leasemq.v1.Retention
+	61, // 3: leasemq.v1.QueueConfig.failed_retention:type_name -> leasemq.v1.Retention
+	7,  // 4: leasemq.v1.QueueConfig.rate_limit:type_name -> leasemq.v1.RateLimit
+	4,  // 5: leasemq.v1.QueueConfig.group_defaults:type_name -> leasemq.v1.GroupDefaults
+	7,  // 6: leasemq.v1.GroupDefaults.rate_limit:type_name -> leasemq.v1.RateLimit
+	7,  // 7: leasemq.v1.GroupConfig.rate_limit:type_name -> leasemq.v1.RateLimit
+	5,  // 8: leasemq.v1.Group.config:type_name -> leasemq.v1.GroupConfig
+	62, // 9: leasemq.v1.RateLimit.duration:type_name -> google.protobuf.Duration
+	3,  // 10: leasemq.v1.Queue.config:type_name -> leasemq.v1.QueueConfig
+	59, // 11: leasemq.v1.Queue.stats:type_name -> leasemq.v1.QueueStats
+	8,  // 12: leasemq.v1.ListQueuesResponse.queues:type_name -> leasemq.v1.Queue
+	8,  // 13: leasemq.v1.GetQueueResponse.queue:type_name -> leasemq.v1.Queue
+	3,  // 14: leasemq.v1.UpdateQueueRequest.config:type_name -> leasemq.v1.QueueConfig
+	63, // 15: leasemq.v1.UpdateQueueRequest.update_mask:type_name -> google.protobuf.FieldMask
+	8,  // 16: leasemq.v1.UpdateQueueResponse.queue:type_name -> leasemq.v1.Queue
+	64, // 17: leasemq.v1.ListJobsRequest.states:type_name -> leasemq.v1.JobState
+	63, // 18: leasemq.v1.ListJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	65, // 19: leasemq.v1.ListJobsResponse.jobs:type_name -> leasemq.v1.Job
+	64, // 20: leasemq.v1.JobFilter.state:type_name -> leasemq.v1.JobState
+	62, // 21: leasemq.v1.JobFilter.older_than:type_name -> google.protobuf.Duration
+	27, // 22: leasemq.v1.RetryJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	28, // 23: leasemq.v1.RetryJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	27, // 24: leasemq.v1.PromoteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	28, // 25: leasemq.v1.PromoteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	27, // 26: leasemq.v1.DeleteJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	28, // 27: leasemq.v1.DeleteJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	66, // 28: leasemq.v1.DeleteJobsRequest.cascade:type_name -> leasemq.v1.Cascade
+	27, // 29: leasemq.v1.CancelJobsRequest.job_ids:type_name -> leasemq.v1.JobIds
+	28, // 30: leasemq.v1.CancelJobsRequest.filter:type_name -> leasemq.v1.JobFilter
+	37, // 31: leasemq.v1.SearchJobsRequest.query:type_name -> leasemq.v1.JobQuery
+	64, // 32: leasemq.v1.SearchJobsRequest.states:type_name -> leasemq.v1.JobState
+	63, // 33: leasemq.v1.SearchJobsRequest.read_mask:type_name -> google.protobuf.FieldMask
+	65, // 34: leasemq.v1.SearchJobsResponse.jobs:type_name -> leasemq.v1.Job
+	67, // 35: leasemq.v1.UpdateJobRequest.run_time:type_name -> google.protobuf.Timestamp
+	63, // 36: leasemq.v1.UpdateJobRequest.update_mask:type_name -> google.protobuf.FieldMask
+	65, // 37: leasemq.v1.UpdateJobResponse.job:type_name -> leasemq.v1.Job
+	6,  // 38: leasemq.v1.ListGroupsResponse.groups:type_name -> leasemq.v1.Group
+	5,  // 39: leasemq.v1.UpdateGroupRequest.config:type_name -> leasemq.v1.GroupConfig
+	63, // 40: leasemq.v1.UpdateGroupRequest.update_mask:type_name -> google.protobuf.FieldMask
+	6,  // 41: leasemq.v1.UpdateGroupResponse.group:type_name -> leasemq.v1.Group
+	68, // 42: leasemq.v1.Worker.info:type_name -> leasemq.v1.WorkerInfo
+	67, // 43: leasemq.v1.Worker.heartbeat_time:type_name -> google.protobuf.Timestamp
+	67, // 44: leasemq.v1.Worker.poll_time:type_name -> google.protobuf.Timestamp
+	46, // 45: leasemq.v1.ListWorkersResponse.workers:type_name -> leasemq.v1.Worker
+	67, // 46: leasemq.v1.GetMetricsRequest.start:type_name -> google.protobuf.Timestamp
+	67, // 47: leasemq.v1.GetMetricsRequest.end:type_name -> google.protobuf.Timestamp
+	62, // 48: leasemq.v1.GetMetricsRequest.resolution:type_name -> google.protobuf.Duration
+	62, // 49: leasemq.v1.TimeQuantiles.p50:type_name -> google.protobuf.Duration
+	62, // 50: leasemq.v1.TimeQuantiles.p95:type_name -> google.protobuf.Duration
+	62, // 51: leasemq.v1.TimeQuantiles.p99:type_name -> google.protobuf.Duration
+	67, // 52: leasemq.v1.MetricsPoint.time:type_name -> google.protobuf.Timestamp
+	50, // 53: leasemq.v1.MetricsPoint.wait_time:type_name -> leasemq.v1.TimeQuantiles
+	50, // 54: leasemq.v1.MetricsPoint.run_time:type_name -> leasemq.v1.TimeQuantiles
+	51, // 55: leasemq.v1.GetMetricsResponse.points:type_name -> leasemq.v1.MetricsPoint
+	0,  // 56: leasemq.v1.Event.kind:type_name -> leasemq.v1.EventKind
+	67, // 57: leasemq.v1.Event.time:type_name -> google.protobuf.Timestamp
+	64, // 58: leasemq.v1.Event.state:type_name -> leasemq.v1.JobState
+	0,  // 59: leasemq.v1.WatchEventsRequest.kinds:type_name -> leasemq.v1.EventKind
+	53, // 60: leasemq.v1.WatchEventsResponse.events:type_name -> leasemq.v1.Event
+	69, // 61: leasemq.v1.StoreInfo.default_durability:type_name -> leasemq.v1.Durability
+	69, // 62: leasemq.v1.StoreInfo.max_durability:type_name -> leasemq.v1.Durability
+	57, // 63: leasemq.v1.GetServerInfoResponse.store:type_name -> leasemq.v1.StoreInfo
+	67, // 64: leasemq.v1.GetServerInfoResponse.start_time:type_name -> google.protobuf.Timestamp
+	1,  // 65: leasemq.v1.AdminService.GetStats:input_type -> leasemq.v1.GetStatsRequest
+	9,  // 66: leasemq.v1.AdminService.ListQueues:input_type -> leasemq.v1.ListQueuesRequest
+	11, // 67: leasemq.v1.AdminService.GetQueue:input_type -> leasemq.v1.GetQueueRequest
+	13, // 68: leasemq.v1.AdminService.UpdateQueue:input_type -> leasemq.v1.UpdateQueueRequest
+	15, // 69: leasemq.v1.AdminService.PauseQueue:input_type -> leasemq.v1.PauseQueueRequest
+	17, // 70: leasemq.v1.AdminService.ResumeQueue:input_type -> leasemq.v1.ResumeQueueRequest
+	19, // 71: leasemq.v1.AdminService.DrainQueue:input_type -> leasemq.v1.DrainQueueRequest
+	21, // 72: leasemq.v1.AdminService.DeleteQueue:input_type -> leasemq.v1.DeleteQueueRequest
+	23, // 73: leasemq.v1.AdminService.ListJobs:input_type -> leasemq.v1.ListJobsRequest
+	25, // 74: leasemq.v1.AdminService.ListJobLogs:input_type -> leasemq.v1.ListJobLogsRequest
+	29, // 75: leasemq.v1.AdminService.RetryJobs:input_type -> leasemq.v1.RetryJobsRequest
+	31, // 76: leasemq.v1.AdminService.PromoteJobs:input_type -> leasemq.v1.PromoteJobsRequest
+	33, // 77: leasemq.v1.AdminService.DeleteJobs:input_type -> leasemq.v1.DeleteJobsRequest
+	35, // 78: leasemq.v1.AdminService.CancelJobs:input_type -> leasemq.v1.CancelJobsRequest
+	38, // 79: leasemq.v1.AdminService.SearchJobs:input_type -> leasemq.v1.SearchJobsRequest
+	40, // 80: leasemq.v1.AdminService.UpdateJob:input_type -> leasemq.v1.UpdateJobRequest
+	42, // 81: leasemq.v1.AdminService.ListGroups:input_type -> leasemq.v1.ListGroupsRequest
+	44, // 82: leasemq.v1.AdminService.UpdateGroup:input_type -> leasemq.v1.UpdateGroupRequest
+	47, // 83: leasemq.v1.AdminService.ListWorkers:input_type -> leasemq.v1.ListWorkersRequest
+	49, // 84: leasemq.v1.AdminService.GetMetrics:input_type -> leasemq.v1.GetMetricsRequest
+	54, // 85: leasemq.v1.AdminService.WatchEvents:input_type -> leasemq.v1.WatchEventsRequest
+	56, // 86: leasemq.v1.AdminService.GetServerInfo:input_type -> leasemq.v1.GetServerInfoRequest
+	2,  // 87: leasemq.v1.AdminService.GetStats:output_type -> leasemq.v1.GetStatsResponse
+	10, // 88: leasemq.v1.AdminService.ListQueues:output_type -> leasemq.v1.ListQueuesResponse
+	12, // 89: leasemq.v1.AdminService.GetQueue:output_type -> leasemq.v1.GetQueueResponse
+	14, // 90: leasemq.v1.AdminService.UpdateQueue:output_type -> leasemq.v1.UpdateQueueResponse
+	16, // 91: leasemq.v1.AdminService.PauseQueue:output_type -> leasemq.v1.PauseQueueResponse
+	18, // 92: leasemq.v1.AdminService.ResumeQueue:output_type -> leasemq.v1.ResumeQueueResponse
+	20, // 93: leasemq.v1.AdminService.DrainQueue:output_type -> leasemq.v1.DrainQueueResponse
+	22, // 94: leasemq.v1.AdminService.DeleteQueue:output_type -> leasemq.v1.DeleteQueueResponse
+	24, // 95: leasemq.v1.AdminService.ListJobs:output_type -> leasemq.v1.ListJobsResponse
+	26, // 96: leasemq.v1.AdminService.ListJobLogs:output_type -> leasemq.v1.ListJobLogsResponse
+	30, // 97: leasemq.v1.AdminService.RetryJobs:output_type -> leasemq.v1.RetryJobsResponse
+	32, // 98: leasemq.v1.AdminService.PromoteJobs:output_type -> leasemq.v1.PromoteJobsResponse
+	34, // 99: leasemq.v1.AdminService.DeleteJobs:output_type -> leasemq.v1.DeleteJobsResponse
+	36, // 100: leasemq.v1.AdminService.CancelJobs:output_type -> leasemq.v1.CancelJobsResponse
+	39, // 101: leasemq.v1.AdminService.SearchJobs:output_type -> leasemq.v1.SearchJobsResponse
+	41, // 102: leasemq.v1.AdminService.UpdateJob:output_type -> leasemq.v1.UpdateJobResponse
+	43, // 103: leasemq.v1.AdminService.ListGroups:output_type -> leasemq.v1.ListGroupsResponse
+	45, // 104: leasemq.v1.AdminService.UpdateGroup:output_type -> leasemq.v1.UpdateGroupResponse
+	48, // 105: leasemq.v1.AdminService.ListWorkers:output_type -> leasemq.v1.ListWorkersResponse
+	52, // 106: leasemq.v1.AdminService.GetMetrics:output_type -> leasemq.v1.GetMetricsResponse
+	55, // 107: leasemq.v1.AdminService.WatchEvents:output_type -> leasemq.v1.WatchEventsResponse
+	58, // 108: leasemq.v1.AdminService.GetServerInfo:output_type -> leasemq.v1.GetServerInfoResponse
+	87, // [87:109] is the sub-list for method output_type
+	65, // [65:87] is the sub-list for method input_type
+	65, // [65:65] is the sub-list for extension type_name
+	65, // [65:65] is the sub-list for extension extendee
+	0,  // [0:65] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_admin_proto_init() }
@@ -4131,30 +4715,31 @@ func file_leasemq_v1_admin_proto_init() {
 	file_leasemq_v1_producer_proto_init()
 	file_leasemq_v1_worker_proto_init()
 	file_leasemq_v1_admin_proto_msgTypes[2].OneofWrappers = []any{}
-	file_leasemq_v1_admin_proto_msgTypes[25].OneofWrappers = []any{
+	file_leasemq_v1_admin_proto_msgTypes[4].OneofWrappers = []any{}
+	file_leasemq_v1_admin_proto_msgTypes[28].OneofWrappers = []any{
 		(*RetryJobsRequest_JobIds)(nil),
 		(*RetryJobsRequest_Filter)(nil),
 	}
-	file_leasemq_v1_admin_proto_msgTypes[27].OneofWrappers = []any{
+	file_leasemq_v1_admin_proto_msgTypes[30].OneofWrappers = []any{
 		(*PromoteJobsRequest_JobIds)(nil),
 		(*PromoteJobsRequest_Filter)(nil),
 	}
-	file_leasemq_v1_admin_proto_msgTypes[29].OneofWrappers = []any{
+	file_leasemq_v1_admin_proto_msgTypes[32].OneofWrappers = []any{
 		(*DeleteJobsRequest_JobIds)(nil),
 		(*DeleteJobsRequest_Filter)(nil),
 	}
-	file_leasemq_v1_admin_proto_msgTypes[31].OneofWrappers = []any{
+	file_leasemq_v1_admin_proto_msgTypes[34].OneofWrappers = []any{
 		(*CancelJobsRequest_JobIds)(nil),
 		(*CancelJobsRequest_Filter)(nil),
 	}
-	file_leasemq_v1_admin_proto_msgTypes[36].OneofWrappers = []any{}
+	file_leasemq_v1_admin_proto_msgTypes[39].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_admin_proto_rawDesc), len(file_leasemq_v1_admin_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   51,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -567,6 +567,8 @@ type JobSpec struct {
 	MaxLeaseExpirations *uint32 `protobuf:"varint,16,opt,name=max_lease_expirations,json=maxLeaseExpirations,proto3,oneof" json:"max_lease_expirations,omitempty"`
 	// Optional. Unset = jobs are the same only by their id. Not for a job of a schedule or a flow, or one with dependencies.
 	Deduplication *Deduplication `protobuf:"bytes,17,opt,name=deduplication,proto3" json:"deduplication,omitempty"`
+	// Optional. 1 to 128 printable characters. Waiting jobs without a group are leased first; then groups take turns, each by priority and FIFO within.
+	Group string `protobuf:"bytes,18,opt,name=group,proto3" json:"group,omitempty"`
 	// Optional. The jobs that must be done before it may start; at most 1,000, each once. Until then it is BLOCKED. Its delay counts from then, its ttl from
 	// when it was added.
 	Dependencies  []*Dependency `protobuf:"bytes,19,rep,name=dependencies,proto3" json:"dependencies,omitempty"`
@@ -732,6 +734,13 @@ func (x *JobSpec) GetDeduplication() *Deduplication {
 		return x.Deduplication
 	}
 	return nil
+}
+
+func (x *JobSpec) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
 }
 
 func (x *JobSpec) GetDependencies() []*Dependency {
@@ -1645,7 +1654,7 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"on_failure\x18\x03 \x01(\x0e2#.leasemq.v1.DependencyFailurePolicyR\tonFailure\";\n" +
 	"\fJobReference\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n" +
-	"\x06job_id\x18\x02 \x01(\tR\x05jobId\"\x9e\a\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\"\xb4\a\n" +
 	"\aJobSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\x12!\n" +
@@ -1664,7 +1673,8 @@ const file_leasemq_v1_job_proto_rawDesc = "" +
 	"\x10failed_retention\x18\x0e \x01(\v2\x15.leasemq.v1.RetentionR\x0ffailedRetention\x12*\n" +
 	"\x11dead_letter_queue\x18\x0f \x01(\tR\x0fdeadLetterQueue\x127\n" +
 	"\x15max_lease_expirations\x18\x10 \x01(\rH\x01R\x13maxLeaseExpirations\x88\x01\x01\x12?\n" +
-	"\rdeduplication\x18\x11 \x01(\v2\x19.leasemq.v1.DeduplicationR\rdeduplication\x12:\n" +
+	"\rdeduplication\x18\x11 \x01(\v2\x19.leasemq.v1.DeduplicationR\rdeduplication\x12\x14\n" +
+	"\x05group\x18\x12 \x01(\tR\x05group\x12:\n" +
 	"\fdependencies\x18\x13 \x03(\v2\x16.leasemq.v1.DependencyR\fdependencies\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +

@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/admin.proto.
  */
 export const file_leasemq_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIvcCCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhcKCm1heF9ldmVudHMYCiABKA1IAYgBARISCgptYXhfYWN0aXZlGAYgASgNEikKCnJhdGVfbGltaXQYByABKAsyFS5sZWFzZW1xLnYxLlJhdGVMaW1pdBITCgttYXhfd2FpdGluZxgIIAEoDUIYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zQg0KC19tYXhfZXZlbnRzIkoKCVJhdGVMaW1pdBIQCghtYXhfam9icxgBIAEoDRIrCghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJlCgVRdWV1ZRIMCgRuYW1lGAEgASgJEicKBmNvbmZpZxgCIAEoCzIXLmxlYXNlbXEudjEuUXVldWVDb25maWcSJQoFc3RhdHMYAyABKAsyFi5sZWFzZW1xLnYxLlF1ZXVlU3RhdHMiOgoRTGlzdFF1ZXVlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkiUAoSTGlzdFF1ZXVlc1Jlc3BvbnNlEiEKBnF1ZXVlcxgBIAMoCzIRLmxlYXNlbXEudjEuUXVldWUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKD0dldFF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI0ChBHZXRRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSJ9ChJVcGRhdGVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siNwoTVXBkYXRlUXVldWVSZXNwb25zZRIgCgVxdWV1ZRgBIAEoCzIRLmxlYXNlbXEudjEuUXVldWUiIgoRUGF1c2VRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiFAoSUGF1c2VRdWV1ZVJlc3BvbnNlIiMKElJlc3VtZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIVChNSZXN1bWVRdWV1ZVJlc3BvbnNlIjsKEURyYWluUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhcKD2luY2x1ZGVfZGVsYXllZBgCIAEoCCI5ChJEcmFpblF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIjIKEkRlbGV0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRINCgVmb3JjZRgCIAEoCCI6ChNEZWxldGVRdWV1ZVJlc3BvbnNlEhUKDXJlbW92ZWRfY291bnQYASABKA0SDAoEbW9yZRgCIAEoCCK8AQoPTGlzdEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiQKBnN0YXRlcxgCIAMoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSDAoEbmFtZRgDIAEoCRIQCghvcmRlcl9ieRgEIAEoCRIRCglwYWdlX3NpemUYBSABKA0SEgoKcGFnZV90b2tlbhgGIAEoCRItCglyZWFkX21hc2sYByABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIkoKEExpc3RKb2JzUmVzcG9uc2USHQoEam9icxgBIAMoCzIPLmxlYXNlbXEudjEuSm9iEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJaChJMaXN0Sm9iTG9nc1JlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIlEKE0xpc3RKb2JMb2dzUmVzcG9uc2USDQoFbGluZXMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCmxpbmVfY291bnQYAyABKA0iFQoGSm9iSWRzEgsKA2lkcxgBIAMoCSJ8CglKb2JGaWx0ZXISIwoFc3RhdGUYASABKA4yFC5sZWFzZW1xLnYxLkpvYlN0YXRlEi0KCm9sZGVyX3RoYW4YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDAoEbmFtZRgDIAEoCRINCgVsaW1pdBgEIAEoDSKpAQoQUmV0cnlKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIlCgdqb2JfaWRzGAIgASgLMhIubGVhc2VtcS52MS5Kb2JJZHNIABInCgZmaWx0ZXIYAyABKAsyFS5sZWFzZW1xLnYxLkpvYkZpbHRlckgAEhUKDWtlZXBfYXR0ZW1wdHMYBCABKAgSEgoKcGFnZV90b2tlbhgFIAEoCUILCglzZWxlY3Rpb24icwoRUmV0cnlKb2JzUmVzcG9uc2USFQoNcmV0cmllZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkilAEKElByb21vdGVKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIlCgdqb2JfaWRzGAIgASgLMhIubGVhc2VtcS52MS5Kb2JJZHNIABInCgZmaWx0ZXIYAyABKAsyFS5sZWFzZW1xLnYxLkpvYkZpbHRlckgAEhIKCnBhZ2VfdG9rZW4YBCABKAlCCwoJc2VsZWN0aW9uInYKE1Byb21vdGVKb2JzUmVzcG9uc2USFgoOcHJvbW90ZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIrkBChFEZWxldGVKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIlCgdqb2JfaWRzGAIgASgLMhIubGVhc2VtcS52MS5Kb2JJZHNIABInCgZmaWx0ZXIYAyABKAsyFS5sZWFzZW1xLnYxLkpvYkZpbHRlckgAEhIKCnBhZ2VfdG9rZW4YBCABKAkSJAoHY2FzY2FkZRgFIAEoDjITLmxlYXNlbXEudjEuQ2FzY2FkZUILCglzZWxlY3Rpb24idAoSRGVsZXRlSm9ic1Jlc3BvbnNlEhUKDWRlbGV0ZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIqMBChFDYW5jZWxKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIlCgdqb2JfaWRzGAIgASgLMhIubGVhc2VtcS52MS5Kb2JJZHNIABInCgZmaWx0ZXIYAyABKAsyFS5sZWFzZW1xLnYxLkpvYkZpbHRlckgAEg4KBnJlYXNvbhgEIAEoCRISCgpwYWdlX3Rva2VuGAUgASgJQgsKCXNlbGVjdGlvbiJ2ChJDYW5jZWxKb2JzUmVzcG9uc2USFwoPY2FuY2VsbGVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSJkCghKb2JRdWVyeRIRCglpZF9wcmVmaXgYASABKAkSDAoEbmFtZRgCIAEoCRIUCgxwYXlsb2FkX3RleHQYBCABKAkSFAoMZmFpbHVyZV90ZXh0GAUgASgJSgQIAxAEUgVncm91cCLDAQoRU2VhcmNoSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSIwoFcXVlcnkYAiABKAsyFC5sZWFzZW1xLnYxLkpvYlF1ZXJ5EiQKBnN0YXRlcxgDIAMoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSEQoJcGFnZV9zaXplGAQgASgNEhIKCnBhZ2VfdG9rZW4YBSABKAkSLQoJcmVhZF9tYXNrGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJkChJTZWFyY2hKb2JzUmVzcG9uc2USHQoEam9icxgBIAMoCzIPLmxlYXNlbXEudjEuSm9iEhYKDmV4YW1pbmVkX2NvdW50GAIgASgNEhcKD25leHRfcGFnZV90b2tlbhgDIAEoCSLWAQoQVXBkYXRlSm9iUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSFAoHcGF5bG9hZBgDIAEoDEgAiAEBEhUKCHByaW9yaXR5GAQgASgNSAGIAQESLAoIcnVuX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV9tYXNrGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IKCghfcGF5bG9hZEILCglfcHJpb3JpdHkiMQoRVXBkYXRlSm9iUmVzcG9uc2USHAoDam9iGAEgASgLMg8ubGVhc2VtcS52MS5Kb2IikQEKBldvcmtlchIkCgRpbmZvGAEgASgLMhYubGVhc2VtcS52MS5Xb3JrZXJJbmZvEjIKDmhlYXJ0YmVhdF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglwb2xsX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKEkxpc3RXb3JrZXJzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJTChNMaXN0V29ya2Vyc1Jlc3BvbnNlEiMKB3dvcmtlcnMYASADKAsyEi5sZWFzZW1xLnYxLldvcmtlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkipQEKEUdldE1ldHJpY3NSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEikKBXN0YXJ0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgNlbmQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCnJlc29sdXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ilgEKDVRpbWVRdWFudGlsZXMSDQoFY291bnQYASABKAQSJgoDcDUwGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA3A5NRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNwOTkYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24itgEKDE1ldHJpY3NQb2ludBIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgljb21wbGV0ZWQYAiABKAQSDgoGZmFpbGVkGAMgASgEEiwKCXdhaXRfdGltZRgEIAEoCzIZLmxlYXNlbXEudjEuVGltZVF1YW50aWxlcxIrCghydW5fdGltZRgFIAEoCzIZLmxlYXNlbXEudjEuVGltZVF1YW50aWxlcyI+ChJHZXRNZXRyaWNzUmVzcG9uc2USKAoGcG9pbnRzGAEgAygLMhgubGVhc2VtcS52MS5NZXRyaWNzUG9pbnQixAEKBUV2ZW50EiMKBGtpbmQYASABKA4yFS5sZWFzZW1xLnYxLkV2ZW50S2luZBIOCgZqb2JfaWQYAiABKAkSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMcmVzdW1lX3Rva2VuGAQgASgJEiMKBXN0YXRlGAUgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIRCgl3b3JrZXJfaWQYBiABKAkSDgoGcmVhc29uGAcgASgJIocBChJXYXRjaEV2ZW50c1JlcXVlc3QSDQoFcXVldWUYASABKAkSFAoMcmVzdW1lX3Rva2VuGAIgASgJEiQKBWtpbmRzGAMgAygOMhUubGVhc2VtcS52MS5FdmVudEtpbmQSEwoLZnJvbV9vbGRlc3QYBCABKAgSEQoJdW50aWxfbm93GAUgASgIIk4KE1dhdGNoRXZlbnRzUmVzcG9uc2USIQoGZXZlbnRzGAEgAygLMhEubGVhc2VtcS52MS5FdmVudBIUCgxyZXN1bWVfdG9rZW4YAiABKAkiFgoUR2V0U2VydmVySW5mb1JlcXVlc3Qi5wEKCVN0b3JlSW5mbxIMCgRraW5kGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSEAoIZW1iZWRkZWQYAyABKAgSMgoSZGVmYXVsdF9kdXJhYmlsaXR5GAQgASgOMhYubGVhc2VtcS52MS5EdXJhYmlsaXR5Ei4KDm1heF9kdXJhYmlsaXR5GAUgASgOMhYubGVhc2VtcS52MS5EdXJhYmlsaXR5EhAKCHdhcm5pbmdzGAYgAygJEhkKEXVzZWRfbWVtb3J5X2J5dGVzGAcgASgEEhgKEG1heF9tZW1vcnlfYnl0ZXMYCCABKAQixwEKFUdldFNlcnZlckluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEiQKBXN0b3JlGAIgASgLMhUubGVhc2VtcS52MS5TdG9yZUluZm8SFAoMY2FwYWJpbGl0aWVzGAMgAygJEhkKEW1heF9wYXlsb2FkX2J5dGVzGAQgASgEEhYKDm1heF9iYXRjaF9zaXplGAUgASgNEi4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKtoECglFdmVudEtpbmQSGgoWRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEhQKEEVWRU5UX0tJTkRfQURERUQQARIZChVFVkVOVF9LSU5EX0RVUExJQ0FURUQQAhIXChNFVkVOVF9LSU5EX1BST01PVEVEEAMSFQoRRVZFTlRfS0lORF9MRUFTRUQQBBIXChNFVkVOVF9LSU5EX1BST0dSRVNTEAUSGAoURVZFTlRfS0lORF9DT01QTEVURUQQBhIXChNFVkVOVF9LSU5EX1JFVFJZSU5HEAcSFQoRRVZFTlRfS0lORF9GQUlMRUQQCBIXChNFVkVOVF9LSU5EX1JFTEVBU0VEEAkSHAoYRVZFTlRfS0lORF9MRUFTRV9FWFBJUkVEEAoSHwobRVZFTlRfS0lORF9DQU5DRUxfUkVRVUVTVEVEEAsSGAoURVZFTlRfS0lORF9DQU5DRUxMRUQQDBIWChJFVkVOVF9LSU5EX1JFVFJJRUQQDRIWChJFVkVOVF9LSU5EX1JFTU9WRUQQDhIWChJFVkVOVF9LSU5EX0RSQUlORUQQDxIVChFFVkVOVF9LSU5EX1BBVVNFRBAQEhYKEkVWRU5UX0tJTkRfUkVTVU1FRBAREhkKFUVWRU5UX0tJTkRfQ09ORklHVVJFRBASEhsKF0VWRU5UX0tJTkRfREVEVVBMSUNBVEVEEBMSGgoWRVZFTlRfS0lORF9FVkVOVFNfTE9TVBAUEhYKEkVWRU5UX0tJTkRfQkxPQ0tFRBAVEhgKFEVWRU5UX0tJTkRfVU5CTE9DS0VEEBYymgwKDEFkbWluU2VydmljZRJFCghHZXRTdGF0cxIbLmxlYXNlbXEudjEuR2V0U3RhdHNSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRTdGF0c1Jlc3BvbnNlEksKCkxpc3RRdWV1ZXMSHS5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5MaXN0UXVldWVzUmVzcG9uc2USRQoIR2V0UXVldWUSGy5sZWFzZW1xLnYxLkdldFF1ZXVlUmVxdWVzdBocLmxlYXNlbXEudjEuR2V0UXVldWVSZXNwb25zZRJOCgtVcGRhdGVRdWV1ZRIeLmxlYXNlbXEudjEuVXBkYXRlUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlc3BvbnNlEksKClBhdXNlUXVldWUSHS5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5QYXVzZVF1ZXVlUmVzcG9uc2USTgoLUmVzdW1lUXVldWUSHi5sZWFzZW1xLnYxLlJlc3VtZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXNwb25zZRJLCgpEcmFpblF1ZXVlEh0ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVxdWVzdBoeLmxlYXNlbXEudjEuRHJhaW5RdWV1ZVJlc3BvbnNlEk4KC0RlbGV0ZVF1ZXVlEh4ubGVhc2VtcS52MS5EZWxldGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVzcG9uc2USRQoITGlzdEpvYnMSGy5sZWFzZW1xLnYxLkxpc3RKb2JzUmVxdWVzdBocLmxlYXNlbXEudjEuTGlzdEpvYnNSZXNwb25zZRJOCgtMaXN0Sm9iTG9ncxIeLmxlYXNlbXEudjEuTGlzdEpvYkxvZ3NSZXF1ZXN0Gh8ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1Jlc3BvbnNlEkgKCVJldHJ5Sm9icxIcLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVxdWVzdBodLmxlYXNlbXEudjEuUmV0cnlKb2JzUmVzcG9uc2USTgoLUHJvbW90ZUpvYnMSHi5sZWFzZW1xLnYxLlByb21vdGVKb2JzUmVxdWVzdBofLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXNwb25zZRJLCgpEZWxldGVKb2JzEh0ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVxdWVzdBoeLmxlYXNlbXEudjEuRGVsZXRlSm9ic1Jlc3BvbnNlEksKCkNhbmNlbEpvYnMSHS5sZWFzZW1xLnYxLkNhbmNlbEpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5DYW5jZWxKb2JzUmVzcG9uc2USSwoKU2VhcmNoSm9icxIdLmxlYXNlbXEudjEuU2VhcmNoSm9ic1JlcXVlc3QaHi5sZWFzZW1xLnYxLlNlYXJjaEpvYnNSZXNwb25zZRJICglVcGRhdGVKb2ISHC5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlcXVlc3QaHS5sZWFzZW1xLnYxLlVwZGF0ZUpvYlJlc3BvbnNlEk4KC0xpc3RXb3JrZXJzEh4ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2USSwoKR2V0TWV0cmljcxIdLmxlYXNlbXEudjEuR2V0TWV0cmljc1JlcXVlc3QaHi5sZWFzZW1xLnYxLkdldE1ldHJpY3NSZXNwb25zZRJQCgtXYXRjaEV2ZW50cxIeLmxlYXNlbXEudjEuV2F0Y2hFdmVudHNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5XYXRjaEV2ZW50c1Jlc3BvbnNlMAESVAoNR2V0U2VydmVySW5mbxIgLmxlYXNlbXEudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIS5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_producer, file_leasemq_v1_worker]);
+  fileDesc("ChZsZWFzZW1xL3YxL2FkbWluLnByb3RvEgpsZWFzZW1xLnYxIiAKD0dldFN0YXRzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI5ChBHZXRTdGF0c1Jlc3BvbnNlEiUKBXN0YXRzGAEgASgLMhYubGVhc2VtcS52MS5RdWV1ZVN0YXRzIqoDCgtRdWV1ZUNvbmZpZxIuCg1kZWZhdWx0X3JldHJ5GAEgASgLMhcubGVhc2VtcS52MS5SZXRyeVBvbGljeRIyChNjb21wbGV0ZWRfcmV0ZW50aW9uGAIgASgLMhUubGVhc2VtcS52MS5SZXRlbnRpb24SLwoQZmFpbGVkX3JldGVudGlvbhgDIAEoCzIVLmxlYXNlbXEudjEuUmV0ZW50aW9uEhkKEWRlYWRfbGV0dGVyX3F1ZXVlGAQgASgJEiIKFW1heF9sZWFzZV9leHBpcmF0aW9ucxgFIAEoDUgAiAEBEhcKCm1heF9ldmVudHMYCiABKA1IAYgBARISCgptYXhfYWN0aXZlGAYgASgNEikKCnJhdGVfbGltaXQYByABKAsyFS5sZWFzZW1xLnYxLlJhdGVMaW1pdBITCgttYXhfd2FpdGluZxgIIAEoDRIxCg5ncm91cF9kZWZhdWx0cxgJIAEoCzIZLmxlYXNlbXEudjEuR3JvdXBEZWZhdWx0c0IYChZfbWF4X2xlYXNlX2V4cGlyYXRpb25zQg0KC19tYXhfZXZlbnRzImMKDUdyb3VwRGVmYXVsdHMSEgoKbWF4X2FjdGl2ZRgBIAEoDRIpCgpyYXRlX2xpbWl0GAIgASgLMhUubGVhc2VtcS52MS5SYXRlTGltaXQSEwoLbWF4X3dhaXRpbmcYAyABKA0iugEKC0dyb3VwQ29uZmlnEhcKCm1heF9hY3RpdmUYASABKA1IAIgBARIpCgpyYXRlX2xpbWl0GAIgASgLMhUubGVhc2VtcS52MS5SYXRlTGltaXQSGAoLbWF4X3dhaXRpbmcYAyABKA1IAYgBARITCgZ3ZWlnaHQYBCABKA1IAogBARIOCgZwYXVzZWQYBSABKAhCDQoLX21heF9hY3RpdmVCDgoMX21heF93YWl0aW5nQgkKB193ZWlnaHQiXwoFR3JvdXASDAoEbmFtZRgBIAEoCRInCgZjb25maWcYAiABKAsyFy5sZWFzZW1xLnYxLkdyb3VwQ29uZmlnEg8KB3dhaXRpbmcYAyABKA0SDgoGYWN0aXZlGAQgASgNIkoKCVJhdGVMaW1pdBIQCghtYXhfam9icxgBIAEoDRIrCghkdXJhdGlvbhgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJlCgVRdWV1ZRIMCgRuYW1lGAEgASgJEicKBmNvbmZpZxgCIAEoCzIXLmxlYXNlbXEudjEuUXVldWVDb25maWcSJQoFc3RhdHMYAyABKAsyFi5sZWFzZW1xLnYxLlF1ZXVlU3RhdHMiOgoRTGlzdFF1ZXVlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkiUAoSTGlzdFF1ZXVlc1Jlc3BvbnNlEiEKBnF1ZXVlcxgBIAMoCzIRLmxlYXNlbXEudjEuUXVldWUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKD0dldFF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSI0ChBHZXRRdWV1ZVJlc3BvbnNlEiAKBXF1ZXVlGAEgASgLMhEubGVhc2VtcS52MS5RdWV1ZSJ9ChJVcGRhdGVRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkSJwoGY29uZmlnGAIgASgLMhcubGVhc2VtcS52MS5RdWV1ZUNvbmZpZxIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siNwoTVXBkYXRlUXVldWVSZXNwb25zZRIgCgVxdWV1ZRgBIAEoCzIRLmxlYXNlbXEudjEuUXVldWUiIgoRUGF1c2VRdWV1ZVJlcXVlc3QSDQoFcXVldWUYASABKAkiFAoSUGF1c2VRdWV1ZVJlc3BvbnNlIiMKElJlc3VtZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCSIVChNSZXN1bWVRdWV1ZVJlc3BvbnNlIjsKEURyYWluUXVldWVSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEhcKD2luY2x1ZGVfZGVsYXllZBgCIAEoCCI5ChJEcmFpblF1ZXVlUmVzcG9uc2USFQoNcmVtb3ZlZF9jb3VudBgBIAEoDRIMCgRtb3JlGAIgASgIIjIKEkRlbGV0ZVF1ZXVlUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRINCgVmb3JjZRgCIAEoCCI6ChNEZWxldGVRdWV1ZVJlc3BvbnNlEhUKDXJlbW92ZWRfY291bnQYASABKA0SDAoEbW9yZRgCIAEoCCLLAQoPTGlzdEpvYnNSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEiQKBnN0YXRlcxgCIAMoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSDAoEbmFtZRgDIAEoCRIQCghvcmRlcl9ieRgEIAEoCRIRCglwYWdlX3NpemUYBSABKA0SEgoKcGFnZV90b2tlbhgGIAEoCRItCglyZWFkX21hc2sYByABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEg0KBWdyb3VwGAggASgJIkoKEExpc3RKb2JzUmVzcG9uc2USHQoEam9icxgBIAMoCzIPLmxlYXNlbXEudjEuSm9iEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJaChJMaXN0Sm9iTG9nc1JlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIlEKE0xpc3RKb2JMb2dzUmVzcG9uc2USDQoFbGluZXMYASADKAkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhIKCmxpbmVfY291bnQYAyABKA0iFQoGSm9iSWRzEgsKA2lkcxgBIAMoCSKLAQoJSm9iRmlsdGVyEiMKBXN0YXRlGAEgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRItCgpvbGRlcl90aGFuGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEgwKBG5hbWUYAyABKAkSDQoFbGltaXQYBCABKA0SDQoFZ3JvdXAYBSABKAkiqQEKEFJldHJ5Sm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABIVCg1rZWVwX2F0dGVtcHRzGAQgASgIEhIKCnBhZ2VfdG9rZW4YBSABKAlCCwoJc2VsZWN0aW9uInMKEVJldHJ5Sm9ic1Jlc3BvbnNlEhUKDXJldHJpZWRfY291bnQYASABKA0SFwoPbm90X2ZvdW5kX2NvdW50GAIgASgNEhUKDXNraXBwZWRfY291bnQYAyABKA0SFwoPbmV4dF9wYWdlX3Rva2VuGAQgASgJIpQBChJQcm9tb3RlSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABISCgpwYWdlX3Rva2VuGAQgASgJQgsKCXNlbGVjdGlvbiJ2ChNQcm9tb3RlSm9ic1Jlc3BvbnNlEhYKDnByb21vdGVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSK5AQoRRGVsZXRlSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABISCgpwYWdlX3Rva2VuGAQgASgJEiQKB2Nhc2NhZGUYBSABKA4yEy5sZWFzZW1xLnYxLkNhc2NhZGVCCwoJc2VsZWN0aW9uInQKEkRlbGV0ZUpvYnNSZXNwb25zZRIVCg1kZWxldGVkX2NvdW50GAEgASgNEhcKD25vdF9mb3VuZF9jb3VudBgCIAEoDRIVCg1za2lwcGVkX2NvdW50GAMgASgNEhcKD25leHRfcGFnZV90b2tlbhgEIAEoCSKjAQoRQ2FuY2VsSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSJQoHam9iX2lkcxgCIAEoCzISLmxlYXNlbXEudjEuSm9iSWRzSAASJwoGZmlsdGVyGAMgASgLMhUubGVhc2VtcS52MS5Kb2JGaWx0ZXJIABIOCgZyZWFzb24YBCABKAkSEgoKcGFnZV90b2tlbhgFIAEoCUILCglzZWxlY3Rpb24idgoSQ2FuY2VsSm9ic1Jlc3BvbnNlEhcKD2NhbmNlbGxlZF9jb3VudBgBIAEoDRIXCg9ub3RfZm91bmRfY291bnQYAiABKA0SFQoNc2tpcHBlZF9jb3VudBgDIAEoDRIXCg9uZXh0X3BhZ2VfdG9rZW4YBCABKAkiZgoISm9iUXVlcnkSEQoJaWRfcHJlZml4GAEgASgJEgwKBG5hbWUYAiABKAkSDQoFZ3JvdXAYAyABKAkSFAoMcGF5bG9hZF90ZXh0GAQgASgJEhQKDGZhaWx1cmVfdGV4dBgFIAEoCSLDAQoRU2VhcmNoSm9ic1JlcXVlc3QSDQoFcXVldWUYASABKAkSIwoFcXVlcnkYAiABKAsyFC5sZWFzZW1xLnYxLkpvYlF1ZXJ5EiQKBnN0YXRlcxgDIAMoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUSEQoJcGFnZV9zaXplGAQgASgNEhIKCnBhZ2VfdG9rZW4YBSABKAkSLQoJcmVhZF9tYXNrGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayJkChJTZWFyY2hKb2JzUmVzcG9uc2USHQoEam9icxgBIAMoCzIPLmxlYXNlbXEudjEuSm9iEhYKDmV4YW1pbmVkX2NvdW50GAIgASgNEhcKD25leHRfcGFnZV90b2tlbhgDIAEoCSLWAQoQVXBkYXRlSm9iUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSFAoHcGF5bG9hZBgDIAEoDEgAiAEBEhUKCHByaW9yaXR5GAQgASgNSAGIAQESLAoIcnVuX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV9tYXNrGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0IKCghfcGF5bG9hZEILCglfcHJpb3JpdHkiMQoRVXBkYXRlSm9iUmVzcG9uc2USHAoDam9iGAEgASgLMg8ubGVhc2VtcS52MS5Kb2IiWAoRTGlzdEdyb3Vwc1JlcXVlc3QSDQoFcXVldWUYASABKAkSDQoFZ3JvdXAYAiABKAkSEQoJcGFnZV9zaXplGAMgASgNEhIKCnBhZ2VfdG9rZW4YBCABKAkiUAoSTGlzdEdyb3Vwc1Jlc3BvbnNlEiEKBmdyb3VwcxgBIAMoCzIRLmxlYXNlbXEudjEuR3JvdXASFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIowBChJVcGRhdGVHcm91cFJlcXVlc3QSDQoFcXVldWUYASABKAkSDQoFZ3JvdXAYAiABKAkSJwoGY29uZmlnGAMgASgLMhcubGVhc2VtcS52MS5Hcm91cENvbmZpZxIvCgt1cGRhdGVfbWFzaxgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2siNwoTVXBkYXRlR3JvdXBSZXNwb25zZRIgCgVncm91cBgBIAEoCzIRLmxlYXNlbXEudjEuR3JvdXAikQEKBldvcmtlchIkCgRpbmZvGAEgASgLMhYubGVhc2VtcS52MS5Xb3JrZXJJbmZvEjIKDmhlYXJ0YmVhdF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglwb2xsX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkoKEkxpc3RXb3JrZXJzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIRCglwYWdlX3NpemUYAiABKA0SEgoKcGFnZV90b2tlbhgDIAEoCSJTChNMaXN0V29ya2Vyc1Jlc3BvbnNlEiMKB3dvcmtlcnMYASADKAsyEi5sZWFzZW1xLnYxLldvcmtlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkipQEKEUdldE1ldHJpY3NSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEikKBXN0YXJ0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCgNlbmQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCnJlc29sdXRpb24YBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24ilgEKDVRpbWVRdWFudGlsZXMSDQoFY291bnQYASABKAQSJgoDcDUwGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEiYKA3A5NRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNwOTkYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24itgEKDE1ldHJpY3NQb2ludBIoCgR0aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgljb21wbGV0ZWQYAiABKAQSDgoGZmFpbGVkGAMgASgEEiwKCXdhaXRfdGltZRgEIAEoCzIZLmxlYXNlbXEudjEuVGltZVF1YW50aWxlcxIrCghydW5fdGltZRgFIAEoCzIZLmxlYXNlbXEudjEuVGltZVF1YW50aWxlcyI+ChJHZXRNZXRyaWNzUmVzcG9uc2USKAoGcG9pbnRzGAEgAygLMhgubGVhc2VtcS52MS5NZXRyaWNzUG9pbnQixAEKBUV2ZW50EiMKBGtpbmQYASABKA4yFS5sZWFzZW1xLnYxLkV2ZW50S2luZBIOCgZqb2JfaWQYAiABKAkSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMcmVzdW1lX3Rva2VuGAQgASgJEiMKBXN0YXRlGAUgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIRCgl3b3JrZXJfaWQYBiABKAkSDgoGcmVhc29uGAcgASgJIocBChJXYXRjaEV2ZW50c1JlcXVlc3QSDQoFcXVldWUYASABKAkSFAoMcmVzdW1lX3Rva2VuGAIgASgJEiQKBWtpbmRzGAMgAygOMhUubGVhc2VtcS52MS5FdmVudEtpbmQSEwoLZnJvbV9vbGRlc3QYBCABKAgSEQoJdW50aWxfbm93GAUgASgIIk4KE1dhdGNoRXZlbnRzUmVzcG9uc2USIQoGZXZlbnRzGAEgAygLMhEubGVhc2VtcS52MS5FdmVudBIUCgxyZXN1bWVfdG9rZW4YAiABKAkiFgoUR2V0U2VydmVySW5mb1JlcXVlc3Qi5wEKCVN0b3JlSW5mbxIMCgRraW5kGAEgASgJEg8KB3ZlcnNpb24YAiABKAkSEAoIZW1iZWRkZWQYAyABKAgSMgoSZGVmYXVsdF9kdXJhYmlsaXR5GAQgASgOMhYubGVhc2VtcS52MS5EdXJhYmlsaXR5Ei4KDm1heF9kdXJhYmlsaXR5GAUgASgOMhYubGVhc2VtcS52MS5EdXJhYmlsaXR5EhAKCHdhcm5pbmdzGAYgAygJEhkKEXVzZWRfbWVtb3J5X2J5dGVzGAcgASgEEhgKEG1heF9tZW1vcnlfYnl0ZXMYCCABKAQixwEKFUdldFNlcnZlckluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEiQKBXN0b3JlGAIgASgLMhUubGVhc2VtcS52MS5TdG9yZUluZm8SFAoMY2FwYWJpbGl0aWVzGAMgAygJEhkKEW1heF9wYXlsb2FkX2J5dGVzGAQgASgEEhYKDm1heF9iYXRjaF9zaXplGAUgASgNEi4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKrYFCglFdmVudEtpbmQSGgoWRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEhQKEEVWRU5UX0tJTkRfQURERUQQARIZChVFVkVOVF9LSU5EX0RVUExJQ0FURUQQAhIXChNFVkVOVF9LSU5EX1BST01PVEVEEAMSFQoRRVZFTlRfS0lORF9MRUFTRUQQBBIXChNFVkVOVF9LSU5EX1BST0dSRVNTEAUSGAoURVZFTlRfS0lORF9DT01QTEVURUQQBhIXChNFVkVOVF9LSU5EX1JFVFJZSU5HEAcSFQoRRVZFTlRfS0lORF9GQUlMRUQQCBIXChNFVkVOVF9LSU5EX1JFTEVBU0VEEAkSHAoYRVZFTlRfS0lORF9MRUFTRV9FWFBJUkVEEAoSHwobRVZFTlRfS0lORF9DQU5DRUxfUkVRVUVTVEVEEAsSGAoURVZFTlRfS0lORF9DQU5DRUxMRUQQDBIWChJFVkVOVF9LSU5EX1JFVFJJRUQQDRIWChJFVkVOVF9LSU5EX1JFTU9WRUQQDhIWChJFVkVOVF9LSU5EX0RSQUlORUQQDxIVChFFVkVOVF9LSU5EX1BBVVNFRBAQEhYKEkVWRU5UX0tJTkRfUkVTVU1FRBAREhkKFUVWRU5UX0tJTkRfQ09ORklHVVJFRBASEhsKF0VWRU5UX0tJTkRfREVEVVBMSUNBVEVEEBMSGgoWRVZFTlRfS0lORF9FVkVOVFNfTE9TVBAUEhYKEkVWRU5UX0tJTkRfQkxPQ0tFRBAVEhgKFEVWRU5UX0tJTkRfVU5CTE9DS0VEEBYSHwobRVZFTlRfS0lORF9HUk9VUF9DT05GSUdVUkVEEBcSGwoXRVZFTlRfS0lORF9HUk9VUF9QQVVTRUQQGBIcChhFVkVOVF9LSU5EX0dST1VQX1JFU1VNRUQQGTK3DQoMQWRtaW5TZXJ2aWNlEkUKCEdldFN0YXRzEhsubGVhc2VtcS52MS5HZXRTdGF0c1JlcXVlc3QaHC5sZWFzZW1xLnYxLkdldFN0YXRzUmVzcG9uc2USSwoKTGlzdFF1ZXVlcxIdLmxlYXNlbXEudjEuTGlzdFF1ZXVlc1JlcXVlc3QaHi5sZWFzZW1xLnYxLkxpc3RRdWV1ZXNSZXNwb25zZRJFCghHZXRRdWV1ZRIbLmxlYXNlbXEudjEuR2V0UXVldWVSZXF1ZXN0GhwubGVhc2VtcS52MS5HZXRRdWV1ZVJlc3BvbnNlEk4KC1VwZGF0ZVF1ZXVlEh4ubGVhc2VtcS52MS5VcGRhdGVRdWV1ZVJlcXVlc3QaHy5sZWFzZW1xLnYxLlVwZGF0ZVF1ZXVlUmVzcG9uc2USSwoKUGF1c2VRdWV1ZRIdLmxlYXNlbXEudjEuUGF1c2VRdWV1ZVJlcXVlc3QaHi5sZWFzZW1xLnYxLlBhdXNlUXVldWVSZXNwb25zZRJOCgtSZXN1bWVRdWV1ZRIeLmxlYXNlbXEudjEuUmVzdW1lUXVldWVSZXF1ZXN0Gh8ubGVhc2VtcS52MS5SZXN1bWVRdWV1ZVJlc3BvbnNlEksKCkRyYWluUXVldWUSHS5sZWFzZW1xLnYxLkRyYWluUXVldWVSZXF1ZXN0Gh4ubGVhc2VtcS52MS5EcmFpblF1ZXVlUmVzcG9uc2USTgoLRGVsZXRlUXVldWUSHi5sZWFzZW1xLnYxLkRlbGV0ZVF1ZXVlUmVxdWVzdBofLmxlYXNlbXEudjEuRGVsZXRlUXVldWVSZXNwb25zZRJFCghMaXN0Sm9icxIbLmxlYXNlbXEudjEuTGlzdEpvYnNSZXF1ZXN0GhwubGVhc2VtcS52MS5MaXN0Sm9ic1Jlc3BvbnNlEk4KC0xpc3RKb2JMb2dzEh4ubGVhc2VtcS52MS5MaXN0Sm9iTG9nc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RKb2JMb2dzUmVzcG9uc2USSAoJUmV0cnlKb2JzEhwubGVhc2VtcS52MS5SZXRyeUpvYnNSZXF1ZXN0Gh0ubGVhc2VtcS52MS5SZXRyeUpvYnNSZXNwb25zZRJOCgtQcm9tb3RlSm9icxIeLmxlYXNlbXEudjEuUHJvbW90ZUpvYnNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5Qcm9tb3RlSm9ic1Jlc3BvbnNlEksKCkRlbGV0ZUpvYnMSHS5sZWFzZW1xLnYxLkRlbGV0ZUpvYnNSZXF1ZXN0Gh4ubGVhc2VtcS52MS5EZWxldGVKb2JzUmVzcG9uc2USSwoKQ2FuY2VsSm9icxIdLmxlYXNlbXEudjEuQ2FuY2VsSm9ic1JlcXVlc3QaHi5sZWFzZW1xLnYxLkNhbmNlbEpvYnNSZXNwb25zZRJLCgpTZWFyY2hKb2JzEh0ubGVhc2VtcS52MS5TZWFyY2hKb2JzUmVxdWVzdBoeLmxlYXNlbXEudjEuU2VhcmNoSm9ic1Jlc3BvbnNlEkgKCVVwZGF0ZUpvYhIcLmxlYXNlbXEudjEuVXBkYXRlSm9iUmVxdWVzdBodLmxlYXNlbXEudjEuVXBkYXRlSm9iUmVzcG9uc2USSwoKTGlzdEdyb3VwcxIdLmxlYXNlbXEudjEuTGlzdEdyb3Vwc1JlcXVlc3QaHi5sZWFzZW1xLnYxLkxpc3RHcm91cHNSZXNwb25zZRJOCgtVcGRhdGVHcm91cBIeLmxlYXNlbXEudjEuVXBkYXRlR3JvdXBSZXF1ZXN0Gh8ubGVhc2VtcS52MS5VcGRhdGVHcm91cFJlc3BvbnNlEk4KC0xpc3RXb3JrZXJzEh4ubGVhc2VtcS52MS5MaXN0V29ya2Vyc1JlcXVlc3QaHy5sZWFzZW1xLnYxLkxpc3RXb3JrZXJzUmVzcG9uc2USSwoKR2V0TWV0cmljcxIdLmxlYXNlbXEudjEuR2V0TWV0cmljc1JlcXVlc3QaHi5sZWFzZW1xLnYxLkdldE1ldHJpY3NSZXNwb25zZRJQCgtXYXRjaEV2ZW50cxIeLmxlYXNlbXEudjEuV2F0Y2hFdmVudHNSZXF1ZXN0Gh8ubGVhc2VtcS52MS5XYXRjaEV2ZW50c1Jlc3BvbnNlMAESVAoNR2V0U2VydmVySW5mbxIgLmxlYXNlbXEudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIS5sZWFzZW1xLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job, file_leasemq_v1_producer, file_leasemq_v1_worker]);
 
 /**
  * Asks for counts.
@@ -132,6 +132,13 @@ export type QueueConfig = Message<"leasemq.v1.QueueConfig"> & {
    * @generated from field: uint32 max_waiting = 8;
    */
   maxWaiting: number;
+
+  /**
+   * Optional. What holds for each group that says nothing else (UpdateGroup); default: no limits.
+   *
+   * @generated from field: leasemq.v1.GroupDefaults group_defaults = 9;
+   */
+  groupDefaults?: GroupDefaults | undefined;
 };
 
 /**
@@ -140,6 +147,132 @@ export type QueueConfig = Message<"leasemq.v1.QueueConfig"> & {
  */
 export const QueueConfigSchema: GenMessage<QueueConfig> = /*@__PURE__*/
   messageDesc(file_leasemq_v1_admin, 2);
+
+/**
+ * Limits of each group of a queue, beside those of the queue.
+ *
+ * @generated from message leasemq.v1.GroupDefaults
+ */
+export type GroupDefaults = Message<"leasemq.v1.GroupDefaults"> & {
+  /**
+   * Optional. The most jobs of the group that are leased at a time, 1 to 1,000,000; default 0: no limit. With 1 the group's jobs run one after the other.
+   *
+   * @generated from field: uint32 max_active = 1;
+   */
+  maxActive: number;
+
+  /**
+   * Optional. How many leases of the group's jobs are given out in a time; default: no limit.
+   *
+   * @generated from field: leasemq.v1.RateLimit rate_limit = 2;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
+   * Optional. The most jobs of the group that are WAITING, 1 to 1,000,000,000: an add that would make more is GROUP_FULL. Default 0: no limit.
+   *
+   * @generated from field: uint32 max_waiting = 3;
+   */
+  maxWaiting: number;
+};
+
+/**
+ * Describes the message leasemq.v1.GroupDefaults.
+ * Use `create(GroupDefaultsSchema)` to create a new message.
+ */
+export const GroupDefaultsSchema: GenMessage<GroupDefaults> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 3);
+
+/**
+ * What holds for one group instead of the queue's group_defaults.
+ *
+ * @generated from message leasemq.v1.GroupConfig
+ */
+export type GroupConfig = Message<"leasemq.v1.GroupConfig"> & {
+  /**
+   * Optional. As in GroupDefaults; 0 = no limit; unset = the queue's default.
+   *
+   * @generated from field: optional uint32 max_active = 1;
+   */
+  maxActive?: number | undefined;
+
+  /**
+   * Optional. Unset = the queue's default.
+   *
+   * @generated from field: leasemq.v1.RateLimit rate_limit = 2;
+   */
+  rateLimit?: RateLimit | undefined;
+
+  /**
+   * Optional. As in GroupDefaults; 0 = no limit; unset = the queue's default.
+   *
+   * @generated from field: optional uint32 max_waiting = 3;
+   */
+  maxWaiting?: number | undefined;
+
+  /**
+   * Optional. How many of its jobs are leased each time that its turn comes, 1 to 1,000; default 1.
+   *
+   * @generated from field: optional uint32 weight = 4;
+   */
+  weight?: number | undefined;
+
+  /**
+   * Optional. True: none of its jobs is leased; running ones finish. Default false.
+   *
+   * @generated from field: bool paused = 5;
+   */
+  paused: boolean;
+};
+
+/**
+ * Describes the message leasemq.v1.GroupConfig.
+ * Use `create(GroupConfigSchema)` to create a new message.
+ */
+export const GroupConfigSchema: GenMessage<GroupConfig> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 4);
+
+/**
+ * A group of a queue.
+ *
+ * @generated from message leasemq.v1.Group
+ */
+export type Group = Message<"leasemq.v1.Group"> & {
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What was set for it; the queue's defaults are not filled in.
+   *
+   * @generated from field: leasemq.v1.GroupConfig config = 2;
+   */
+  config?: GroupConfig | undefined;
+
+  /**
+   * Its WAITING jobs.
+   *
+   * @generated from field: uint32 waiting = 3;
+   */
+  waiting: number;
+
+  /**
+   * Its ACTIVE jobs.
+   *
+   * @generated from field: uint32 active = 4;
+   */
+  active: number;
+};
+
+/**
+ * Describes the message leasemq.v1.Group.
+ * Use `create(GroupSchema)` to create a new message.
+ */
+export const GroupSchema: GenMessage<Group> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 5);
 
 /**
  * So many leases in a time: a fixed window, opened by the first lease after the window before.
@@ -167,7 +300,7 @@ export type RateLimit = Message<"leasemq.v1.RateLimit"> & {
  * Use `create(RateLimitSchema)` to create a new message.
  */
 export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 3);
+  messageDesc(file_leasemq_v1_admin, 6);
 
 /**
  * A queue.
@@ -202,7 +335,7 @@ export type Queue = Message<"leasemq.v1.Queue"> & {
  * Use `create(QueueSchema)` to create a new message.
  */
 export const QueueSchema: GenMessage<Queue> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 4);
+  messageDesc(file_leasemq_v1_admin, 7);
 
 /**
  * Asks for queues.
@@ -230,7 +363,7 @@ export type ListQueuesRequest = Message<"leasemq.v1.ListQueuesRequest"> & {
  * Use `create(ListQueuesRequestSchema)` to create a new message.
  */
 export const ListQueuesRequestSchema: GenMessage<ListQueuesRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 5);
+  messageDesc(file_leasemq_v1_admin, 8);
 
 /**
  * Queues, by name.
@@ -258,7 +391,7 @@ export type ListQueuesResponse = Message<"leasemq.v1.ListQueuesResponse"> & {
  * Use `create(ListQueuesResponseSchema)` to create a new message.
  */
 export const ListQueuesResponseSchema: GenMessage<ListQueuesResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 6);
+  messageDesc(file_leasemq_v1_admin, 9);
 
 /**
  * Asks for a queue.
@@ -279,7 +412,7 @@ export type GetQueueRequest = Message<"leasemq.v1.GetQueueRequest"> & {
  * Use `create(GetQueueRequestSchema)` to create a new message.
  */
 export const GetQueueRequestSchema: GenMessage<GetQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 7);
+  messageDesc(file_leasemq_v1_admin, 10);
 
 /**
  * The queue.
@@ -300,7 +433,7 @@ export type GetQueueResponse = Message<"leasemq.v1.GetQueueResponse"> & {
  * Use `create(GetQueueResponseSchema)` to create a new message.
  */
 export const GetQueueResponseSchema: GenMessage<GetQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 8);
+  messageDesc(file_leasemq_v1_admin, 11);
 
 /**
  * Asks to change a queue's configuration.
@@ -335,7 +468,7 @@ export type UpdateQueueRequest = Message<"leasemq.v1.UpdateQueueRequest"> & {
  * Use `create(UpdateQueueRequestSchema)` to create a new message.
  */
 export const UpdateQueueRequestSchema: GenMessage<UpdateQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 9);
+  messageDesc(file_leasemq_v1_admin, 12);
 
 /**
  * The queue as it is now.
@@ -356,7 +489,7 @@ export type UpdateQueueResponse = Message<"leasemq.v1.UpdateQueueResponse"> & {
  * Use `create(UpdateQueueResponseSchema)` to create a new message.
  */
 export const UpdateQueueResponseSchema: GenMessage<UpdateQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 10);
+  messageDesc(file_leasemq_v1_admin, 13);
 
 /**
  * Asks to pause a queue.
@@ -377,7 +510,7 @@ export type PauseQueueRequest = Message<"leasemq.v1.PauseQueueRequest"> & {
  * Use `create(PauseQueueRequestSchema)` to create a new message.
  */
 export const PauseQueueRequestSchema: GenMessage<PauseQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 11);
+  messageDesc(file_leasemq_v1_admin, 14);
 
 /**
  * Nothing to say.
@@ -392,7 +525,7 @@ export type PauseQueueResponse = Message<"leasemq.v1.PauseQueueResponse"> & {
  * Use `create(PauseQueueResponseSchema)` to create a new message.
  */
 export const PauseQueueResponseSchema: GenMessage<PauseQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 12);
+  messageDesc(file_leasemq_v1_admin, 15);
 
 /**
  * Asks to resume a queue.
@@ -413,7 +546,7 @@ export type ResumeQueueRequest = Message<"leasemq.v1.ResumeQueueRequest"> & {
  * Use `create(ResumeQueueRequestSchema)` to create a new message.
  */
 export const ResumeQueueRequestSchema: GenMessage<ResumeQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 13);
+  messageDesc(file_leasemq_v1_admin, 16);
 
 /**
  * Nothing to say.
@@ -428,7 +561,7 @@ export type ResumeQueueResponse = Message<"leasemq.v1.ResumeQueueResponse"> & {
  * Use `create(ResumeQueueResponseSchema)` to create a new message.
  */
 export const ResumeQueueResponseSchema: GenMessage<ResumeQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 14);
+  messageDesc(file_leasemq_v1_admin, 17);
 
 /**
  * Asks to remove what waits.
@@ -456,7 +589,7 @@ export type DrainQueueRequest = Message<"leasemq.v1.DrainQueueRequest"> & {
  * Use `create(DrainQueueRequestSchema)` to create a new message.
  */
 export const DrainQueueRequestSchema: GenMessage<DrainQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 15);
+  messageDesc(file_leasemq_v1_admin, 18);
 
 /**
  * What was removed.
@@ -484,7 +617,7 @@ export type DrainQueueResponse = Message<"leasemq.v1.DrainQueueResponse"> & {
  * Use `create(DrainQueueResponseSchema)` to create a new message.
  */
 export const DrainQueueResponseSchema: GenMessage<DrainQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 16);
+  messageDesc(file_leasemq_v1_admin, 19);
 
 /**
  * Asks to remove a queue.
@@ -512,7 +645,7 @@ export type DeleteQueueRequest = Message<"leasemq.v1.DeleteQueueRequest"> & {
  * Use `create(DeleteQueueRequestSchema)` to create a new message.
  */
 export const DeleteQueueRequestSchema: GenMessage<DeleteQueueRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 17);
+  messageDesc(file_leasemq_v1_admin, 20);
 
 /**
  * What was removed.
@@ -540,7 +673,7 @@ export type DeleteQueueResponse = Message<"leasemq.v1.DeleteQueueResponse"> & {
  * Use `create(DeleteQueueResponseSchema)` to create a new message.
  */
 export const DeleteQueueResponseSchema: GenMessage<DeleteQueueResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 18);
+  messageDesc(file_leasemq_v1_admin, 21);
 
 /**
  * Asks for jobs.
@@ -577,7 +710,7 @@ export type ListJobsRequest = Message<"leasemq.v1.ListJobsRequest"> & {
   orderBy: string;
 
   /**
-   * Optional. 1 to 1,000; default 100. A page may be shorter, even empty, when name is set: go on while there is a next_page_token.
+   * Optional. 1 to 1,000; default 100. A page may be shorter, even empty, when name or group is set: go on while there is a next_page_token.
    *
    * @generated from field: uint32 page_size = 5;
    */
@@ -596,6 +729,13 @@ export type ListJobsRequest = Message<"leasemq.v1.ListJobsRequest"> & {
    * @generated from field: google.protobuf.FieldMask read_mask = 7;
    */
   readMask?: FieldMask | undefined;
+
+  /**
+   * Optional. Only jobs of this group.
+   *
+   * @generated from field: string group = 8;
+   */
+  group: string;
 };
 
 /**
@@ -603,7 +743,7 @@ export type ListJobsRequest = Message<"leasemq.v1.ListJobsRequest"> & {
  * Use `create(ListJobsRequestSchema)` to create a new message.
  */
 export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 19);
+  messageDesc(file_leasemq_v1_admin, 22);
 
 /**
  * Jobs.
@@ -631,7 +771,7 @@ export type ListJobsResponse = Message<"leasemq.v1.ListJobsResponse"> & {
  * Use `create(ListJobsResponseSchema)` to create a new message.
  */
 export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 20);
+  messageDesc(file_leasemq_v1_admin, 23);
 
 /**
  * Asks for a job's log.
@@ -673,7 +813,7 @@ export type ListJobLogsRequest = Message<"leasemq.v1.ListJobLogsRequest"> & {
  * Use `create(ListJobLogsRequestSchema)` to create a new message.
  */
 export const ListJobLogsRequestSchema: GenMessage<ListJobLogsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 21);
+  messageDesc(file_leasemq_v1_admin, 24);
 
 /**
  * Log lines, oldest first.
@@ -708,7 +848,7 @@ export type ListJobLogsResponse = Message<"leasemq.v1.ListJobLogsResponse"> & {
  * Use `create(ListJobLogsResponseSchema)` to create a new message.
  */
 export const ListJobLogsResponseSchema: GenMessage<ListJobLogsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 22);
+  messageDesc(file_leasemq_v1_admin, 25);
 
 /**
  * Jobs by id.
@@ -729,7 +869,7 @@ export type JobIds = Message<"leasemq.v1.JobIds"> & {
  * Use `create(JobIdsSchema)` to create a new message.
  */
 export const JobIdsSchema: GenMessage<JobIds> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 23);
+  messageDesc(file_leasemq_v1_admin, 26);
 
 /**
  * Jobs by what they are.
@@ -764,6 +904,13 @@ export type JobFilter = Message<"leasemq.v1.JobFilter"> & {
    * @generated from field: uint32 limit = 4;
    */
   limit: number;
+
+  /**
+   * Optional. Only jobs of this group.
+   *
+   * @generated from field: string group = 5;
+   */
+  group: string;
 };
 
 /**
@@ -771,7 +918,7 @@ export type JobFilter = Message<"leasemq.v1.JobFilter"> & {
  * Use `create(JobFilterSchema)` to create a new message.
  */
 export const JobFilterSchema: GenMessage<JobFilter> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 24);
+  messageDesc(file_leasemq_v1_admin, 27);
 
 /**
  * Asks to redrive jobs.
@@ -829,7 +976,7 @@ export type RetryJobsRequest = Message<"leasemq.v1.RetryJobsRequest"> & {
  * Use `create(RetryJobsRequestSchema)` to create a new message.
  */
 export const RetryJobsRequestSchema: GenMessage<RetryJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 25);
+  messageDesc(file_leasemq_v1_admin, 28);
 
 /**
  * What became of them.
@@ -871,7 +1018,7 @@ export type RetryJobsResponse = Message<"leasemq.v1.RetryJobsResponse"> & {
  * Use `create(RetryJobsResponseSchema)` to create a new message.
  */
 export const RetryJobsResponseSchema: GenMessage<RetryJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 26);
+  messageDesc(file_leasemq_v1_admin, 29);
 
 /**
  * Asks to promote jobs.
@@ -922,7 +1069,7 @@ export type PromoteJobsRequest = Message<"leasemq.v1.PromoteJobsRequest"> & {
  * Use `create(PromoteJobsRequestSchema)` to create a new message.
  */
 export const PromoteJobsRequestSchema: GenMessage<PromoteJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 27);
+  messageDesc(file_leasemq_v1_admin, 30);
 
 /**
  * What became of them.
@@ -964,7 +1111,7 @@ export type PromoteJobsResponse = Message<"leasemq.v1.PromoteJobsResponse"> & {
  * Use `create(PromoteJobsResponseSchema)` to create a new message.
  */
 export const PromoteJobsResponseSchema: GenMessage<PromoteJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 28);
+  messageDesc(file_leasemq_v1_admin, 31);
 
 /**
  * Asks to remove jobs.
@@ -1022,7 +1169,7 @@ export type DeleteJobsRequest = Message<"leasemq.v1.DeleteJobsRequest"> & {
  * Use `create(DeleteJobsRequestSchema)` to create a new message.
  */
 export const DeleteJobsRequestSchema: GenMessage<DeleteJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 29);
+  messageDesc(file_leasemq_v1_admin, 32);
 
 /**
  * What became of them.
@@ -1064,7 +1211,7 @@ export type DeleteJobsResponse = Message<"leasemq.v1.DeleteJobsResponse"> & {
  * Use `create(DeleteJobsResponseSchema)` to create a new message.
  */
 export const DeleteJobsResponseSchema: GenMessage<DeleteJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 30);
+  messageDesc(file_leasemq_v1_admin, 33);
 
 /**
  * Asks to cancel jobs.
@@ -1122,7 +1269,7 @@ export type CancelJobsRequest = Message<"leasemq.v1.CancelJobsRequest"> & {
  * Use `create(CancelJobsRequestSchema)` to create a new message.
  */
 export const CancelJobsRequestSchema: GenMessage<CancelJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 31);
+  messageDesc(file_leasemq_v1_admin, 34);
 
 /**
  * What became of them.
@@ -1164,7 +1311,7 @@ export type CancelJobsResponse = Message<"leasemq.v1.CancelJobsResponse"> & {
  * Use `create(CancelJobsResponseSchema)` to create a new message.
  */
 export const CancelJobsResponseSchema: GenMessage<CancelJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 32);
+  messageDesc(file_leasemq_v1_admin, 35);
 
 /**
  * What to look for: all that is set must hold, and something must be set. Upper and lower case are told apart.
@@ -1187,6 +1334,13 @@ export type JobQuery = Message<"leasemq.v1.JobQuery"> & {
   name: string;
 
   /**
+   * Optional. The job's group, whole.
+   *
+   * @generated from field: string group = 3;
+   */
+  group: string;
+
+  /**
    * Optional. Text somewhere in the payload, as UTF-8; at most 1,024 characters.
    *
    * @generated from field: string payload_text = 4;
@@ -1206,7 +1360,7 @@ export type JobQuery = Message<"leasemq.v1.JobQuery"> & {
  * Use `create(JobQuerySchema)` to create a new message.
  */
 export const JobQuerySchema: GenMessage<JobQuery> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 33);
+  messageDesc(file_leasemq_v1_admin, 36);
 
 /**
  * Asks for jobs by what they hold.
@@ -1262,7 +1416,7 @@ export type SearchJobsRequest = Message<"leasemq.v1.SearchJobsRequest"> & {
  * Use `create(SearchJobsRequestSchema)` to create a new message.
  */
 export const SearchJobsRequestSchema: GenMessage<SearchJobsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 34);
+  messageDesc(file_leasemq_v1_admin, 37);
 
 /**
  * Jobs that were found.
@@ -1297,7 +1451,7 @@ export type SearchJobsResponse = Message<"leasemq.v1.SearchJobsResponse"> & {
  * Use `create(SearchJobsResponseSchema)` to create a new message.
  */
 export const SearchJobsResponseSchema: GenMessage<SearchJobsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 35);
+  messageDesc(file_leasemq_v1_admin, 38);
 
 /**
  * Asks to change a job.
@@ -1354,7 +1508,7 @@ export type UpdateJobRequest = Message<"leasemq.v1.UpdateJobRequest"> & {
  * Use `create(UpdateJobRequestSchema)` to create a new message.
  */
 export const UpdateJobRequestSchema: GenMessage<UpdateJobRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 36);
+  messageDesc(file_leasemq_v1_admin, 39);
 
 /**
  * The job as it is now.
@@ -1375,7 +1529,140 @@ export type UpdateJobResponse = Message<"leasemq.v1.UpdateJobResponse"> & {
  * Use `create(UpdateJobResponseSchema)` to create a new message.
  */
 export const UpdateJobResponseSchema: GenMessage<UpdateJobResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 37);
+  messageDesc(file_leasemq_v1_admin, 40);
+
+/**
+ * Asks for groups.
+ *
+ * @generated from message leasemq.v1.ListGroupsRequest
+ */
+export type ListGroupsRequest = Message<"leasemq.v1.ListGroupsRequest"> & {
+  /**
+   * Required.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Optional. Only this one.
+   *
+   * @generated from field: string group = 2;
+   */
+  group: string;
+
+  /**
+   * Optional. 1 to 1,000; default 100. A page may be shorter, even empty: go on while there is a next_page_token.
+   *
+   * @generated from field: uint32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * Optional. From the page before; the other fields must be the same.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message leasemq.v1.ListGroupsRequest.
+ * Use `create(ListGroupsRequestSchema)` to create a new message.
+ */
+export const ListGroupsRequestSchema: GenMessage<ListGroupsRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 41);
+
+/**
+ * Groups.
+ *
+ * @generated from message leasemq.v1.ListGroupsResponse
+ */
+export type ListGroupsResponse = Message<"leasemq.v1.ListGroupsResponse"> & {
+  /**
+   * At most page_size.
+   *
+   * @generated from field: repeated leasemq.v1.Group groups = 1;
+   */
+  groups: Group[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message leasemq.v1.ListGroupsResponse.
+ * Use `create(ListGroupsResponseSchema)` to create a new message.
+ */
+export const ListGroupsResponseSchema: GenMessage<ListGroupsResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 42);
+
+/**
+ * Asks to change a group's settings.
+ *
+ * @generated from message leasemq.v1.UpdateGroupRequest
+ */
+export type UpdateGroupRequest = Message<"leasemq.v1.UpdateGroupRequest"> & {
+  /**
+   * Required.
+   *
+   * @generated from field: string queue = 1;
+   */
+  queue: string;
+
+  /**
+   * Required. 1 to 128 printable characters; it need not have jobs yet.
+   *
+   * @generated from field: string group = 2;
+   */
+  group: string;
+
+  /**
+   * Required. The new values.
+   *
+   * @generated from field: leasemq.v1.GroupConfig config = 3;
+   */
+  config?: GroupConfig | undefined;
+
+  /**
+   * Optional. Fields of GroupConfig to change; one that is named but not set goes back to the queue's default. Default: those that are set.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 4;
+   */
+  updateMask?: FieldMask | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.UpdateGroupRequest.
+ * Use `create(UpdateGroupRequestSchema)` to create a new message.
+ */
+export const UpdateGroupRequestSchema: GenMessage<UpdateGroupRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 43);
+
+/**
+ * The group as it is now.
+ *
+ * @generated from message leasemq.v1.UpdateGroupResponse
+ */
+export type UpdateGroupResponse = Message<"leasemq.v1.UpdateGroupResponse"> & {
+  /**
+   * The group.
+   *
+   * @generated from field: leasemq.v1.Group group = 1;
+   */
+  group?: Group | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.UpdateGroupResponse.
+ * Use `create(UpdateGroupResponseSchema)` to create a new message.
+ */
+export const UpdateGroupResponseSchema: GenMessage<UpdateGroupResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_admin, 44);
 
 /**
  * A worker as the server knows it.
@@ -1410,7 +1697,7 @@ export type Worker = Message<"leasemq.v1.Worker"> & {
  * Use `create(WorkerSchema)` to create a new message.
  */
 export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 38);
+  messageDesc(file_leasemq_v1_admin, 45);
 
 /**
  * Asks for workers.
@@ -1445,7 +1732,7 @@ export type ListWorkersRequest = Message<"leasemq.v1.ListWorkersRequest"> & {
  * Use `create(ListWorkersRequestSchema)` to create a new message.
  */
 export const ListWorkersRequestSchema: GenMessage<ListWorkersRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 39);
+  messageDesc(file_leasemq_v1_admin, 46);
 
 /**
  * Workers, by id.
@@ -1473,7 +1760,7 @@ export type ListWorkersResponse = Message<"leasemq.v1.ListWorkersResponse"> & {
  * Use `create(ListWorkersResponseSchema)` to create a new message.
  */
 export const ListWorkersResponseSchema: GenMessage<ListWorkersResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 40);
+  messageDesc(file_leasemq_v1_admin, 47);
 
 /**
  * Asks for metrics.
@@ -1515,7 +1802,7 @@ export type GetMetricsRequest = Message<"leasemq.v1.GetMetricsRequest"> & {
  * Use `create(GetMetricsRequestSchema)` to create a new message.
  */
 export const GetMetricsRequestSchema: GenMessage<GetMetricsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 41);
+  messageDesc(file_leasemq_v1_admin, 48);
 
 /**
  * How long something took. Each quantile is right to within a tenth; 0 is less than 1 ms.
@@ -1557,7 +1844,7 @@ export type TimeQuantiles = Message<"leasemq.v1.TimeQuantiles"> & {
  * Use `create(TimeQuantilesSchema)` to create a new message.
  */
 export const TimeQuantilesSchema: GenMessage<TimeQuantiles> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 42);
+  messageDesc(file_leasemq_v1_admin, 49);
 
 /**
  * One stretch of time.
@@ -1606,7 +1893,7 @@ export type MetricsPoint = Message<"leasemq.v1.MetricsPoint"> & {
  * Use `create(MetricsPointSchema)` to create a new message.
  */
 export const MetricsPointSchema: GenMessage<MetricsPoint> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 43);
+  messageDesc(file_leasemq_v1_admin, 50);
 
 /**
  * What was counted.
@@ -1627,7 +1914,7 @@ export type GetMetricsResponse = Message<"leasemq.v1.GetMetricsResponse"> & {
  * Use `create(GetMetricsResponseSchema)` to create a new message.
  */
 export const GetMetricsResponseSchema: GenMessage<GetMetricsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 44);
+  messageDesc(file_leasemq_v1_admin, 51);
 
 /**
  * Something that happened in a queue.
@@ -1690,7 +1977,7 @@ export type Event = Message<"leasemq.v1.Event"> & {
  * Use `create(EventSchema)` to create a new message.
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 45);
+  messageDesc(file_leasemq_v1_admin, 52);
 
 /**
  * Asks for events.
@@ -1739,7 +2026,7 @@ export type WatchEventsRequest = Message<"leasemq.v1.WatchEventsRequest"> & {
  * Use `create(WatchEventsRequestSchema)` to create a new message.
  */
 export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 46);
+  messageDesc(file_leasemq_v1_admin, 53);
 
 /**
  * What happened next.
@@ -1767,7 +2054,7 @@ export type WatchEventsResponse = Message<"leasemq.v1.WatchEventsResponse"> & {
  * Use `create(WatchEventsResponseSchema)` to create a new message.
  */
 export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 47);
+  messageDesc(file_leasemq_v1_admin, 54);
 
 /**
  * Asks what the server is.
@@ -1782,7 +2069,7 @@ export type GetServerInfoRequest = Message<"leasemq.v1.GetServerInfoRequest"> & 
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 48);
+  messageDesc(file_leasemq_v1_admin, 55);
 
 /**
  * What the store is.
@@ -1852,7 +2139,7 @@ export type StoreInfo = Message<"leasemq.v1.StoreInfo"> & {
  * Use `create(StoreInfoSchema)` to create a new message.
  */
 export const StoreInfoSchema: GenMessage<StoreInfo> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 49);
+  messageDesc(file_leasemq_v1_admin, 56);
 
 /**
  * What the server is.
@@ -1908,7 +2195,7 @@ export type GetServerInfoResponse = Message<"leasemq.v1.GetServerInfoResponse"> 
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_leasemq_v1_admin, 50);
+  messageDesc(file_leasemq_v1_admin, 57);
 
 /**
  * What happened. State is what it led to.
@@ -2076,6 +2363,27 @@ export enum EventKind {
    * @generated from enum value: EVENT_KIND_UNBLOCKED = 22;
    */
   UNBLOCKED = 22,
+
+  /**
+   * The settings of a group were changed: reason is the group. No job_id.
+   *
+   * @generated from enum value: EVENT_KIND_GROUP_CONFIGURED = 23;
+   */
+  GROUP_CONFIGURED = 23,
+
+  /**
+   * A group gives out no more leases: reason is the group. No job_id.
+   *
+   * @generated from enum value: EVENT_KIND_GROUP_PAUSED = 24;
+   */
+  GROUP_PAUSED = 24,
+
+  /**
+   * It does again: reason is the group. No job_id.
+   *
+   * @generated from enum value: EVENT_KIND_GROUP_RESUMED = 25;
+   */
+  GROUP_RESUMED = 25,
 }
 
 /**
@@ -2249,6 +2557,26 @@ export const AdminService: GenService<{
     methodKind: "unary";
     input: typeof UpdateJobRequestSchema;
     output: typeof UpdateJobResponseSchema;
+  },
+  /**
+   * Lists groups that have waiting or active jobs, or settings of their own; in no order. A group that changes meanwhile may be named twice. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.AdminService.ListGroups
+   */
+  listGroups: {
+    methodKind: "unary";
+    input: typeof ListGroupsRequestSchema;
+    output: typeof ListGroupsResponseSchema;
+  },
+  /**
+   * Gives a group settings of its own, or takes them away; what they let through now is leased at once. Errors: QUEUE_NOT_FOUND. A retry is safe.
+   *
+   * @generated from rpc leasemq.v1.AdminService.UpdateGroup
+   */
+  updateGroup: {
+    methodKind: "unary";
+    input: typeof UpdateGroupRequestSchema;
+    output: typeof UpdateGroupResponseSchema;
   },
   /**
    * Lists the workers that were heard of in the last minute. A retry is safe.
