@@ -15,7 +15,7 @@ import grpc
 
 from leasemq.connection import MIN_ATTEMPT, Connection, persist
 from leasemq.convert import wire
-from leasemq.errors import LeaseMQError, QueueFull
+from leasemq.errors import GroupFull, LeaseMQError, QueueFull
 from leasemq.v1 import job_pb2, producer_pb2
 
 MAX_JOBS = 1_000
@@ -160,7 +160,7 @@ class Coalescer:
         )
         try:
             response = await self._connection.attempt(stub.BatchAddJobs, request, timeout)
-        except QueueFull:  # all together are too many: those that fit are added, in order
+        except (QueueFull, GroupFull):  # all together are too many: those that fit are added, in order
             await self._attempt(key, batch[: len(batch) // 2])
             await self._attempt(key, batch[len(batch) // 2 :])
         else:
