@@ -266,6 +266,27 @@ async def test_a_new_limit_of_all_groups_holds_for_those_that_have_their_turn(de
     assert await desk.groups() == {"a": (2, 1), "b": (1, 1)}
 
 
+async def test_groups_that_new_defaults_leave_shut_are_looked_at_once(desk: Desk) -> None:
+    await desk.configure(gd={"xa": 1})
+    await desk.add(*of("a", "1", "2"), *of("b", "1", "2"))
+    await desk.lease(10)
+    await desk.configure(gd={"xa": 1, "mw": 7})
+    assert (await desk.tick()).moved == 2
+    assert (await desk.lease_reply(10)).next_in_ms == LEASE_MS
+    assert (await desk.tick()).moved == 0
+
+
+async def test_a_job_that_comes_when_the_window_is_over_waits_behind_those_that_were_there(desk: Desk) -> None:
+    await desk.configure_group("a", rl={"n": 1, "d": SECOND})
+    await desk.add(*of("a", "1", "2"))
+    await desk.complete(await desk.lease_one("a1"))
+    desk.clock.advance(SECOND)
+    await desk.add(*of("a", "3"))
+    await desk.complete(await desk.lease_one("a2"))
+    desk.clock.advance(SECOND)
+    assert await desk.lease_ids() == ["a3"]
+
+
 async def test_a_rate_limit_lets_so_many_through_and_opens_by_time(desk: Desk) -> None:
     await desk.configure_group("a", rl={"n": 2, "d": 10 * SECOND})
     await desk.add(*of("a", "1", "2", "3", "4", "5"), *of("b", "1"))
