@@ -7,6 +7,7 @@ from leasemq_server.errors import GroupFullError
 from leasemq_server.store.flows import Edge, JobRef
 from leasemq_server.store.types import LeasedJob, LeaseRequest
 
+from tests.store.grouped import disorder
 from tests.store.harness import HOUR, LEASE_MS, SECOND, Desk, ids_of, new_job
 from tests.store.test_wakes import listening
 
@@ -130,6 +131,15 @@ async def test_the_last_job_of_a_group_that_goes_leaves_nothing_behind(desk: Des
     assert await desk.groups() == {}
     await desk.add(*of("a", "2"))
     assert await desk.lease_ids() == ["a2"]
+
+
+async def test_the_last_job_of_a_shut_group_that_goes_leaves_nothing_behind(desk: Desk) -> None:
+    await desk.configure_group("a", p=1)
+    await desk.add(*of("a", "1"))
+    await desk.cancel("a1")
+    assert await disorder(desk.client, desk.queue) == []
+    await desk.configure_group("a")
+    assert await desk.groups() == {}
 
 
 async def test_a_job_not_started_within_its_ttl_leaves_its_group(desk: Desk) -> None:
