@@ -274,19 +274,27 @@ class Model:
 
     # -- jobs that depend on others ------------------------------------------------------------------------------
 
+    def pending(self) -> list[str]:
+        """The jobs that others are blocked by, and that are there and unfinished."""
+        blocking = {
+            name for job_id in self.of("blocked") for name, (_, outcome) in self.edges[job_id].items() if outcome == "pending"
+        }
+        return sorted(name for name in blocking if name in self.jobs and self.jobs[name].state not in FINISHED)
+
     def _pending(self, job_id: str) -> int:
         return sum(outcome == "pending" for _, outcome in self.edges.get(job_id, {}).values())
 
-    def register(self, dependent: str, job_ids: list[str]) -> list[str]:
+    def register(self, dependent: str, job_ids: list[str], *, expected: bool) -> list[str]:
         words = []
         for job_id in job_ids:
             job = self.jobs.get(job_id)
-            if job is None:
+            if job is None and not expected:
                 words.append("JOB_NOT_FOUND")
                 continue
             self.dependents.setdefault(job_id, {})[dependent] = False
-            words.append("FINISHED" if job.state in FINISHED else "OK")
-            if job.state in FINISHED:
+            finished = job is not None and job.state in FINISHED
+            words.append("FINISHED" if finished else "OK")
+            if finished:
                 self.outbox.append(("ended", job_id, job.state))
         return words
 
