@@ -13,7 +13,7 @@ local create_ms = string.match(expected, '^%d+')
 redis.call('SET', spec .. id, create_ms .. (options == '' and '' or ' ' .. options) .. '\n' .. spec_bytes)
 
 local function move(to)
-  redis.call('ZREM', state == 'delayed' and delayed or wait, id)
+  if to ~= state then redis.call('ZREM', state == 'delayed' and delayed or wait, id) end -- else it is still there when the wakes are judged
   if to == 'delayed' then
     delay_until(id, tonumber(run_ms))
   else
