@@ -8,7 +8,6 @@ from leasemq_server.store.flows import Edge, EndedEntry, JobRef, Registration, R
 from leasemq_server.store.types import Durability
 
 from tests.model.choices import NewJob, new_jobs, places, wanted
-from tests.store.harness import new_job
 
 
 class FlowRules(RuleBasedStateMachine):
@@ -34,7 +33,7 @@ class FlowRules(RuleBasedStateMachine):
             self.tell_ends()
         if not needs:
             return
-        new = new_job(job_id, delay_ms=delay or "", dp=1, **said)
+        new = self._new(job, dp=1)
         edges = {job_id: self._edges(needs)}
         self.looked = self.looked or "tl" in said  # it may fail at once, and never expire
         if self.model.is_over([(job_id, said, delay)]):

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
+from leasemq.v1.job_pb2 import JobSpec
 from leasemq_server.errors import QueueFullError
 from leasemq_server.store.flows import EndedEntry
 from leasemq_server.store.keys import queue_keys
 from leasemq_server.store.store import STATE_SETS
 from leasemq_server.store.types import LeaseRequest, OutboxEntry
+from leasemq_server.store.types import NewJob as StoreJob
 
+from tests.model.change_rules import ChangeRules
 from tests.model.choices import (
     IDS,
     KEPT_MS,
@@ -42,7 +45,7 @@ def _shown_entry(entry: OutboxEntry | EndedEntry) -> tuple[str, str, int | str]:
     return (entry.target, entry.job_id, entry.finish_ms)
 
 
-class History(FlowRules):
+class History(FlowRules, ChangeRules):
     """One history; the store and its client are there for all of them."""
 
     def __init__(self, runner: asyncio.Runner, desk: Desk, listener: Listener) -> None:
@@ -92,9 +95,14 @@ class History(FlowRules):
 
     # -- adding and leasing --------------------------------------------------------------------------------------
 
+    def _new(self, job: NewJob, **more: int) -> StoreJob:
+        job_id, said, delay = job
+        spec = JobSpec(priority=said.get("p", 0)).SerializeToString()
+        return new_job(job_id, spec=spec, delay_ms=delay or "", **more, **said)
+
     @rule(jobs=st.lists(new_jobs, min_size=1, max_size=5))
     def add(self, jobs: list[NewJob]) -> None:
-        new = [new_job(job_id, delay_ms=delay or "", **options) for job_id, options, delay in jobs]
+        new = [self._new(job) for job in jobs]
         if self.model.is_over(jobs):
             with pytest.raises(QueueFullError):
                 self.run(self.desk.add(*new))

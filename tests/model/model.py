@@ -26,6 +26,7 @@ class Job:
     id: str
     options: dict[str, Any]
     create_ms: int
+    payload: bytes = b""
     state: str = "waiting"
     due: tuple[int, int] = (0, 0)  # when delayed: the due time, and the place in its batch
     attempt: int = 0
@@ -601,6 +602,28 @@ class Model:
         if job.state != "delayed":
             return "JOB_NOT_IN_STATE"
         self._queue_up(job)
+        return "OK"
+
+    def change(self, job_id: str, payload: bytes | None, priority: int | None, run_ms: int | None) -> str:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "JOB_NOT_FOUND"
+        if job.state not in ("waiting", "delayed") and not (job.state == "blocked" and run_ms is None):
+            return "JOB_NOT_IN_STATE"
+        if payload is not None:
+            job.payload = payload
+        moves = priority is not None and priority != job.priority
+        later = run_ms is not None and run_ms > self.now
+        at_once = job.state == "delayed" and run_ms is not None and not later
+        if later or moves:
+            self._leave(job)
+        to_tail = at_once or (moves and not later and job.state == "waiting")
+        if moves:
+            job.options = {**job.options, "p": priority}
+        if later:
+            self._delay(job, run_ms)
+        elif to_tail:
+            self._wait(job, head=False)
         return "OK"
 
     def delete(self, job_id: str, *, force: bool) -> str:
