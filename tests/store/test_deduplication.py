@@ -88,6 +88,17 @@ async def test_within_one_batch_the_first_one_has_the_key(desk: Desk):
     assert (await desk.store.stats(desk.queue)).added_total == 3
 
 
+async def test_a_batch_may_have_an_id_twice_before_a_job_with_a_key(desk: Desk):
+    new = [new_job("a"), new_job("a"), new_job("b", **until_finished()), new_job("c", **until_finished())]
+    assert await desk.add(*new) == [
+        Added(True, "waiting", 0),
+        Added(False, "waiting", 0),
+        Added(True, "waiting", 0),
+        kept("b"),
+    ]
+    assert await desk.lease_ids() == ["a", "b"]
+
+
 async def test_a_ttl_frees_the_key_of_a_job_that_takes_too_long(desk: Desk):
     await add(desk, "a", **until_finished(t=SECOND))
     desk.clock.advance(SECOND - 1)

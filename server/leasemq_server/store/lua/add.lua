@@ -14,16 +14,16 @@ local keyed = false -- whether a job has a deduplication key
 
 -- Most batches are of new ids: they are stored by one command.
 local function store_if_all_new()
-  local pairs_of, n, seen = {}, 0, {}
+  local pairs_of, n, seen, all_once = {}, 0, {}, true
   for _, id, spec_bytes, options in items() do
     keyed = keyed or options ~= '' and string.find(options, '"dd":', 1, true)
-    if seen[id] or keyed then return false end
+    all_once = all_once and not seen[id]
     seen[id] = true
     pairs_of[n + 1] = spec .. id
     pairs_of[n + 2] = options == '' and head .. '\n' .. spec_bytes or head .. ' ' .. options .. '\n' .. spec_bytes
     n = n + 2
   end
-  return redis.call('MSETNX', unpack(pairs_of)) == 1
+  return all_once and not keyed and redis.call('MSETNX', unpack(pairs_of)) == 1
 end
 
 local of_queue = redis.call('HMGET', meta, 'mw', 'fl')
