@@ -222,6 +222,20 @@ async def test_a_burst_in_one_batch_leaves_its_last_job(desk: Desk):
     assert await desk.ids("delayed") == ["job-4"]
 
 
+async def test_an_id_that_was_debounced_may_come_again_in_the_same_batch(desk: Desk):
+    x, y = (new_job(job_id, delay_ms=SECOND, **debounce()) for job_id in "xy")
+    assert [added.holder for added in await desk.add(x, y, x)] == ["", "y", "x"]
+    assert await desk.ids("delayed") == ["x"]
+
+
+async def test_an_id_that_the_batch_has_without_the_key_takes_nobodys_place(desk: Desk):
+    await add(desk, "holder", delay_ms=SECOND, **debounce())
+    same, with_key = new_job("a"), new_job("a", delay_ms=SECOND, **debounce())
+    assert await desk.add(same, with_key) == [Added(True, "waiting", 0), Added(False, "waiting", 0)]
+    assert await desk.ids("delayed") == ["holder"]
+    assert (await add(desk, "b", delay_ms=SECOND, **debounce())).holder == "b"
+
+
 async def test_a_debounce_is_over_when_the_delay_is(desk: Desk):
     await add(desk, "a", delay_ms=SECOND, **debounce())
     await desk.after(SECOND)

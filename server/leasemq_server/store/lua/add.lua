@@ -47,12 +47,13 @@ local function decoded_options(options)
   return decoded[options]
 end
 
+local twins = {} -- what was answered for the jobs that this batch has added
 local wrote_outbox = false
 local by_key -- what to answer for a job that is not to be added because of its key; else, whether it takes the place of another
 if keyed then
   -- INLINE: dedup
   redis.call('HSET', meta, 'keyed', 1)
-  local specs, records, stored, taken = {}, {}, {}, {}
+  local specs, records, taken = {}, {}, {}
   for _, id, _, options in items() do
     local own = decoded_options(options)
     if own and own.dd then
@@ -63,7 +64,7 @@ if keyed then
   local all_ids_new, all_keys_new = redis.call('EXISTS', unpack(specs)) == 0, redis.call('EXISTS', unpack(records)) == 0
 
   by_key = function(id, spec_bytes, options, own, delay_ms, run_ms)
-    if stored[id] or not all_ids_new and redis.call('EXISTS', spec .. id) == 1 then return nil end
+    if (twins[id] or not all_ids_new) and redis.call('EXISTS', spec .. id) == 1 then return nil end
     local holder, replaced, state
     if all_keys_new and not taken[own.k] then
       take_key(id, own, now, true)
@@ -73,12 +74,11 @@ if keyed then
     taken[own.k] = true
     wrote_outbox = told_dependents
     if holder and not replaced then return { 0, state or '', state == 'delayed' and redis.call('ZSCORE', delayed, holder) or '0', holder } end
-    stored[id] = true
     return nil, replaced
   end
 end
 
-local results, to_wait, to_delay, twins = {}, {}, {}, {}
+local results, to_wait, to_delay = {}, {}, {}
 local waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
 local added, tail, plainly = 0, nil, true
 
