@@ -1,13 +1,11 @@
 """What the rules of a history choose from."""
 
-from typing import Any
-
 from hypothesis import strategies as st
+
+from tests.model.keys import NewJob
 
 KEPT_MS = 30_000  # a request with such a lease is remembered for longer than a history takes
 IDS = [f"job-{letter}" for letter in "abcdefghijklmnopqrst"]
-
-NewJob = tuple[str, dict[str, Any], int | None]  # id, options, delay
 
 backoffs = st.sampled_from(
     [{"k": "fixed", "d": 700}, {"k": "exponential", "i": 100, "m": 2, "x": 350}, {"k": "list", "l": [0, 10, 2000]}]
@@ -58,3 +56,28 @@ delays = st.sampled_from([0, 500, 3000])
 picks = st.lists(st.integers(0, 11), min_size=1, max_size=3)
 places = st.integers(0, 19)  # of a job among those that there are
 wanted = st.lists(st.tuples(places, st.sampled_from("ffri")), min_size=1, max_size=3)
+
+keys = st.sampled_from(["key-1", "key-2"])
+# the store's own clock tidies up what throttles and debounces for a time: that time is longer than a history takes
+modes = st.sampled_from(
+    [
+        {"m": "u"},
+        {"m": "u", "t": 500},
+        {"m": "u", "t": 3000},
+        {"m": "t", "t": KEPT_MS},
+        {"m": "t", "t": 90_000},
+        {"m": "d"},
+        {"m": "d"},
+        {"m": "d", "t": KEPT_MS},
+        {"m": "l"},
+        {"m": "l"},
+    ]
+)
+
+
+def with_key(job: NewJob, key: str, mode: dict[str, str | int]) -> NewJob:
+    job_id, said, delay = job
+    return (job_id, {**said, "dd": {"k": key, **mode}}, delay or (500 if mode["m"] == "d" else None))
+
+
+keyed_jobs = st.builds(with_key, new_jobs, keys, modes)

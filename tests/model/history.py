@@ -30,6 +30,7 @@ from tests.model.choices import (
     steering,
 )
 from tests.model.flow_rules import FlowRules
+from tests.model.key_rules import KeyRules
 from tests.model.model import Model
 from tests.model.views import Listener, seen, shown
 from tests.store.declared import undeclared
@@ -45,7 +46,7 @@ def _shown_entry(entry: OutboxEntry | EndedEntry) -> tuple[str, str, int | str]:
     return (entry.target, entry.job_id, entry.finish_ms)
 
 
-class History(FlowRules, ChangeRules):
+class History(FlowRules, ChangeRules, KeyRules):
     """One history; the store and its client are there for all of them."""
 
     def __init__(self, runner: asyncio.Runner, desk: Desk, listener: Listener) -> None:
@@ -79,7 +80,7 @@ class History(FlowRules, ChangeRules):
         self.was_waiting = bool(self.model.waiting())
         self.was_due, self.was_expiring = self.model.earliest_due(), self.model.earliest_expiry()
         self.looked = False  # a lease or tick, which may take what it woke for
-        self.resumed = self.model.woken = False
+        self.resumed = self.model.woken = self.model.replaced = False
 
     def _token(self, pick: int) -> tuple[str, str]:
         return self.leases[-1 - pick % len(self.leases)]
@@ -107,7 +108,7 @@ class History(FlowRules, ChangeRules):
             with pytest.raises(QueueFullError):
                 self.run(self.desk.add(*new))
             return
-        assert [tuple(added)[:3] for added in self.run(self.desk.add(*new))] == self.model.add(jobs)
+        assert [tuple(added) for added in self.run(self.desk.add(*new))] == self.model.add(jobs)
 
     @rule(jobs=st.lists(new_jobs, min_size=1, max_size=3), lease_ms=lease_spans)
     def add_and_lease(self, jobs: list[NewJob], lease_ms: int) -> None:
@@ -176,7 +177,9 @@ class History(FlowRules, ChangeRules):
     @precondition(lambda self: self.leases)
     @rule(chosen=picks, fatal=st.sampled_from([False, False, False, True]), retry_delay=st.sampled_from([None, None, 0, 900]))
     def fail(self, chosen: list[int], fatal: bool, retry_delay: int | None) -> None:
-        tokens = self._tokens(chosen)
+        self._fail(self._tokens(chosen), fatal=fatal, retry_delay=retry_delay)
+
+    def _fail(self, tokens: list[tuple[str, str]], *, fatal: bool, retry_delay: int | None) -> None:
         expected = [self.model.fail(*token, fatal=fatal, retry_delay=retry_delay) for token in tokens]
         self.model.done()
         delay = "" if retry_delay is None else retry_delay
