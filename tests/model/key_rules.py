@@ -19,7 +19,7 @@ class KeyRules(RuleBasedStateMachine):
     @rule(
         key=keys,
         first=modes,
-        starts=st.booleans(),
+        starts=st.sampled_from([True, True, False]),
         second=st.none() | modes,
         end=st.sampled_from(["", "complete", "redrive", "redrive", "fail", "fail", "delete", "free"]),
         third=modes,
@@ -52,6 +52,8 @@ class KeyRules(RuleBasedStateMachine):
             self._fail(tokens, fatal=False, retry_delay=900)
         elif end in ("complete", "redrive") and tokens:
             self._complete(tokens)
+        elif end == "redrive":
+            self._cancel([job_id])
         if end == "redrive":
             self._retry([job_id], keep_attempts=False)
 
