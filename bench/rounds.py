@@ -129,6 +129,7 @@ async def what_time_does(queue: Queue, count: int) -> list[Step]:
     """Jobs become due, leases end, jobs expire: by tick, and by the lease call that comes first."""
     due, picked, unstarted, buried = (new_ids(count) for _ in range(4))
     held, lost = Held(), Held()
+    waiting = (await queue.store.stats(QUEUE)).waiting
 
     async def lease() -> None:
         held.jobs = await queue.lease(count)
@@ -165,8 +166,7 @@ async def what_time_does(queue: Queue, count: int) -> list[Step]:
         ("tick, jobs expire, dead letters", tick_all),
         (PREPARE, lambda: queue.delete(buried)),
         (PREPARE, lambda: relayed(queue.store)),
-        (PREPARE, lambda: queue.add(new_ids(count))),
-        (PREPARE, lambda: queue.add(new_ids(count))),
+        (PREPARE, lambda: refilled(queue, waiting)),
     ]
 
 
@@ -206,6 +206,13 @@ async def then_wait(first: Awaitable[Any]) -> None:
     """Does this, and lets the store's clock go on by a few milliseconds."""
     await first
     await asyncio.sleep(0.01)
+
+
+async def refilled(queue: Queue, waiting: int) -> None:
+    """As many jobs wait as before."""
+    missing = waiting - (await queue.store.stats(QUEUE)).waiting
+    for first in range(0, missing, LARGEST):
+        await queue.add(new_ids(min(LARGEST, missing - first)))
 
 
 async def relayed(store: Store) -> None:
