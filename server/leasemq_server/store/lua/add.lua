@@ -139,7 +139,7 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
     else
       local score
       if own and (own.p or own.l) then
-        score = own.l and head_score(own.p or 0) or tail_score(own.p or 0, 1)
+        score = own.l and head_score(own.p or 0, 1) or tail_score(own.p or 0, 1)
       else
         tail = tail and tail + 1 or tail_score(0, item_count)
         score = tail
