@@ -34,6 +34,14 @@ if max_waiting then
 end
 local all_new = store_if_all_new()
 
+-- Whether some of the ids were registered before they are here: they must tell their end, so their life is not plain.
+local function some_are_awaited()
+  local lists = {}
+  for i, id in items() do lists[i] = dependents .. id end
+  return redis.call('EXISTS', unpack(lists)) > 0
+end
+local awaited = has_had_flows and some_are_awaited()
+
 local function store_if_new(id, spec_bytes, options)
   if options ~= '' then options = ' ' .. options end
   return redis.call('SET', spec .. id, head .. options .. '\n' .. spec_bytes, 'NX')
@@ -105,7 +113,7 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
     duplicates[#duplicates + 1] = id
   else
     added = added + 1
-    if has_had_flows and redis.call('EXISTS', dependents .. id) == 1 then -- registered before it was here: it must tell its end, so its life is not plain
+    if awaited and redis.call('EXISTS', dependents .. id) == 1 then
       redis.call('PERSIST', dependents .. id)
       redis.call('HSET', job .. id, 'dn', 1)
     end
