@@ -104,3 +104,24 @@ def test_the_scripts_are_timed_on_a_queue_of_the_size_asked_for():
     assert "" not in {timing["script"] for timing in timings}
     refused = subprocess.run([*command[:4], "9"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (refused.returncode, "at least 10,000" in refused.stderr) == (2, True)
+
+
+def test_bulk_verbs_do_all_that_was_asked_for_and_go_on_after_an_interruption():
+    command = [sys.executable, "-m", "bench.bulk", "--jobs", "5000", "--json"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    timings = json.loads(ran.stdout)
+    assert [timing["verb"].partition(",")[0] for timing in timings] == [
+        "add",
+        "promote",
+        "cancel",
+        "add",
+        "expire",
+        "retry",
+        "delete",
+    ]
+    assert {timing["jobs"] for timing in timings} == {5000}
+    assert {"add", "promote", "tick", "retry"} <= {timing["script"] for timing in timings}
+    assert all(0 < timing["median_us"] <= timing["p99_us"] <= timing["longest_us"] for timing in timings)
+    assert ran.returncode == (0 if all(timing["within"] for timing in timings) else 1)
+    refused = subprocess.run([*command[:4], "9"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (refused.returncode, "at least 5,000" in refused.stderr) == (2, True)
