@@ -118,7 +118,8 @@ class Bulk:
         done = before - (await self._counts()).waiting
         if not 0 < done < before:
             raise RuntimeError(f"{done:,} of {before:,} jobs were done when the command was interrupted: not the middle")
-        return done + await self._cli(verb, *arguments)
+        await self._cli(verb, *arguments)
+        return before - (await self._counts()).waiting
 
     async def _expired(self) -> int:
         await self._until(lambda counts: counts.waiting == 0)
