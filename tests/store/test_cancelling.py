@@ -3,7 +3,7 @@
 import pytest
 from leasemq_server.store.types import LOST, LeasedJob, Outcome
 
-from tests.store.harness import LEASE_MS, SECOND, Desk
+from tests.store.harness import DAY, HOUR, LEASE_MS, SECOND, Desk
 
 RETRYING = {"rp": 1, "ma": 5}
 
@@ -107,3 +107,10 @@ async def test_a_batch_cancels_each_for_itself(desk: Desk) -> None:
     await desk.lease_one("running")
     items = [(job_id, "") for job_id in ("running", "nobody", "waiting")]
     assert await desk.store.cancel(desk.queue, items) == [("OK", "active"), ("JOB_NOT_FOUND", ""), ("OK", "cancelled")]
+
+
+async def test_a_cancelled_job_does_not_expire_any_more(desk: Desk) -> None:
+    await desk.add("a", "b", tl=HOUR)
+    await desk.cancel("a")
+    await desk.cancel("b")
+    assert (await desk.tick()).next_in_ms == DAY  # then they are swept

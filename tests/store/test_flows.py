@@ -283,6 +283,22 @@ async def test_a_blocked_job_can_be_deleted_with_all_that_is_kept_of_it(flow: Fl
     assert (await flow.store.stats(flow.queue)).blocked == 0
 
 
+async def test_a_job_that_depends_on_another_queue_alone_leaves_nothing_either(flow: Flow):
+    edges = {"b": [Edge(JobRef("other", "a"), "f")]}
+    await flow.store.add(flow.queue, [new_job("b", dp=1)], Durability.MEMORY, edges)
+    await flow.store.delete(flow.queue, ["b"])
+    assert not [key async for key in flow.desk.client.scan_iter("*deps:*")]
+
+
+async def test_a_batch_of_dependents_of_which_one_was_told_before(flow: Flow):
+    edges = {job_id: [Edge(flow.ref("a"), "f")] for job_id in ("b", "c", "d")}
+    await flow.store.resolve(flow.queue, [Resolution("c", flow.ref("a").text, "completed", b"kept", "text/plain")])
+    jobs = [new_job("b", dp=1), new_job("c", dp=1), new_job("d", dp=1, delay_ms=SECOND)]
+    added, _ = await flow.store.add(flow.queue, jobs, Durability.MEMORY, edges)
+    assert [job.state for job in added] == ["blocked", "waiting", "blocked"]
+    assert (await flow.desk.ids("blocked"), await flow.desk.ids("waiting")) == (["b", "d"], ["c"])
+
+
 async def test_a_queue_with_blocked_jobs_is_not_dropped(flow: Flow):
     await flow.desk.add("a")
     await flow.add("b", ("a", "f"))

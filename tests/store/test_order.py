@@ -61,6 +61,16 @@ async def test_a_due_lifo_job_goes_to_the_head(desk: Desk) -> None:
     assert await desk.lease_ids() == ["later", "now"]
 
 
+async def test_jobs_that_become_due_together_go_each_to_its_own_place(desk: Desk) -> None:
+    await desk.add("waits", new_job("waits, urgent", p=1))
+    lifo = [new_job("head 1", l=1), new_job("head 2", l=1), new_job("head of 1", p=1, l=1)]
+    others = [new_job("tail 1"), new_job("low", p=9), new_job("tail 2"), new_job("urgent 1", p=1), new_job("urgent 2", p=1)]
+    await desk.add(*(job._replace(delay_ms=1000) for job in [*others, *lifo]))
+    await desk.after(1000)
+    urgent = ["head of 1", "waits, urgent", "urgent 1", "urgent 2"]
+    assert await desk.lease_ids() == ["head 2", "head 1", "waits", "tail 1", "tail 2", *urgent, "low"]
+
+
 @pytest.mark.parametrize("how", ["lease", "tick"])
 async def test_a_delayed_job_waits_until_its_millisecond_and_not_longer(desk: Desk, how: str) -> None:
     await desk.add("a", delay_ms=1000)
@@ -98,6 +108,14 @@ async def test_leases_that_run_out_together_keep_the_order_in_which_they_ended(d
     await desk.lease_one("b", lease_ms=1000)
     desk.clock.advance(5000)
     assert await desk.lease_ids() == ["b", "a", "c"]
+
+
+async def test_leases_that_run_out_together_go_to_the_head_of_their_priority(desk: Desk) -> None:
+    await desk.add(new_job("a"), new_job("b", l=1), new_job("c", p=1), new_job("d", p=1), new_job("e", p=2, l=1))
+    assert await desk.lease_ids() == ["b", "a", "c", "d", "e"]
+    await desk.add("late", new_job("late, urgent", p=1), new_job("late, low", p=2))
+    await desk.after(LEASE_MS)
+    assert await desk.lease_ids() == ["a", "b", "late", "c", "d", "late, urgent", "e", "late, low"]
 
 
 async def test_a_release_puts_jobs_back_to_the_head_in_the_order_of_the_batch(desk: Desk) -> None:

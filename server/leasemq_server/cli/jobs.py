@@ -1,5 +1,7 @@
 """leasemq jobs list|show|update|retry|cancel|promote|delete|logs"""
 
+import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -325,8 +327,20 @@ def _bulk(address: str, queue: str, verb: str, past: str, selection: dict[str, A
 
     async def do(client: Client) -> None:
         call: Callable[..., Awaitable[BulkResult]] = getattr(client.admin, verb)
-        with counting(past) as progress:
-            result = await call(queue, **selection, **more, on_progress=lambda so_far: progress(so_far.done))
+        done = 0
+
+        def note(so_far: BulkResult) -> None:
+            nonlocal done
+            done = so_far.done
+            progress(done)
+
+        try:
+            with counting(past) as progress:
+                result = await call(queue, **selection, **more, on_progress=note)
+        except asyncio.CancelledError:
+            if done:
+                print(f"stopped: {past} {done} jobs or some more; give the command again for the rest", file=sys.stderr)
+            raise
         if as_json:
             print_json({past: result.done, "not_found": result.not_found, "skipped": result.skipped})
         else:

@@ -16,6 +16,7 @@ STEP_S = 0.05
 BUSY_S = 5.0  # a lease that another broker gave out, and took the knowledge of with it when it died
 IDLE_S = 60.0
 REFRESH_S = 15.0
+MAX_TICKS = 20  # of one queue at a time, while more is due; then other queues have their turn
 LATE_S = 0.02  # parked polls come first; then one broker of several does the work and the others find it done
 
 log = structlog.get_logger("leasemq")
@@ -63,6 +64,10 @@ class TickLoop:
     async def _tick(self, queue: str) -> None:
         loop = asyncio.get_running_loop()
         tick = await self._broker.store.tick(queue)
+        for _ in range(MAX_TICKS - 1):
+            if not tick.more_is_due:
+                break
+            tick = await self._broker.store.tick(queue)
         if tick.outbox:
             self._broker.relay.soon(queue)
         if tick.busy:

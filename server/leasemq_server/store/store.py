@@ -48,7 +48,8 @@ from leasemq_server.store.types import (
 )
 
 PART = 100  # items of one script call where each stands for itself and costs some 20 to 40 µs: no call holds the store for 10 ms
-MAX_MOVES = 1000  # jobs that one script call moves on behalf of time
+MAX_ITEMS = 1000  # jobs that one script call leases, drains or looks at
+MAX_MOVES = 500  # jobs that one script call lets wait, or sweeps, on behalf of time; it ends a quarter (lib/maintain.lua)
 MAX_REPLY_BYTES = 3 * 1024 * 1024  # a reply must fit gRPC's default message size of 4 MiB
 MAX_LOG_LINES = 1000
 NONCE_BYTES = 18  # 144 bits: 24 characters of base64
@@ -261,7 +262,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
 
     async def lease(self, queue: str, requests: Sequence[LeaseRequest], call: str = "") -> LeaseReply:
         """Leases jobs to several requests at once, first come first served; `call` names this very call to `give_back`."""
-        wanted = min(sum(request.max_jobs for request in requests), MAX_MOVES)
+        wanted = min(sum(request.max_jobs for request in requests), MAX_ITEMS)
         nonces = urlsafe_b64encode(os.urandom(NONCE_BYTES * wanted))
         next_in_ms, more, outbox, start_ms, answers = await self._run(
             "lease", queue, requests, seed=self._seed(), max_moves=MAX_MOVES, max_bytes=MAX_REPLY_BYTES, nonces=nonces, call=call
@@ -396,7 +397,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
 
     async def drain(self, queue: str, state: str) -> tuple[int, bool]:
         """Removes up to 1,000 waiting or delayed jobs: how many, and whether there are more."""
-        removed, more, outbox = await self._run("drain", queue, state=state, max_jobs=MAX_MOVES)
+        removed, more, outbox = await self._run("drain", queue, state=state, max_jobs=MAX_ITEMS)
         if outbox:
             self.outbox_written(queue)
         return int(removed), bool(more)
@@ -475,10 +476,10 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         """How many of the jobs with this very score come up to and including the one seen last."""
         offset = 0
         while True:
-            ties = await self._range(key, (after.score, after.score), offset, MAX_MOVES, descending)
+            ties = await self._range(key, (after.score, after.score), offset, MAX_ITEMS, descending)
             seen = sum(1 for tie in ties if (tie.id >= after.id if descending else tie.id <= after.id))
             offset += seen
-            if seen < MAX_MOVES:
+            if seen < MAX_ITEMS:
                 return offset
 
     async def log_lines(self, queue: str, job_id: str, start: int, count: int) -> tuple[list[str], int, int]:
@@ -543,7 +544,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
 
     async def forget_workers(self, now_ms: int) -> None:
         """Drops the workers that were not heard of for an hour."""
-        old = await self._command("ZRANGEBYSCORE", keys.WORKERS, "-inf", now_ms - 60 * WORKER_TTL_MS, "LIMIT", 0, MAX_MOVES)
+        old = await self._command("ZRANGEBYSCORE", keys.WORKERS, "-inf", now_ms - 60 * WORKER_TTL_MS, "LIMIT", 0, MAX_ITEMS)
         if old:
             await self._pipeline(
                 ("HDEL", keys.WORKER_INFOS, *old), ("HDEL", keys.WORKER_POLLS, *old), ("ZREM", keys.WORKERS, *old)

@@ -166,6 +166,11 @@ class Tick(NamedTuple):
     swept: int
     busy: bool
 
+    @property
+    def more_is_due(self) -> bool:
+        """Whether it has left something to the next one, since a call does only so much."""
+        return self.next_in_ms == 0 and self.moved + self.swept > 0
+
 
 class OutboxEntry(NamedTuple):
     """A dead letter on its way to another queue."""

@@ -39,6 +39,14 @@ if bounded == '1' and of_queue[3] then
 end
 local all_new = store_if_all_new()
 
+-- Whether some of the ids were registered before they are here: they must tell their end, so their life is not plain.
+local function some_are_awaited()
+  local lists = {}
+  for i, id in items() do lists[i] = dependents .. id end
+  return redis.call('EXISTS', unpack(lists)) > 0
+end
+local awaited = has_had_flows and some_are_awaited()
+
 local function store_if_new(id, spec_bytes, options)
   if options ~= '' then options = ' ' .. options end
   return redis.call('SET', spec .. id, head .. options .. '\n' .. spec_bytes, 'NX')
@@ -113,7 +121,7 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
     duplicates[#duplicates + 1] = id
   else
     added = added + 1
-    if has_had_flows and redis.call('EXISTS', dependents .. id) == 1 then -- registered before it was here: it must tell its end, so its life is not plain
+    if awaited and redis.call('EXISTS', dependents .. id) == 1 then
       redis.call('PERSIST', dependents .. id)
       redis.call('HSET', job .. id, 'dn', 1)
     end
@@ -147,7 +155,7 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
     else
       local score
       if own and (own.p or own.l) then
-        score = own.l and head_score(own.p or 0) or tail_score(own.p or 0, 1)
+        score = own.l and head_score(own.p or 0, 1) or tail_score(own.p or 0, 1)
       else
         tail = tail and tail + 1 or tail_score(0, item_count)
         score = tail

@@ -16,8 +16,7 @@ local function give_back(id, record, perhaps)
     if state == 'waiting' then redis.call('HSET', job .. id, 't', '') end -- a worker that got the lease after all has lost it
     return
   end
-  local options = end_lease(id, now, 'the worker was gone right after the job was sent to it')
-  if options then wait_at_head(id, options) end
+  end_leases({ id }, now, 'the worker was gone right after the job was sent to it')
 end
 
 local given_back = 0

@@ -52,14 +52,15 @@ end
 
 local function sweep_by_count(state)
   local _, count = retention({}, state)
-  if count then swept = swept + trim(state, count) end
+  if count then swept = swept + trim(state, count, budget) end
 end
 
 purge_due()
 for state in pairs(SETS) do
-  sweep_by_age(state)
-  sweep_by_count(state)
+  if swept < budget then sweep_by_age(state) end
+  if swept < budget then sweep_by_count(state) end
 end
+if swept >= budget then soonest(now) end -- there may be more
 local soon = next_change(now)
 if next_sweep then
   local sweep_in = math.max(0, math.ceil(next_sweep) - now)

@@ -31,11 +31,11 @@ local function retention(options, state)
   return queue.a, queue.c, false
 end
 
--- Removes the oldest jobs beyond max_count, at most 1,000 of them.
-local function trim(state, max_count)
+-- Removes the oldest jobs beyond max_count, at most so many of them.
+local function trim(state, max_count, most)
   local excess = redis.call('ZCARD', SETS[state]) - max_count
   if excess <= 0 then return 0 end
-  local popped = redis.call('ZPOPMIN', SETS[state], math.min(excess, 1000))
+  local popped = redis.call('ZPOPMIN', SETS[state], math.min(excess, most))
   local ids = {}
   for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
   if redis.call('EXISTS', purge) == 1 then redis.call('ZREM', purge, unpack(ids)) end
@@ -55,6 +55,7 @@ end
 
 local entering = { completed = {}, failed = {}, cancelled = {} } -- score and id of the jobs that this script finishes
 local keep = {} -- how many each set is to keep
+local failing, unexpiring, purging = 0, {}, {} -- what else file_finished() is to do: count, take out of `expiry`, put into `purge`
 
 local free_key_of -- made when the first job with a deduplication key finishes
 
@@ -69,7 +70,7 @@ local function finish(id, state, now, options, awaited, fields)
   end
   local age, count, own = retention(options, state)
   if awaited and (age == 0 or count == 0) then age, count, own = AWAITED_MS, nil, true end
-  if options.tl then redis.call('ZREM', expiry, id) end
+  if options.tl then unexpiring[#unexpiring + 1] = id end
   if has_flows and redis.call('EXISTS', dependents .. id) == 1 then
     local result = state == 'completed' and fields or {}
     redis.call('XADD', outbox, '*', 'kind', 'ended', 'id', id, 'state', state, 'result', result[2] or '', 'content_type', result[4] or '')
@@ -82,7 +83,10 @@ local function finish(id, state, now, options, awaited, fields)
     set[#set + 1] = now
     set[#set + 1] = id
     redis.call('HSET', job .. id, 's', state, 'ft', now, unpack(fields))
-    if own and age then redis.call('ZADD', purge, now + age, id) end
+    if own and age then
+      purging[#purging + 1] = now + age
+      purging[#purging + 1] = id
+    end
     keep[state] = count and math.min(count, keep[state] or count) or keep[state]
   end
   if awaited then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. id) end
@@ -106,8 +110,11 @@ end
 
 -- Puts the finished jobs into their sets, one call a set, and applies the retention by count.
 local function file_finished()
+  if failing > 0 then redis.call('HINCRBY', meta, 'failed', failing) end
+  if unexpiring[1] then redis.call('ZREM', expiry, unpack(unexpiring)) end
+  if purging[1] then redis.call('ZADD', purge, unpack(purging)) end
   for state, set in pairs(entering) do
     if #set > 0 then redis.call('ZADD', SETS[state], unpack(set)) end
-    if keep[state] then trim(state, keep[state]) end
+    if keep[state] then trim(state, keep[state], 1000) end
   end
 end

@@ -34,20 +34,28 @@ local function note_end(id, dependency, told)
   redis.call('HINCRBY', deps .. id, 'pending', -1)
 end
 
--- `edges` are pairs {dependency, policy}, each dependency once. An edge that is there stays as it is. Returns whether all are new, and so pending.
-local function join_edges(id, edges)
+local function mark_flows()
   config()
-  if not has_flows then
-    redis.call('HSET', meta, 'fl', 1)
-    has_flows = '1'
+  if has_flows then return end
+  redis.call('HSET', meta, 'fl', 1)
+  has_flows = '1'
+end
+
+-- The edges of a job that has none yet, all pending: pairs {dependency, policy}, each dependency once.
+local function start_edges(id, edges)
+  local fields = { 'pending', #edges }
+  for _, pair in ipairs(edges) do
+    fields[#fields + 1] = pair[1]
+    fields[#fields + 1] = pair[2] .. 'p'
   end
+  redis.call('HSET', deps .. id, unpack(fields))
+end
+
+-- The same for a job that may have some: one that is there stays as it is. Returns whether all are new, and so pending.
+local function join_edges(id, edges)
+  mark_flows()
   if redis.call('EXISTS', deps .. id) == 0 then
-    local fields = { 'pending', #edges }
-    for _, pair in ipairs(edges) do
-      fields[#fields + 1] = pair[1]
-      fields[#fields + 1] = pair[2] .. 'p'
-    end
-    redis.call('HSET', deps .. id, unpack(fields))
+    start_edges(id, edges)
     return true
   end
   redis.call('PERSIST', deps .. id)

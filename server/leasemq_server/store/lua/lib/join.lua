@@ -1,7 +1,20 @@
 -- How `add` adds a job that takes part in a flow.
--- KEYS: dependents*, deps*, job*
+-- KEYS: dependents*, deps*, job*, blocked
 -- USES: job, flow, emit
 local edges_of = cjson.decode(flows)
+local BLOCKED = { 1, 'blocked', '0' }
+local told_already -- whether any of the jobs was told of an end before it came
+local to_block, blocking = {}, {} -- who is to be in `blocked`, with their scores and without
+
+-- Most jobs come before anybody tells them anything: they are blocked by fewer commands.
+local function is_told_already()
+  if told_already == nil then
+    local all_deps = {}
+    for i, id in items() do all_deps[i] = deps .. id end
+    told_already = redis.call('EXISTS', unpack(all_deps)) > 0
+  end
+  return told_already
+end
 
 -- Returns what becomes of a job that waits for others; nil for one that others wait for.
 local function join(id, delay_ms, run_ms, now)
@@ -9,16 +22,30 @@ local function join(id, delay_ms, run_ms, now)
   if not edges then return nil end
   if #edges == 0 then return nil end
   local said = delay_ms ~= '' and '+' .. delay_ms or run_ms
+  if not is_told_already() then
+    start_edges(id, edges)
+    blocking[#blocking + 1] = id
+    to_block[#to_block + 1] = now
+    to_block[#to_block + 1] = id
+    if said == '' then redis.call('HSET', job .. id, 's', 'blocked') else redis.call('HSET', job .. id, 's', 'blocked', 'st', said) end
+    return BLOCKED
+  end
   if said ~= '' then redis.call('HSET', job .. id, 'st', said) end
   local all_pending = join_edges(id, edges)
   block(id, now)
   emit(id, 'added', 'blocked')
-  if all_pending then return { 1, 'blocked', '0' } end
+  if all_pending then return BLOCKED end
   local state, until_ms = go_on(id, now)
   return { 1, state, string.format('%.0f', until_ms) }
 end
 
 local function file_all()
+  if to_block[1] then
+    mark_flows()
+    redis.call('ZADD', blocked, unpack(to_block))
+    happened[#happened + 1] = 'added\tblocked'
+    happened[#happened + 1] = blocking
+  end
   file_finished()
   return outbox_written > 0
 end

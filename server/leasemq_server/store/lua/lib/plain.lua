@@ -7,12 +7,11 @@ local PLAIN_STATES = { a = 'active', c = 'completed' }
 -- How a plain record begins while this nonce holds the lease.
 local function held_plainly(nonce) return 'a' .. nonce end
 
-local function unfold(id)
-  local record = redis.call('GET', run .. id)
-  if not record then return end
+-- The state that a plain record tells, and the other fields of the hash that it unfolds into.
+local function unfolded(id, record)
   local stop = string.find(record, '\n', 1, true)
   local start, worker = string.match(string.sub(record, 26, (stop or 0) - 1), '^(%d+) ([^\t]*)')
-  local fields = { 's', PLAIN_STATES[string.sub(record, 1, 1)], 't', string.sub(record, 2, 25), 'a', 1, 'w', worker, 'ls', start }
+  local fields = { 't', string.sub(record, 2, 25), 'a', 1, 'w', worker, 'ls', start }
   local function with(field, value)
     fields[#fields + 1] = field
     fields[#fields + 1] = value
@@ -27,6 +26,13 @@ local function unfold(id)
       with('rt', content_type)
     end
   end
-  redis.call('HSET', job .. id, unpack(fields))
+  return PLAIN_STATES[string.sub(record, 1, 1)], fields
+end
+
+local function unfold(id)
+  local record = redis.call('GET', run .. id)
+  if not record then return end
+  local state, fields = unfolded(id, record)
+  redis.call('HSET', job .. id, 's', state, unpack(fields))
   redis.call('DEL', run .. id)
 end

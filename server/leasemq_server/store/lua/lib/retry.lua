@@ -50,7 +50,7 @@ end
 -- Fails a job for good: the dead letters, and the dead-letter queue.
 local function bury(id, options, now, record, failure, fields)
   if send_to_dead_letter_queue(id, options, now, failure) then outbox_written = outbox_written + 1 end
-  redis.call('HINCRBY', meta, 'failed', 1)
+  failing = failing + 1
   counted.f = (counted.f or 0) + 1
   finish(id, 'failed', now, options, record.awaited, fields)
   emit(id, 'failed', nil, record.worker, record.reason)

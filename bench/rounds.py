@@ -1,0 +1,233 @@
+"""What a round of `bench.scripts` goes through: the store's verbs, in an order in which each finds what it needs.
+
+Each round leaves the queue about as big as it found it. A step without a name prepares the next one, and is not timed.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leasemq_server.store.flows import Edge, JobRef, Registration, Resolution
+from leasemq_server.store.store import Store
+from leasemq_server.store.types import Durability, LeasedJob, LeaseRequest, NewJob
+from uuid_utils import uuid7
+
+from bench.payload import payload_of
+
+QUEUE = "big"
+LARGEST = 1_000
+LEASE_MS = 600_000
+FAR_MS = 4_000_000_000_000
+FAILURE = json.dumps({"type": "Error", "message": "no"})
+PREPARE = ""
+
+Step = tuple[str, Callable[[], Awaitable[Any]]]
+
+
+@dataclass
+class Held:
+    """The jobs that a step has leased, for the steps after it."""
+
+    jobs: Sequence[LeasedJob] = ()
+
+    @property
+    def ids(self) -> list[str]:
+        return [job.id for job in self.jobs]
+
+    @property
+    def tokens(self) -> list[tuple[str, str]]:
+        return [(job.id, job.nonce) for job in self.jobs]
+
+
+class Queue:
+    """The queue, and the verbs in few words."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._payload = json.dumps(payload_of(150), separators=(",", ":")).encode()
+        self._calls = 0
+
+    async def add(
+        self,
+        ids: list[str],
+        options: str = "",
+        delay_ms: int | str = "",
+        *,
+        keys: bool = False,
+        edges: dict[str, list[Edge]] | None = None,
+    ) -> None:
+        jobs = [NewJob(job_id, self._payload, keyed_by(job_id) if keys else options, delay_ms) for job_id in ids]
+        await self.store.add(QUEUE, jobs, Durability.MEMORY, edges)
+
+    async def update(self, ids: list[str], run_ms: int | None) -> None:
+        """One call a job: there is no verb for more."""
+        for job_id in ids:
+            blob = await self.store.stored_spec(QUEUE, job_id)
+            assert blob is not None
+            await self.store.update_if(QUEUE, job_id, blob, self._payload, '{"p":1}', to_tail=True, run_ms=run_ms)
+
+    async def fill(self, jobs: int, on_progress: Callable[[int], None]) -> None:
+        for _ in range(jobs // LARGEST):
+            await self.add(new_ids(LARGEST))
+            on_progress(LARGEST)
+
+    async def lease(self, count: int, lease_ms: int = LEASE_MS) -> list[LeasedJob]:
+        self._calls += 1
+        request = LeaseRequest(f"w:{self._calls}", "w", count, lease_ms)
+        return (await self.store.lease(QUEUE, [request])).answers[0]
+
+    async def waiting(self, count: int) -> list[str]:
+        """Ids from where the queue is deep."""
+        places = await self.store.page(QUEUE, "waiting", None, count + 1, descending=True)
+        return [place.id for place in places[:count]]
+
+    async def delete(self, ids: list[str]) -> None:
+        await self.store.delete(QUEUE, ids, force=True)
+
+
+async def a_life(queue: Queue, count: int) -> list[Step]:
+    """What callers and workers ask for."""
+    store, fresh, late, keyed, held = queue.store, new_ids(count), new_ids(count), new_ids(count), Held()
+    deep = await queue.waiting(count)
+
+    async def lease() -> None:
+        held.jobs = await queue.lease(count)
+
+    return [
+        ("add", lambda: queue.add(fresh)),
+        ("add, delayed, with options", lambda: queue.add(late, '{"rp":1,"ma":3,"tl":86400000}', 3_600_000)),
+        ("promote", lambda: store.promote(QUEUE, late)),
+        ("add, with keys", lambda: queue.add(keyed, keys=True)),
+        ("cancel, with keys", lambda: store.cancel(QUEUE, [(job_id, "bench") for job_id in keyed])),
+        ("delete, with keys", lambda: store.delete(QUEUE, keyed)),
+        ("update, priority", lambda: queue.update(late, None)),
+        ("update, run time", lambda: queue.update(late, FAR_MS)),
+        ("lease", lease),
+        ("extend", lambda: store.extend(QUEUE, held.tokens, LEASE_MS)),
+        ("complete", lambda: store.complete(QUEUE, [(*token, b"{}", "application/json") for token in held.tokens])),
+        ("retry, completed", lambda: store.retry(QUEUE, held.ids)),
+        ("lease", lease),
+        ("progress", lambda: store.progress(QUEUE, [(*token, "50") for token in held.tokens])),
+        ("checkpoint", lambda: store.checkpoint(QUEUE, [(*token, b"50") for token in held.tokens])),
+        ("release", lambda: store.release(QUEUE, [(*token, 0, 0) for token in held.tokens])),
+        ("lease, not the first", lease),
+        ("fail, tried again", lambda: store.fail(QUEUE, [(*token, FAILURE, 0, 3_600_000) for token in held.tokens])),
+        ("lease", lease),
+        ("fail, for good", lambda: store.fail(QUEUE, [(*token, FAILURE, 1, "") for token in held.tokens])),
+        ("retry", lambda: store.retry(QUEUE, held.ids)),
+        ("cancel", lambda: store.cancel(QUEUE, [(job_id, "bench") for job_id in deep])),
+        ("read", lambda: store.read(QUEUE, deep)),
+        ("delete", lambda: store.delete(QUEUE, deep)),
+        ("stats", lambda: store.stats(QUEUE)),
+        ("tick", lambda: store.tick(QUEUE)),
+    ]
+
+
+async def what_time_does(queue: Queue, count: int) -> list[Step]:
+    """Jobs become due, leases end, jobs expire: by tick, and by the lease call that comes first."""
+    due, picked, unstarted, buried = (new_ids(count) for _ in range(4))
+    held, lost = Held(), Held()
+    waiting = (await queue.store.stats(QUEUE)).waiting
+
+    async def lease() -> None:
+        held.jobs = await queue.lease(count)
+
+    async def lose() -> None:
+        lost.jobs = await queue.lease(count, 1)
+
+    async def finish() -> None:
+        await queue.store.complete(QUEUE, [(*token, b"{}", "application/json") for token in held.tokens])
+        await queue.store.delete(QUEUE, [*picked, *held.ids])
+
+    async def tick_all() -> None:
+        """Until nothing is due any more, as the broker does."""
+        while (await queue.store.tick(QUEUE)).moved:
+            pass
+
+    return [
+        (PREPARE, lambda: then_wait(queue.add(due, "", 1))),
+        ("tick, jobs are due", tick_all),
+        (PREPARE, lambda: queue.delete(due)),
+        (PREPARE, lambda: then_wait(queue.add(picked, "", 1))),
+        ("lease, jobs are due", lease),
+        (PREPARE, finish),
+        (PREPARE, lambda: then_wait(lose())),
+        ("tick, leases end", tick_all),
+        (PREPARE, lambda: queue.delete(lost.ids)),
+        (PREPARE, lambda: then_wait(lose())),
+        ("lease, leases end", lease),
+        (PREPARE, lambda: queue.delete([*lost.ids, *held.ids])),
+        (PREPARE, lambda: then_wait(queue.add(unstarted, '{"tl":1}'))),
+        ("tick, jobs expire", tick_all),
+        (PREPARE, lambda: queue.delete(unstarted)),
+        (PREPARE, lambda: then_wait(queue.add(buried, '{"tl":1,"dl":"dead"}'))),
+        ("tick, jobs expire, dead letters", tick_all),
+        (PREPARE, lambda: queue.delete(buried)),
+        (PREPARE, lambda: relayed(queue.store)),
+        (PREPARE, lambda: refilled(queue, waiting)),
+    ]
+
+
+async def flows(queue: Queue, count: int) -> list[Step]:
+    """Jobs that depend on others: one each, and one that depends on all of them."""
+    store, first, second, last = queue.store, new_ids(count), new_ids(count), new_ids(1)
+    edges = {job_id: [Edge(JobRef(QUEUE, other), "f")] for job_id, other in zip(second, first, strict=True)}
+    pairs = list(zip(first, second, strict=True))
+    held = Held()
+
+    async def lease() -> None:
+        held.jobs = await queue.lease(1)
+
+    def ends() -> list[Resolution]:
+        return [Resolution(job_id, f"{QUEUE}/{other}", "completed", b"{}", "application/json") for other, job_id in pairs]
+
+    return [
+        (PREPARE, lambda: queue.add(first)),
+        ("register", lambda: store.register(QUEUE, [Registration(a, f"{QUEUE}/{b}", 0) for a, b in pairs])),
+        ("add, dependents", lambda: queue.add(second, '{"dp":1}', edges=edges)),
+        ("resolve", lambda: store.resolve(QUEUE, ends())),
+        ("told", lambda: store.told(QUEUE, [(a, f"{QUEUE}/{b}") for a, b in pairs])),
+        (PREPARE, lease),
+        ("block, one on all", lambda: store.block(QUEUE, [(*held.tokens[0], tuple(edge for (edge,) in edges.values()))])),
+        ("resolve, all of one", lambda: store.resolve(QUEUE, [it._replace(job_id=held.ids[0]) for it in ends()])),
+        (
+            "add, one dependent on all",
+            lambda: queue.add(last, '{"dp":1}', edges={last[0]: [edge for (edge,) in edges.values()]}),
+        ),
+        ("delete, dependents", lambda: store.delete(QUEUE, second)),
+        (PREPARE, lambda: queue.delete([*first, *last, *held.ids])),
+        (PREPARE, lambda: relayed(store)),
+    ]
+
+
+async def then_wait(first: Awaitable[Any]) -> None:
+    """Does this, and lets the store's clock go on by a few milliseconds."""
+    await first
+    await asyncio.sleep(0.01)
+
+
+async def refilled(queue: Queue, waiting: int) -> None:
+    """As many jobs wait as before."""
+    missing = waiting - (await queue.store.stats(QUEUE)).waiting
+    for first in range(0, missing, LARGEST):
+        await queue.add(new_ids(min(LARGEST, missing - first)))
+
+
+async def relayed(store: Store) -> None:
+    """Forgets what the outbox holds, as if it were relayed."""
+    while entries := await store.outbox(QUEUE, LARGEST):
+        await store.outbox_done(QUEUE, [entry.entry_id for entry in entries])
+
+
+SECTIONS = {"life": a_life, "time": what_time_does, "flows": flows}
+
+
+def keyed_by(job_id: str) -> str:
+    """Options with a deduplication key of its own."""
+    return json.dumps({"dd": {"k": job_id, "m": "u", "t": LEASE_MS}})
+
+
+def new_ids(count: int) -> list[str]:
+    return [str(uuid7()) for _ in range(count)]
