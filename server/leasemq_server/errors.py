@@ -126,6 +126,19 @@ class QueueFullError(DomainError):
         self.subject = f"queue:{queue}"
 
 
+class GroupFullError(DomainError):
+    """The group has as many waiting jobs as it may have."""
+
+    reason = "GROUP_FULL"
+
+    def __init__(self, queue: str, group: str, max_waiting: int) -> None:
+        message = (
+            f"group {group!r} of queue {queue!r} may have {max_waiting} waiting jobs, and these would be more: nothing was added"
+        )
+        super().__init__(message, {"queue": queue, "group": group, "limit": str(max_waiting)})
+        self.subject = f"queue:{queue}/group:{group}"
+
+
 class StoreFullError(DomainError):
     """The store is at its maxmemory."""
 

@@ -408,7 +408,7 @@ class History(RuleBasedStateMachine):
     async def _indexes(self) -> list[list[bytes]]:
         looks = self.desk.client.pipeline(transaction=False)
         for state in STATES:
-            looks.zrange(queue_keys(self.desk.queue)[STATE_SETS[state]], 0, -1)
+            looks.zrange(queue_keys(self.desk.queue)[STATE_SETS[state][0]], 0, -1)
         return await looks.execute()
 
     @invariant()

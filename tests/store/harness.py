@@ -35,9 +35,12 @@ class Clock:
         self.ms += ms
 
 
-def new_job(job_id: str, *, spec: bytes = b"spec", delay_ms: int | str = "", run_ms: int | str = "", **options: Any) -> NewJob:
+def new_job(
+    job_id: str, *, spec: bytes = b"spec", group: str = "", delay_ms: int | str = "", run_ms: int | str = "", **options: Any
+) -> NewJob:
     """A job with options in the words of jobs/options.py."""
-    return NewJob(job_id, spec, json.dumps(options, separators=(",", ":")) if options else "", delay_ms, run_ms)
+    said = json.dumps(options, separators=(",", ":")) if options else ""
+    return NewJob(job_id, spec, f"{said}\t{group}" if group else said, delay_ms, run_ms)
 
 
 class Desk:
@@ -115,6 +118,21 @@ class Desk:
         before = (await self.store.stats(self.queue)).config
         config = json.dumps(options)
         assert await self.store.configure(self.queue, before, config.encode(), config)
+
+    async def configure_group(self, group: str, **options: Any) -> None:
+        """Replaces the settings of a group, in the same words; none: takes them away."""
+        (before,) = await self.store.read_groups(self.queue, [group])
+        config = json.dumps(options) if options else ""
+        assert await self.store.configure_group(self.queue, group, before.config, config.encode(), config)
+
+    async def groups(self) -> dict[str, tuple[int, int]]:
+        """Each group that is there: its waiting and its active jobs."""
+        names, place = await self.store.group_names(self.queue, "")
+        while place:
+            more, place = await self.store.group_names(self.queue, place)
+            names += more
+        found = await self.store.read_groups(self.queue, names) if names else []
+        return {it.name: (it.waiting, it.active) for it in found if it.is_there}
 
     async def finish(self, *job_ids: str, **options: Any) -> None:
         """Adds, leases and completes jobs, one after the other."""

@@ -12,7 +12,7 @@ from tests.store.declared import DECLARED
 from tests.store.harness import HOUR, LEASE_MS, Desk, new_job
 
 BATCH = 1000
-READ_ONLY = {"read", "stats", "schedule_due", "schedule_read", "dependencies", "read_events", "read_metrics"}
+READ_ONLY = {"read", "stats", "schedule_due", "schedule_read", "dependencies", "read_events", "read_metrics", "read_groups"}
 REFUSED_WHEN_FULL = {"add", "update", "schedule_put", "schedule_fire", "schedule_trigger", "register"}
 
 

@@ -7,7 +7,7 @@ import pytest
 from google.protobuf import text_format
 from leasemq.v1 import admin_pb2, job_pb2
 from leasemq_server.jobs.check import Check
-from leasemq_server.jobs.options import config_options, job_options
+from leasemq_server.jobs.options import config_options, group_options, job_options, read_options, with_group, with_option
 from leasemq_server.jobs.specs import _has_no_options, new_job
 
 MONTH = 30 * 86_400_000
@@ -35,6 +35,53 @@ def violations(text: str) -> list[tuple[str, str]]:
     check = Check()
     job_options(spec(text), check)
     return [tuple(violation) for violation in check.violations]
+
+
+def group_of(text: str) -> tuple[dict[str, Any], list[str]]:
+    check = Check()
+    options = group_options(text_format.Parse(text, admin_pb2.GroupConfig()), check)
+    return json.loads(options or "{}"), [field for field, _ in check.violations]
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("", {}),
+        ("max_active: 0 max_waiting: 0", {"xa": 0, "mw": 0}),
+        ("max_active: 1 max_waiting: 5 weight: 3 paused: true", {"xa": 1, "mw": 5, "w": 3, "p": 1}),
+        ("rate_limit { max_jobs: 2 duration { seconds: 1 } }", {"rl": {"n": 2, "d": 1000}}),
+    ],
+)
+def test_each_setting_of_a_group_has_its_word(text: str, options: dict[str, Any]) -> None:
+    assert group_of(text) == (options, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("max_active: 1000001", "config.max_active"),
+        ("max_waiting: 1000000001", "config.max_waiting"),
+        ("weight: 0", "config.weight"),
+        ("weight: 1001", "config.weight"),
+        ("rate_limit { max_jobs: 2 }", "config.rate_limit.duration"),
+    ],
+)
+def test_a_setting_of_a_group_that_breaks_its_rule_is_named(text: str, field: str) -> None:
+    assert group_of(text)[1] == [field]
+
+
+def test_the_group_comes_behind_the_options_and_stays_there() -> None:
+    check = Check()
+    grouped = with_group("", "g 1", check)
+    assert grouped == "\tg 1"
+    assert read_options(grouped.encode()) == {}
+    grouped = with_option(with_option(grouped, "dp", 1), "sc", "s")
+    assert grouped == '{"dp":1,"sc":"s"}\tg 1'
+    assert read_options(grouped.encode()) == {"dp": 1, "sc": "s"}
+    assert with_option(grouped, "dp", None) == '{"sc":"s"}\tg 1'
+    assert with_group('{"p":1}', "", check) == '{"p":1}'
+    with_group("", "a\tb", check)
+    assert [field for field, _ in check.violations] == ["group"]
 
 
 def test_a_job_that_is_all_default_has_no_options() -> None:
@@ -237,7 +284,7 @@ def test_headers_are_bounded_in_number_and_size() -> None:
 SMALLEST = [
     'headers { key: "a" }', "priority: 1", "lifo: true", "delay {}", "run_time {}", "retry {}", "timeout {}", "ttl {}",
     "completed_retention {}", "failed_retention {}", 'dead_letter_queue: "d"', "max_lease_expirations: 0", "dependencies {}",
-    "deduplication {}",
+    "deduplication {}", 'group: "g"',
 ]  # fmt: skip
 
 

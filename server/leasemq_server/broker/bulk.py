@@ -18,13 +18,15 @@ Verb = Callable[[str, Sequence[str]], Awaitable[list[str]]]
 class JobFilter(NamedTuple):
     """Which jobs.
 
-    Of a state, added or finished before `before_ms` (None: whenever), of a name ("": any), at most `limit` (None: all).
+    Of a state, added or finished before `before_ms` (None: whenever), of a name and a group ("": any), at most `limit`
+    (None: all).
     """
 
     state: str
     before_ms: int | None
     name: str
     limit: int | None
+    group: str = ""
 
 
 class BulkCounts(NamedTuple):
@@ -50,7 +52,7 @@ async def apply_to_ids(verb: Verb, queue: str, ids: Sequence[str]) -> BulkCounts
 
 async def apply_to_matches(store: Store, verb: Verb, queue: str, which: JobFilter, after: Position | None) -> BulkStep:
     """Applies a verb to the next page of jobs that match."""
-    positions = await store.page(queue, which.state, after, PAGE, descending=False)
+    positions = await store.page(queue, which.state, after, PAGE, descending=False, removing=True)
     if not positions:
         return BulkStep(BulkCounts(0, 0, 0), None)
     ids, seen = await _matching(store, queue, which, positions)
@@ -63,9 +65,9 @@ async def apply_to_matches(store: Store, verb: Verb, queue: str, which: JobFilte
 
 async def _matching(store: Store, queue: str, which: JobFilter, positions: list[Position]) -> tuple[list[str], int]:
     """The ids that match among those that one read could take, and how many it took."""
-    if not which.name and which.before_ms is None:
+    if not (which.name or which.group) and which.before_ms is None:
         return [position.id for position in positions], len(positions)
-    jobs = await store.read(queue, [position.id for position in positions], with_spec=bool(which.name))
+    jobs = await store.read(queue, [position.id for position in positions], with_spec=bool(which.name or which.group))
     ids = [job.id for job in jobs if job is not None and _matches(job, which)]
     return ids, len(jobs)
 
@@ -75,14 +77,17 @@ def _matches(job: StoredJob, which: JobFilter) -> bool:
         finish = job.fields.get(b"ft")
         if (int(float(finish)) if finish else job.create_ms) >= which.before_ms:
             return False
-    return not which.name or job_pb2.JobSpec.FromString(job.spec).name == which.name
+    if not (which.name or which.group):
+        return True
+    said = job_pb2.JobSpec.FromString(job.spec)
+    return which.name in ("", said.name) and which.group in ("", said.group)
 
 
 async def delete_queue_step(store: Store, queue: str) -> tuple[int, bool]:
     """Removes up to a page of a queue's jobs of each state, leased ones too; says whether any may be left."""
     removed, left = 0, False
     for state in STATE_SETS:
-        positions = await store.page(queue, state, None, PAGE, descending=False)
+        positions = await store.page(queue, state, None, PAGE, descending=False, removing=True)
         if positions:
             removed += (await store.delete(queue, [position.id for position in positions], force=True)).count("OK")
             left = left or len(positions) == PAGE

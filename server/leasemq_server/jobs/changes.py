@@ -1,12 +1,12 @@
 """What an update changes of a job that has not started: pure rules."""
 
-import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from leasemq.v1 import admin_pb2, job_pb2
 
 from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
+from leasemq_server.jobs.options import with_option
 from leasemq_server.jobs.specs import run_time_ms
 
 FIELDS = ("payload", "priority", "run_time")
@@ -52,17 +52,14 @@ def change_of(request: admin_pb2.UpdateJobRequest, max_payload_bytes: int, check
 def changed(spec: bytes, options: bytes, change: Change) -> Changed:
     """Applies a change to what is stored."""
     said = job_pb2.JobSpec.FromString(spec)
-    decided: dict[str, Any] = json.loads(options) if options else {}
+    decided = options.decode()
     before = said.priority
     if change.payload is not None:
         said.payload = change.payload
     if change.priority is not None:
         said.priority = change.priority
-        decided.pop("p", None)
-        if change.priority:
-            decided["p"] = change.priority
+        decided = with_option(decided, "p", change.priority or None)
     if change.run_ms is not None:
         said.ClearField("delay")
         said.run_time.FromMilliseconds(change.run_ms)
-    text = json.dumps(decided, separators=(",", ":"), ensure_ascii=False) if decided else ""
-    return Changed(said.SerializeToString(), text, said.priority != before)
+    return Changed(said.SerializeToString(), decided, said.priority != before)

@@ -5,9 +5,12 @@ has a retry policy of its own, bo backoff (k kind; d delay; i, m, x initial, mul
 timeout, tl ttl, cr and fr completed and failed retention (a age, c count), dl dead_letter_queue, me
 max_lease_expirations, sc the id of the schedule that added the job, de delay and ru run_time (waiting begins then, for
 the metrics), dp 1 when it depends on jobs, or jobs of its flow on it, dd deduplication (k key; m mode, in the words of
-KEYS.md; t ttl); of a queue xa max_active, rl rate_limit (n max_jobs, d duration), mw max_waiting, ev max_events. All times
-are milliseconds. lua/lib/retry.lua, finish.lua, maintain.lua and dedup.lua read them; configure.lua copies the limits into
-fields of their own.
+KEYS.md; t ttl); of a queue xa max_active, rl rate_limit (n max_jobs, d duration), mw max_waiting, ev max_events, gd the
+group_defaults (xa, rl, mw); of a group xa, rl, mw, w weight, p 1 while it is paused. All times are milliseconds.
+lua/lib/retry.lua, finish.lua, maintain.lua, dedup.lua and turns.lua read them; configure.lua copies the queue's limits
+into fields of their own.
+
+The group of a job comes after them, behind a tab, so that jobs that differ by their group alone share the JSON.
 """
 
 import json
@@ -53,6 +56,29 @@ def _lifetimes(spec: job_pb2.JobSpec, check: Check, options: dict[str, Any]) -> 
         options["fr"] = _retention(spec.failed_retention, check, "failed_retention")
 
 
+def split_options(stored: str) -> tuple[str, str]:
+    """The JSON of a job's options, and what is behind it: its group with the tab, or nothing."""
+    json_part, tab, group = stored.partition("\t")
+    return json_part, tab + group
+
+
+def read_options(stored: bytes) -> dict[str, Any]:
+    """The options of a stored job, without its group."""
+    json_part = stored.partition(b"\t")[0]
+    return json.loads(json_part) if json_part else {}
+
+
+def with_option(options: str, name: str, value: Any) -> str:
+    """The options and one more."""
+    json_part, group = split_options(options)
+    return _json({**json.loads(json_part or "{}"), name: value}) + group
+
+
+def with_group(options: str, group: str, check: Check) -> str:
+    """The options of a job that has none yet, and its group, if it has one."""
+    return f"{options}\t{check.text(group, 'group')}" if group else options
+
+
 def with_start(options: str, delay_ms: int | str, run_ms: int | str) -> str:
     """The options with when the job is due, where that is not at once."""
     if not (delay_ms or run_ms):
@@ -81,6 +107,22 @@ def config_options(config: admin_pb2.QueueConfig, check: Check) -> str:
     if config.HasField("max_events"):
         options["ev"] = check.whole(config.max_events, "config.max_events", 0, limits.MAX_EVENTS)
     options.update(_limits(config, check, "config"))
+    if config.HasField("group_defaults"):
+        options["gd"] = _kept(_limits(config.group_defaults, check, "config.group_defaults")) or None
+    return _json(options)
+
+
+def group_options(config: admin_pb2.GroupConfig, check: Check) -> str:
+    """The settings of a group, in the same words; 0 where it has no limit though the queue has."""
+    options: dict[str, Any] = _limits(config, check, "config")
+    if config.HasField("max_active"):
+        options["xa"] = config.max_active
+    if config.HasField("max_waiting"):
+        options["mw"] = config.max_waiting
+    if config.HasField("weight"):
+        options["w"] = check.whole(config.weight, "config.weight", 1, limits.MAX_WEIGHT)
+    if config.paused:
+        options["p"] = 1
     return _json(options)
 
 
@@ -101,8 +143,12 @@ def _rate(rate: admin_pb2.RateLimit, check: Check, at: str) -> dict[str, int]:
     return {"n": jobs, "d": check.span(rate.duration, f"{at}.duration", limits.MIN_RATE_MS, limits.MAX_RATE_MS)}
 
 
+def _kept(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
 def _json(options: dict[str, Any]) -> str:
-    kept = {name: value for name, value in options.items() if value is not None}
+    kept = _kept(options)
     return json.dumps(kept, separators=(",", ":"), ensure_ascii=False) if kept else ""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from leasemq_server.jobs.check import Check
+from leasemq_server.store.types import BEHIND
 
 _DIGEST = 12
 
@@ -59,6 +60,6 @@ def _fits(part: Any, kind: Any) -> bool:
 def _is_number(text: str) -> bool:
     """Whether it is a score as the store writes it."""
     try:
-        return math.isfinite(float(text))
+        return math.isfinite(float(text.removeprefix(BEHIND)))
     except ValueError:
         return False

@@ -8,7 +8,7 @@ from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 
 TEXTS = ("payload_text", "failure_text")
-FIELDS = ("id_prefix", "name", *TEXTS)
+FIELDS = ("id_prefix", "name", "group", *TEXTS)
 
 
 def check_query(query: admin_pb2.JobQuery, check: Check) -> None:
@@ -17,6 +17,7 @@ def check_query(query: admin_pb2.JobQuery, check: Check) -> None:
         check.wrong("query", f"must ask for something: one of {', '.join(FIELDS)}")
     check.text(query.id_prefix, "query.id_prefix", required=False)
     check.text(query.name, "query.name", required=False)
+    check.text(query.group, "query.group", required=False)
     for field in TEXTS:
         if (length := len(getattr(query, field))) > limits.MAX_SEARCH_TEXT:
             check.wrong(f"query.{field}", f"must have at most {limits.MAX_SEARCH_TEXT} characters; got {length}")
@@ -32,12 +33,12 @@ def is_found(spec: bytes, failures: bytes, query: admin_pb2.JobQuery) -> bool:
 
 def _spec_fits(spec: bytes, query: admin_pb2.JobQuery) -> bool:
     text = query.payload_text.encode()
-    if not (query.name or text):
+    if not (query.name or query.group or text):
         return True
-    if text not in spec or query.name.encode() not in spec:  # most jobs: not worth taking apart
+    if any(part not in spec for part in (text, query.name.encode(), query.group.encode())):  # most jobs: not worth taking apart
         return False
     said = job_pb2.JobSpec.FromString(spec)
-    return query.name in ("", said.name) and text in said.payload
+    return query.name in ("", said.name) and query.group in ("", said.group) and text in said.payload
 
 
 def _failures_fit(failures: bytes, query: admin_pb2.JobQuery) -> bool:

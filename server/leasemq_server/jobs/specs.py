@@ -7,7 +7,7 @@ from leasemq.v1 import job_pb2
 
 from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check, time_ms
-from leasemq_server.jobs.options import job_options, with_start
+from leasemq_server.jobs.options import job_options, with_group, with_start
 from leasemq_server.store.types import NewJob
 
 _YEAR_1_MS = -62_135_596_800_000
@@ -41,7 +41,8 @@ def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Ch
         delay_ms = check.span(spec.delay, "delay")
     elif start == "run_time":
         run_ms = run_time_ms(spec, check)
-    return NewJob(job_id, stored, with_start(options, delay_ms, run_ms), delay_ms, run_ms)
+    options = with_group(with_start(options, delay_ms, run_ms), spec.group, check)
+    return NewJob(job_id, stored, options, delay_ms, run_ms)
 
 
 def _has_no_options(spec: job_pb2.JobSpec, size: int) -> bool:

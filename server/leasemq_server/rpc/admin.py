@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from google.protobuf.field_mask_pb2 import FieldMask
 from leasemq.v1 import admin_pb2, job_pb2, worker_pb2
 
 from leasemq_server import __version__
@@ -25,12 +24,14 @@ from leasemq_server.rpc.encode import (
     queue_message,
     stats_message,
     wants_spec,
+    with_fields,
 )
 from leasemq_server.rpc.events import EventHandlers
 from leasemq_server.rpc.flow import check_cascade, delete_with
+from leasemq_server.rpc.groups import GroupHandlers
 from leasemq_server.rpc.metrics import MetricHandlers
 from leasemq_server.rpc.wire import set_time
-from leasemq_server.store.types import Counts, Position
+from leasemq_server.store.types import Position
 
 SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 CAPABILITIES = (
@@ -48,11 +49,12 @@ CAPABILITIES = (
     "metrics",
     "flows",
     "limits",
+    "groups",
 )
 DEFAULT_ORDER = list(STATE_WORDS)
 
 
-class AdminServicer(EventHandlers, MetricHandlers):
+class AdminServicer(EventHandlers, GroupHandlers, MetricHandlers):
     """Reads and steers queues, jobs and workers."""
 
     writes_reply = frozenset[str]()
@@ -110,7 +112,7 @@ class AdminServicer(EventHandlers, MetricHandlers):
         check_mask(request.update_mask, "update_mask", admin_pb2.QueueConfig)
         while True:
             counts = await self._store.stats(request.queue)
-            config = _updated(counts, request)
+            config = with_fields(admin_pb2.QueueConfig.FromString(counts.config), request.config, request.update_mask)
             options = config_options(config, check)  # parts that a mask picked may not go together with what is there
             check.done()
             await self._broker.queues.register(request.queue)
@@ -157,6 +159,7 @@ class AdminServicer(EventHandlers, MetricHandlers):
         check.queue(request.queue)
         size = check.page_size(request.page_size)
         states = _states(request, check)
+        check.text(request.group, "group", required=False)
         if request.order_by not in ("", "asc", "desc"):
             check.wrong("order_by", f'must be "asc" or "desc"; got {request.order_by!r}')
         after = _place_after(request, states, check)
@@ -170,7 +173,7 @@ class AdminServicer(EventHandlers, MetricHandlers):
         """A page over the states in turn: one bounded look at each, until the page is full or all were seen."""
         index, position = (after[1], Position(after[2], after[3])) if after else (0, None)
         descending = request.order_by == "desc"
-        with_spec = bool(request.name) or wants_spec(request.read_mask)
+        with_spec = bool(request.name or request.group) or wants_spec(request.read_mask)
         response = admin_pb2.ListJobsResponse()
         for at in range(index, len(states)):
             wanted = size - len(response.jobs)
@@ -181,7 +184,7 @@ class AdminServicer(EventHandlers, MetricHandlers):
                 if stored is None or stored.state != states[at]:
                     continue  # it moved on between the two looks
                 job = job_message(request.queue, stored)
-                if not request.name or job.spec.name == request.name:
+                if request.name in ("", job.spec.name) and request.group in ("", job.spec.group):
                     response.jobs.append(masked(job, request.read_mask))
             if len(jobs) < len(positions) or len(positions) == wanted:
                 last = positions[len(jobs) - 1]
@@ -284,7 +287,8 @@ class AdminServicer(EventHandlers, MetricHandlers):
         if said.HasField("older_than"):
             before_ms = await self._store.time_ms() - check.span(said.older_than, "filter.older_than")
         check.text(said.name, "filter.name", required=False)
-        return JobFilter(state, before_ms, said.name, said.limit or None)
+        check.text(said.group, "filter.group", required=False)
+        return JobFilter(state, before_ms, said.name, said.limit or None, said.group)
 
     async def SearchJobs(self, request: admin_pb2.SearchJobsRequest, _: Any) -> admin_pb2.SearchJobsResponse:
         check = Check()
@@ -383,20 +387,3 @@ def _states(request: Any, check: Check) -> list[str]:
     if len(known) < len(states):
         check.wrong("states", "must be states of the enum other than UNSPECIFIED")
     return list(dict.fromkeys(known))
-
-
-def _updated(counts: Counts, request: admin_pb2.UpdateQueueRequest) -> admin_pb2.QueueConfig:
-    config = admin_pb2.QueueConfig.FromString(counts.config)
-    said = admin_pb2.QueueConfig()
-    said.CopyFrom(request.config)
-    mask = FieldMask(paths=request.update_mask.paths or [field.name for field, _ in said.ListFields()])
-    for path in mask.paths:
-        _set_parents(said, path)  # or a part of something unset would stay as it is
-    mask.MergeMessage(said, config, replace_message_field=True, replace_repeated_field=True)
-    return config
-
-
-def _set_parents(message: Any, path: str) -> None:
-    for name in path.split(".")[:-1]:
-        message = getattr(message, name)
-        message.SetInParent()

@@ -8,6 +8,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from leasemq.v1 import admin_pb2, job_pb2
 
 from leasemq_server.errors import InvalidFieldError, Violation
+from leasemq_server.jobs.options import read_options
 from leasemq_server.rpc.wire import set_span, set_time
 from leasemq_server.store.types import Counts, StoredJob
 
@@ -31,7 +32,7 @@ def job_message(queue: str, stored: StoredJob) -> job_pb2.Job:
     job.spec.MergeFromString(stored.spec)
     job.spec.id = stored.id
     set_time(job.create_time, stored.create_ms)
-    options = json.loads(stored.options) if stored.options else {}
+    options = read_options(stored.options)
     job.schedule_id = options.get("sc", "")
     started = b"ls" in fields
     if "tl" in options and not started and state in ("waiting", "delayed", "blocked"):
@@ -130,3 +131,20 @@ def masked(job: job_pb2.Job, mask: FieldMask) -> job_pb2.Job:
     picked = job_pb2.Job()
     mask.MergeMessage(job, picked)
     return picked
+
+
+def with_fields(message: Any, said: Any, mask: FieldMask) -> Any:
+    """The message with the fields of `said` that the mask names: those that are set there when it names none."""
+    said_too = type(said)()
+    said_too.CopyFrom(said)
+    mask = FieldMask(paths=mask.paths or [field.name for field, _ in said.ListFields()])
+    for path in mask.paths:
+        _set_parents(said_too, path)  # or a part of something unset would stay as it is
+    mask.MergeMessage(said_too, message, replace_message_field=True, replace_repeated_field=True)
+    return message
+
+
+def _set_parents(message: Any, path: str) -> None:
+    for name in path.split(".")[:-1]:
+        message = getattr(message, name)
+        message.SetInParent()

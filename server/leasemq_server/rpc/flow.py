@@ -9,6 +9,7 @@ from leasemq_server.broker.broker import Broker
 from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.flows import FlowJob, edges_of, join_nodes, refuse_cycles, refuse_itself
+from leasemq_server.jobs.options import with_option
 from leasemq_server.jobs.pages import listing_of, page_parts, page_token
 from leasemq_server.jobs.specs import new_job
 from leasemq_server.rpc.encode import STATES
@@ -62,15 +63,11 @@ def flow_nodes(request: producer_pb2.AddFlowRequest, max_payload_bytes: int, che
             check.wrong("deduplication", "must be unset: each job of a flow is added")
         job = new_job(node.job, node.queue, max_payload_bytes, check)
         if ref in awaited and not depend([job]):
-            job = job._replace(options=_marked(job.options))
+            job = job._replace(options=with_option(job.options, "dp", 1))
         nodes[ref] = FlowJob(node.queue, job, edges_of(node.job.dependencies, check), check.at)
     check.at = ""
     refuse_cycles({ref: node.edges for ref, node in nodes.items()})
     return list(nodes.values())
-
-
-def _marked(options: str) -> str:
-    return f"{options[:-1]},{IN_FLOW}1}}" if options else f"{{{IN_FLOW}1}}"
 
 
 async def read_dependencies(broker: Broker, request: producer_pb2.GetDependenciesRequest) -> producer_pb2.GetDependenciesResponse:

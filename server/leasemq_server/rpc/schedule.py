@@ -1,6 +1,5 @@
 """ScheduleService: for services and operators that have jobs added by the clock."""
 
-import json
 from typing import Any
 
 from leasemq.v1 import job_pb2, schedule_pb2
@@ -8,6 +7,7 @@ from leasemq.v1 import job_pb2, schedule_pb2
 from leasemq_server.broker.broker import Broker
 from leasemq_server.broker.schedules import Place
 from leasemq_server.jobs.check import Check
+from leasemq_server.jobs.options import with_option
 from leasemq_server.jobs.pages import listing_of, page_parts, page_token
 from leasemq_server.jobs.schedules import check_schedule
 from leasemq_server.jobs.specs import new_job
@@ -118,8 +118,7 @@ def _check_schedule_named(request: Any, check: Check | None = None) -> None:
 
 def _of_schedule(job: NewJob, schedule_id: str) -> NewJob:
     """The job with its schedule among its options."""
-    options = json.loads(job.options) if job.options else {}
-    return job._replace(options=json.dumps({**options, "sc": schedule_id}, separators=(",", ":")))
+    return job._replace(options=with_option(job.options, "sc", schedule_id))
 
 
 def _message(queue: str, stored: StoredSchedule) -> schedule_pb2.Schedule:

@@ -3,13 +3,13 @@
 Fields are named by the contract's descriptors, so a number that changes there changes here; tests/unit compares with protobuf.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
 from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
 
+from leasemq_server.jobs.options import read_options
 from leasemq_server.store.types import Lot, Source
 
 _LENGTH_DELIMITED = 2
@@ -105,10 +105,11 @@ class LeaseWriter:
 
     def _of_header(self, header: bytes) -> bytes:
         """What a stored header says of a job; all jobs of one add have the same."""
+        header = header.partition(b"\t")[0]  # the group is in the spec too
         written = self._headers.get(header)
         if written is None:
             create_ms, _, options = header.partition(b" ")
-            job = job_pb2.Job(schedule_id=json.loads(options)["sc"] if SCHEDULED in options else "")
+            job = job_pb2.Job(schedule_id=read_options(options)["sc"] if SCHEDULED in options else "")
             set_time(job.create_time, int(create_ms))
             written = self._headers[header] = job.SerializeToString()
         return written

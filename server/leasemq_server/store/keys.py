@@ -33,8 +33,13 @@ _NAMES = (
     "events",
     "schedules",
     "schedule_times",
+    "behind",
+    "heads",
+    "shut",
+    "group_leases",
+    "group_rules",
 )
-_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "dedup", "deps", "dependents", "metrics")
+_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "dedup", "deps", "dependents", "metrics", "line", "window")
 
 
 @lru_cache(maxsize=4096)

@@ -11,18 +11,26 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from leasemq_server.errors import DurabilityNotReachedError, QueueFullError, StoreFullError, StoreUnavailableError
+from leasemq_server.errors import (
+    DurabilityNotReachedError,
+    GroupFullError,
+    QueueFullError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 from leasemq_server.store import keys
 from leasemq_server.store.changes import ChangeVerbs
 from leasemq_server.store.connect import Client
 from leasemq_server.store.deduplication import DeduplicationVerbs
 from leasemq_server.store.events import EventVerbs
 from leasemq_server.store.flows import Edge, EndedEntry, FlowVerbs, edges_json, flows_json
+from leasemq_server.store.groups import GroupVerbs
 from leasemq_server.store.metrics import MetricVerbs
 from leasemq_server.store.pipe import Pipe
 from leasemq_server.store.schedules import ScheduleVerbs
 from leasemq_server.store.scripts import Script, load
 from leasemq_server.store.types import (
+    BEHIND,
     LOST,
     Added,
     Counts,
@@ -48,13 +56,13 @@ DURABLE_WAIT_MS = 5000
 WORKER_TTL_MS = 60_000
 
 STATE_SETS = {
-    "waiting": "wait",
-    "delayed": "delayed",
-    "blocked": "blocked",
-    "active": "leases",
-    "completed": "completed",
-    "failed": "failed",
-    "cancelled": "cancelled",
+    "waiting": ("wait", "behind"),
+    "delayed": ("delayed",),
+    "blocked": ("blocked",),
+    "active": ("leases",),
+    "completed": ("completed",),
+    "failed": ("failed",),
+    "cancelled": ("cancelled",),
 }
 
 
@@ -81,7 +89,7 @@ def _outcome(reply: Sequence[Any]) -> Outcome:
 
 
 def parse_blob(blob: bytes) -> tuple[int, bytes, bytes]:
-    """A stored spec's creation time in ms, its options (JSON, may be empty) and its JobSpec bytes."""
+    """A stored spec's creation time in ms, its options (JSON, may be empty; with a tab and the group) and its JobSpec bytes."""
     header, _, spec = blob.partition(b"\n")
     create_ms, _, options = header.partition(b" ")
     return int(create_ms), options, spec
@@ -90,7 +98,7 @@ def parse_blob(blob: bytes) -> tuple[int, bytes, bytes]:
 def parse_plain(record: bytes) -> dict[bytes, bytes]:
     """The record of a plain life (lua/lib/plain.lua) as the fields of the hash that it would unfold into."""
     head, _, end = record.partition(b"\n")
-    start, _, worker = head[25:].partition(b" ")
+    start, _, worker = head[25:].partition(b"\t")[0].partition(b" ")
     state = b"active" if head[:1] == b"a" else b"completed"
     fields = {b"s": state, b"t": head[1:25], b"a": b"1", b"w": worker, b"ls": start}
     if end:
@@ -101,7 +109,7 @@ def parse_plain(record: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-class Store(ScheduleVerbs, FlowVerbs, DeduplicationVerbs, ChangeVerbs, EventVerbs, MetricVerbs):
+class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerbs, EventVerbs, MetricVerbs):
     """The domain's verbs over one client. `now_ms` lets tests own time: None is the store's own clock."""
 
     def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:
@@ -198,6 +206,7 @@ class Store(ScheduleVerbs, FlowVerbs, DeduplicationVerbs, ChangeVerbs, EventVerb
 
         Raises:
             QueueFullError: there would be more jobs than max_waiting allows, and the add is bounded by it.
+            GroupFullError: the same of a group.
         """
         args = {"flows": flows_json(edges or {}), "bounded": int(bounded)}
         if durability <= self.implied_durability:
@@ -210,6 +219,8 @@ class Store(ScheduleVerbs, FlowVerbs, DeduplicationVerbs, ChangeVerbs, EventVerb
             return [_CREATED] * len(jobs), reached
         if reply[0] == b"QUEUE_FULL":
             raise QueueFullError(queue, int(reply[1]))
+        if reply[0] == b"GROUP_FULL":
+            raise GroupFullError(queue, _text(reply[2]), int(reply[1]))
         self._strip(queue, reply, len(jobs))
         return [Added(bool(item[0]), _text(item[1]), _ms(item[2]), *map(_text, item[3:])) for item in reply], reached
 
@@ -426,14 +437,32 @@ class Store(ScheduleVerbs, FlowVerbs, DeduplicationVerbs, ChangeVerbs, EventVerb
                 break
         return found
 
-    async def page(self, queue: str, state: str, after: Position | None, count: int, *, descending: bool) -> list[Position]:
-        """Up to `count` jobs of a state in index order, from the place after `after`."""
-        key = keys.queue_keys(queue)[STATE_SETS[state]]
-        if after is None:
-            return await self._range(key, ("+inf", "-inf") if descending else ("-inf", "+inf"), 0, count, descending)
-        ties_done = await self._ties_until(key, after, descending)
-        bounds = (after.score, "-inf") if descending else (after.score, "+inf")
-        return await self._range(key, bounds, ties_done, count, descending)
+    async def page(
+        self, queue: str, state: str, after: Position | None, count: int, *, descending: bool, removing: bool = False
+    ) -> list[Position]:
+        """Up to `count` jobs of a state in index order, from the place after `after`.
+
+        One who removes jobs sees heads of groups last: each that goes is followed by another one, which had been passed.
+        """
+        sets = STATE_SETS[state][::-1] if descending or removing else STATE_SETS[state]
+        found: list[Position] = []
+        for name in sets[sets.index(STATE_SETS[state][-after.is_behind]) if after else 0 :]:
+            found += await self._page_of(queue, name, after, count - len(found), descending)
+            if len(found) == count:
+                break
+            after = None
+        return found
+
+    async def _page_of(self, queue: str, name: str, after: Position | None, count: int, descending: bool) -> list[Position]:
+        key = keys.queue_keys(queue)[name]
+        ties_done = 0
+        bounds = ("+inf", "-inf") if descending else ("-inf", "+inf")
+        if after is not None:
+            after = after._replace(score=after.score.removeprefix(BEHIND))
+            ties_done = await self._ties_until(key, after, descending)
+            bounds = (after.score, bounds[1])
+        found = await self._range(key, bounds, ties_done, count, descending)
+        return [Position(BEHIND + it.score, it.id) for it in found] if name == "behind" else found
 
     async def _range(self, key: str, bounds: tuple[str, str], offset: int, count: int, descending: bool) -> list[Position]:
         command = "ZREVRANGEBYSCORE" if descending else "ZRANGEBYSCORE"

@@ -178,8 +178,16 @@ class OutboxEntry(NamedTuple):
     spec: bytes
 
 
+BEHIND = "b"  # before the score of a waiting job behind its group's head: those are a set of their own
+
+
 class Position(NamedTuple):
     """A place in a listing: the score and id of the last job seen."""
 
     score: str
     id: str
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it is a waiting job behind the head of its group."""
+        return self.score.startswith(BEHIND)

@@ -1,10 +1,10 @@
 -- add: nothing → WAITING or DELAYED, or BLOCKED until its dependencies are done.
 -- An id that exists already changes nothing. All of the batch or, when the store or the queue is full, none of it.
--- With bounded 0 the queue's max_waiting does not count: for what the server moves here itself.
+-- With bounded 0 the max_waiting of queue and groups does not count: for what the server moves here itself.
 -- KEYS: meta, wait, delayed, expiry, spec*, job*, dependents*
 -- ARGV: now_ms, flows, bounded
 -- ITEMS: id, spec_bytes, options, delay_ms, run_ms
--- RETURNS: one a job: {created 0|1, state, run_ms, where its deduplication key was held: the id of the job that holds it now}; nothing when all are new and wait; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} (nothing was added)
+-- RETURNS: one a job: {created 0|1, state, run_ms, where its deduplication key was held: the id of the job that holds it now}; nothing when all are new and wait; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} or {GROUP_FULL, max_waiting, group} (nothing was added)
 -- USES: job, wake, order, events, counts
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
@@ -26,11 +26,16 @@ local function store_if_all_new()
   return redis.call('MSETNX', unpack(pairs_of)) == 1
 end
 
-local of_queue = redis.call('HMGET', meta, 'mw', 'fl')
+local of_queue = redis.call('HMGET', meta, 'mw', 'fl', 'gx')
 local max_waiting, has_had_flows = bounded == '1' and of_queue[1], of_queue[2]
 if max_waiting then
   -- INLINE: bound
   if over_bound(tonumber(max_waiting)) then return { 'QUEUE_FULL', tonumber(max_waiting) } end
+end
+if bounded == '1' and of_queue[3] then
+  -- INLINE: group_bound
+  local group, most = group_over_bound()
+  if group then return { 'GROUP_FULL', most, group } end
 end
 local all_new = store_if_all_new()
 
@@ -39,12 +44,14 @@ local function store_if_new(id, spec_bytes, options)
   return redis.call('SET', spec .. id, head .. options .. '\n' .. spec_bytes, 'NX')
 end
 
--- Most jobs of a batch have the same options.
+-- Most jobs of a batch have the same options, but for the group, which is the second thing returned.
 local decoded = {}
 local function decoded_options(options)
   if options == '' then return nil end
-  decoded[options] = decoded[options] or cjson.decode(options)
-  return decoded[options]
+  local tab = string.find(options, '\t', 1, true)
+  local json = tab and string.sub(options, 1, tab - 1) or options
+  if json ~= '' then decoded[json] = decoded[json] or cjson.decode(json) end
+  return decoded[json], tab and string.sub(options, tab + 1)
 end
 
 local wrote_outbox = false
@@ -78,7 +85,7 @@ if keyed then
   end
 end
 
-local results, to_wait, to_delay, twins = {}, {}, {}, {}
+local results, to_wait, to_delay, joining, twins = {}, {}, {}, {}, {}
 local waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
 local added, tail, plainly = 0, nil, true
 
@@ -90,7 +97,7 @@ if flows ~= '' then
 end
 
 for i, id, spec_bytes, options, delay_ms, run_ms in items() do
-  local own = decoded_options(options)
+  local own, group = decoded_options(options)
   local kept, replaces
   if own and own.dd then kept, replaces = by_key(id, spec_bytes, options, own.dd, delay_ms, run_ms) end
   if kept then
@@ -144,8 +151,12 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
         tail = tail and tail + 1 or tail_score(0, item_count)
         score = tail
       end
-      to_wait[#to_wait + 1] = score
-      to_wait[#to_wait + 1] = id
+      if group then
+        joining[#joining + 1] = { group, id, score }
+      else
+        to_wait[#to_wait + 1] = score
+        to_wait[#to_wait + 1] = id
+      end
       now_waiting = now_waiting + 1
       waiting[now_waiting] = id
       results[i] = CREATED
@@ -162,6 +173,7 @@ if #to_wait > 0 then
   wake_if_first()
   redis.call('ZADD', wait, unpack(to_wait))
 end
+if joining[1] then groups().join(joining) end
 if #to_delay > 0 then
   wake_at(delayed, soonest)
   redis.call('ZADD', delayed, unpack(to_delay))

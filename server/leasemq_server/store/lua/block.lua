@@ -12,7 +12,7 @@ local results = {}
 -- `edges` is JSON: a list of [dependency, policy].
 local function block_on(id, edges, record)
   redis.call('ZREM', leases, id)
-  lease_ended()
+  lease_ended(id, record.options.g)
   if record.cancel then
     finish(id, 'cancelled', now, record.options, record.awaited, {})
     emit(id, 'cancelled', nil, record.worker, record.cancel)

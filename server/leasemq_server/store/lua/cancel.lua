@@ -27,8 +27,13 @@ for i, id, reason in items() do
     results[i] = { 'OK', 'active' }
   else
     if state ~= 'cancelled' then
-      redis.call('ZREM', state == 'delayed' and delayed or state == 'blocked' and blocked or wait, id)
-      finish(id, 'cancelled', now, options_of(id), redis.call('HGET', job .. id, 'aw'), { 'c', reason })
+      local options = options_of(id)
+      if state == 'waiting' then
+        stop_waiting(id, options)
+      else
+        redis.call('ZREM', state == 'delayed' and delayed or blocked, id)
+      end
+      finish(id, 'cancelled', now, options, redis.call('HGET', job .. id, 'aw'), { 'c', reason })
       emit(id, 'cancelled', nil, nil, reason)
     end
     results[i] = { 'OK', 'cancelled' }

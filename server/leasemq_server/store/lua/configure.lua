@@ -7,6 +7,7 @@
 -- USES: wake, job, events
 local now = clock()
 if (redis.call('HGET', meta, 'config_proto') or '') ~= expected then return 'CONFLICT' end
+local groups_had_limits = decode(redis.call('HGET', meta, 'config')).gd ~= nil
 redis.call('HSET', meta, 'config', options, 'config_proto', config_proto)
 local said = decode(options)
 local rate = said.rl or {}
@@ -18,6 +19,11 @@ for i, limit in ipairs({ { 'xa', said.xa }, { 'rn', rate.n }, { 'rd', rate.d }, 
   if i <= 3 and (was[i] or nil) ~= value then changed = true end
 end
 if not said.rl then redis.call('HDEL', meta, 'rw', 'rc') end
+if said.gd or groups_had_limits then -- those that are shut are looked at again (lib/maintain.lua)
+  redis.call('HINCRBY', meta, 'gg', 1)
+  redis.call('HSET', meta, 'gx', 1)
+  changed = true
+end
 if changed then publish_wake(0) end
 happened[1], happened[2] = 'configured', { '' }
 -- INLINE: publish_events

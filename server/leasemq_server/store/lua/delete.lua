@@ -6,7 +6,7 @@
 -- FLAGS: allow-oom
 -- USES: job, wake, finish, plain, slot, emit
 local now = clock()
-local WHERE = { waiting = wait, delayed = delayed, blocked = blocked, active = leases, completed = completed, failed = failed, cancelled = cancelled }
+local WHERE = { delayed = delayed, blocked = blocked, active = leases, completed = completed, failed = failed, cancelled = cancelled }
 local results, gone = {}, {}
 local drop_key_of
 if redis.call('HGET', meta, 'keyed') then
@@ -29,14 +29,16 @@ for i, id in items() do
       redis.call('XADD', outbox, '*', 'kind', 'ended', 'id', id, 'state', 'deleted', 'result', '', 'content_type', '')
       outbox_written = outbox_written + 1
     end
-    redis.call('ZREM', WHERE[state], id)
-    if state == 'active' then lease_ended() end
+    local options = (has_groups or drop_key_of) and options_of(id) or {}
+    if state == 'waiting' then
+      stop_waiting(id, options)
+    else
+      redis.call('ZREM', WHERE[state], id)
+    end
+    if state == 'active' then lease_ended(id, options.g) end
     redis.call('ZREM', expiry, id)
     redis.call('ZREM', purge, id)
-    if drop_key_of then
-      local own = options_of(id).dd
-      if own then drop_key_of(id, own.k) end
-    end
+    if drop_key_of and options.dd then drop_key_of(id, options.dd.k) end
     gone[#gone + 1] = id
     emit(id, 'removed', nil, nil, 'deleted')
     results[i] = 'OK'

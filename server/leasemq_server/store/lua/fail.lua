@@ -26,7 +26,7 @@ for i, id, nonce, failure, non_retryable, retry_delay_ms in items() do
   if record then
     redis.call('ZREM', leases, id)
     record.reason = record.cancel or reason_of(failure)
-    lease_ended()
+    lease_ended(id, record.options.g)
     record.failure = completed_failure(failure, record)
     local fields = { 'f', with_failure(record.failures, record.failure), 'fc', record.failure_count + 1 }
     local state, run_ms, left = after_failure(id, record.options, record.attempt, now, record, non_retryable == '1', tonumber(retry_delay_ms), fields)

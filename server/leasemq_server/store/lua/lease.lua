@@ -5,13 +5,15 @@
 -- ITEMS: request_id, worker, max_jobs, lease_ms
 -- RETURNS: {in how many ms to look again or -1, more 0|1, outbox 0|1, start_ms, a list a request: {expire_ms, ids, nonces, blobs, those that are not at their first, plain lease: {index from 0, attempt, expire_ms, lease_expirations, failure_count, start_ms, checkpoint if any}}}
 -- FLAGS: allow-oom
--- USES: job, moments, plain, events, metrics
+-- USES: job, moments, plain, groups, events, metrics
 local NONCE_LENGTH = 24
 local REPLAY_MS = 60000
 local MAX_HASHES = 250 -- a lease kept as a hash costs twice to three times a plain one: so many at most, that no call holds the store for long
 local now = clock()
 local start = string.format('%.0f', now)
 local outbox_entries = 0
+local limits = redis.call('HMGET', meta, 'paused', 'xa', 'rd', 'hold', 'gr')
+if limits[5] then config() end
 local next_in = next_change(now)
 if next_in == 0 then
   -- INLINE: maintain
@@ -57,8 +59,12 @@ local popped, blobs, next_pop, used_bytes, used_nonces, full = {}, {}, 1, 0, 0, 
 local some_have_hashes, hashes = false, 0
 local to_lease, to_run, unexpiring = {}, {}, {}
 
+local round_of = {} -- a job popped → its group in this call
+local take_out, stand_next
+
 local function pop_waiting()
-  popped = redis.call('ZPOPMIN', wait, math.min(wanted, #nonces / NONCE_LENGTH))
+  local asked = math.min(wanted, #nonces / NONCE_LENGTH)
+  popped = redis.call('ZPOPMIN', wait, asked)
   local specs, hashes = {}, {}
   for i = 1, #popped, 2 do
     specs[#specs + 1] = spec .. popped[i]
@@ -66,6 +72,10 @@ local function pop_waiting()
   end
   if #specs > 0 then
     blobs = redis.call('MGET', unpack(specs))
+    if tonumber(popped[#popped]) >= FIRST_TURN then
+      -- INLINE: round
+      put_in_order(asked)
+    end
     some_have_hashes = redis.call('EXISTS', unpack(hashes)) > 0
   end
 end
@@ -73,10 +83,10 @@ end
 -- What a job's options mean for its lease. The same header stands before all jobs of one add.
 local headers = {}
 local function header_read(blob)
-  local header = string.sub(blob, 1, string.find(blob, '\n', 1, true))
+  local header = string.sub(blob, 1, string.find(blob, limits[5] and '[\t\n]' or '\n', 1, not limits[5]))
   local read = headers[header]
   if not read then
-    local create_ms, json = header_of(header)
+    local create_ms, json = header_of(string.sub(header, 1, -2) .. '\n') -- it may end at the tab before the group
     local options = decode(json)
     read = { json = json, timeout = options.to, expires = options.tl, is_plain = not (options.to or options.cr or options.dd), due_ms = options.ru or create_ms + (options.de or 0), started = 0 }
     headers[header] = read
@@ -85,7 +95,7 @@ local function header_read(blob)
 end
 
 -- A job that was touched before, or has a timeout, a retention or a deduplication key of its own, is kept as a hash; settling then decides by the hash alone.
-local function lease_by_hash(answer, id, nonce, header, worker, lease_ms)
+local function lease_by_hash(answer, id, nonce, header, group, worker, lease_ms)
   local h = redis.call('HMGET', job .. id, 'a', 'n', 'fc', 'cp', 'ls')
   if not h[5] then header.started = header.started + 1 end
   local attempt, expire, deadline = tonumber(h[1] or 0) + 1, now + lease_ms, ''
@@ -93,13 +103,13 @@ local function lease_by_hash(answer, id, nonce, header, worker, lease_ms)
     deadline = now + header.timeout
     expire = math.min(expire, deadline)
   end
-  redis.call('HSET', job .. id, 's', 'active', 't', nonce, 'a', attempt, 'w', worker, 'ls', start, 'ld', deadline, 'm', header.json)
+  redis.call('HSET', job .. id, 's', 'active', 't', nonce, 'a', attempt, 'w', worker, 'ls', start, 'ld', deadline, 'm', group and header.json .. '\t' .. group or header.json)
   tell(answer, attempt, string.format('%.0f', expire), h[2], h[3], start, h[4])
   used_bytes = used_bytes + #(h[4] or '')
   return expire
 end
 
-local function lease_one(answer, id, blob, worker, lease_ms)
+local function lease_one(answer, id, blob, group, worker, lease_ms)
   local header = header_read(blob)
   local nonce = string.sub(nonces, used_nonces * NONCE_LENGTH + 1, (used_nonces + 1) * NONCE_LENGTH)
   used_nonces = used_nonces + 1
@@ -108,9 +118,9 @@ local function lease_one(answer, id, blob, worker, lease_ms)
   if header.is_plain and not (some_have_hashes and redis.call('EXISTS', job .. id) == 1) then
     to_run[#to_run + 1] = run .. id
     header.started = header.started + 1
-    to_run[#to_run + 1] = held_plainly(nonce) .. start .. ' ' .. worker
+    to_run[#to_run + 1] = held_plainly(nonce) .. start .. ' ' .. worker .. (group and '\t' .. group or '')
   else
-    expire = lease_by_hash(answer, id, nonce, header, worker, lease_ms)
+    expire = lease_by_hash(answer, id, nonce, header, group, worker, lease_ms)
     hashes = hashes + 1
     full = hashes >= MAX_HASHES
   end
@@ -129,7 +139,8 @@ local function serve(answer, worker, max_jobs, lease_ms)
         return
       end
       used_bytes = used_bytes + #blob
-      lease_one(answer, popped[next_pop], blob, worker, lease_ms)
+      local it = round_of[(next_pop + 1) / 2]
+      lease_one(answer, popped[next_pop], blob, it and it.group, worker, lease_ms)
     end
     next_pop = next_pop + 2
   end
@@ -145,7 +156,6 @@ local function remember(request_id, answer, lease_ms)
   redis.call('PEXPIRE', request .. request_id, math.min(REPLAY_MS, lease_ms))
 end
 
-local limits = redis.call('HMGET', meta, 'paused', 'xa', 'rd', 'hold')
 local open, limited = limits[1] ~= '1', limits[2] or limits[3] or limits[4]
 local active_room, rate_room, hold_ms, window_start, window_count = math.huge, math.huge, 0, 0, 0
 if limited then
@@ -168,11 +178,14 @@ if #to_lease > 0 then redis.call('ZADD', leases, unpack(to_lease)) end
 for i, request_id in items() do
   if is_retry[i] then replay(answers[i], request_id) end
 end
+if take_out then stand_next(take_out((next_pop - 1) / 2)) end
 if #unexpiring > 0 then redis.call('ZREM', expiry, unpack(unexpiring)) end
 local unserved = {}
 while popped[next_pop] do
-  unserved[#unserved + 1] = popped[next_pop + 1]
-  unserved[#unserved + 1] = popped[next_pop]
+  if popped[next_pop + 1] then -- else it is in its group's line still
+    unserved[#unserved + 1] = popped[next_pop + 1]
+    unserved[#unserved + 1] = popped[next_pop]
+  end
   next_pop = next_pop + 2
 end
 if #unserved > 0 then redis.call('ZADD', wait, unpack(unserved)) end

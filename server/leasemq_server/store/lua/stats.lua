@@ -1,5 +1,5 @@
 -- stats: counts of a queue's jobs.
--- KEYS: meta, wait, delayed, leases, completed, failed, cancelled, blocked, spec*
+-- KEYS: meta, wait, behind, delayed, leases, completed, failed, cancelled, blocked, spec*
 -- ARGV: now_ms
 -- RETURNS: {waiting, delayed, active, completed, failed, cancelled, paused, oldest waiting age ms or -1, added, completed ever, failed ever, config_proto, known 0|1, blocked, held until ms or 0}
 -- FLAGS: no-writes
@@ -8,10 +8,12 @@ local now = clock()
 local reply = {}
 for i, set in ipairs({ wait, delayed, leases, completed, failed, cancelled }) do reply[i] = redis.call('ZCARD', set) end
 local h = redis.call('HMGET', meta, 'paused', 'added', 'completed', 'failed', 'config_proto', 'hold')
-local first, age = redis.call('ZRANGE', wait, 0, 0)[1], -1
-if first then
-  local head = redis.call('GETRANGE', spec .. first, 0, 4095)
-  if head ~= '' then age = math.max(0, now - header_of(head)) end
+reply[1] = reply[1] + redis.call('ZCARD', behind)
+local age = -1
+for _, set in ipairs({ wait, behind }) do
+  local first = redis.call('ZRANGE', set, 0, 0)[1]
+  local head = first and redis.call('GETRANGE', spec .. first, 0, 4095) or ''
+  if head ~= '' then age = math.max(age, now - header_of(head)) end
 end
 reply[7] = h[1] == '1' and 1 or 0
 reply[8] = age

@@ -1,11 +1,12 @@
 -- tick: what time alone brings about in a queue that nobody may be polling, and the sweep of finished jobs that were kept long enough.
 -- The sweep by the queue's age goes by a cursor over the finish time, so that jobs with an age of their own (in `purge`) are passed once.
--- KEYS: meta, wait, delayed, blocked, leases, expiry, completed, failed, cancelled, purge, outbox, spec*, job*, logs*
+-- KEYS: meta, wait, behind, delayed, blocked, leases, expiry, completed, failed, cancelled, purge, outbox, spec*, job*, logs*
 -- ARGV: now_ms, seed, max_moves
 -- RETURNS: {in how many ms to tick again or -1, outbox length, jobs moved, jobs swept, 1 if the queue has jobs of any kind}
 -- FLAGS: allow-oom
 -- USES: job, wake, order, moments, finish, retry, maintain
 local now = clock()
+config()
 local budget = tonumber(max_moves)
 local moved = maintain(now, budget)
 file_finished()
@@ -65,7 +66,7 @@ if next_sweep then
   if soon < 0 or sweep_in < soon then soon = sweep_in end
 end
 local any = 0
-for _, set in ipairs({ wait, delayed, blocked, leases, completed, failed, cancelled }) do any = math.max(any, redis.call('EXISTS', set)) end
+for _, set in ipairs({ wait, behind, delayed, blocked, leases, completed, failed, cancelled }) do any = math.max(any, redis.call('EXISTS', set)) end
 -- INLINE: publish_events
 -- INLINE: publish_metrics
 return { soon, redis.call('XLEN', outbox), moved, swept, any }

@@ -13,12 +13,16 @@ local create_ms = string.match(expected, '^%d+')
 redis.call('SET', spec .. id, create_ms .. (options == '' and '' or ' ' .. options) .. '\n' .. spec_bytes)
 
 local function move(to)
-  redis.call('ZREM', state == 'delayed' and delayed or wait, id)
+  local said = decode(options)
+  if state == 'waiting' then
+    stop_waiting(id, said)
+  else
+    redis.call('ZREM', delayed, id)
+  end
   if to == 'delayed' then
     delay_until(id, tonumber(run_ms))
   else
-    wake_if_first()
-    redis.call('ZADD', wait, tail_score(priority_of(decode(options)), 1), id)
+    wait_at(tail_score(priority_of(said), 1), id, said)
   end
   if to ~= state then emit(id, to == 'waiting' and 'promoted' or 'released', to, nil, 'updated') end
   if to ~= state and redis.call('EXISTS', job .. id) == 1 then redis.call('HSET', job .. id, 's', to) end

@@ -1,5 +1,5 @@
 -- Whether a batch would make more waiting and delayed jobs than there may be. Ids that exist are no new jobs.
--- KEYS: wait, delayed, spec*
+-- KEYS: wait, behind, delayed, spec*
 local function over_bound(max_waiting)
   local specs, seen = {}, {}
   for _, id in items() do
@@ -7,5 +7,5 @@ local function over_bound(max_waiting)
     seen[id] = true
   end
   local new = #specs - redis.call('EXISTS', unpack(specs))
-  return new > 0 and redis.call('ZCARD', wait) + redis.call('ZCARD', delayed) + new > max_waiting
+  return new > 0 and redis.call('ZCARD', wait) + redis.call('ZCARD', behind) + redis.call('ZCARD', delayed) + new > max_waiting
 end

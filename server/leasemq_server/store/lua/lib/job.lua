@@ -1,4 +1,5 @@
--- Reading what is stored of a job. `spec*` holds "<create_ms> <options>\n<JobSpec>" (options: the JSON that scripts decide by, absent when all is default);
+-- Reading what is stored of a job. `spec*` holds "<create_ms> <options>\n<JobSpec>" (options: the JSON that scripts decide by, then a tab and the group of a
+-- job that has one; absent when all is default);
 -- `run*` and `job*` hold what changes (lib/plain.lua says when which). KEYS.md lists the fields.
 -- KEYS: meta, delayed, spec*, job*, run*
 local function header_of(blob)
@@ -8,9 +9,14 @@ local function header_of(blob)
   return tonumber(string.sub(blob, 1, stop - 1)), '', stop
 end
 
+-- Options behind which a tab and the group come, too: it is then among them as `g`.
 local function decode(json)
   if not json or json == '' then return {} end
-  return cjson.decode(json)
+  local tab = string.find(json, '\t', 1, true)
+  if not tab then return cjson.decode(json) end
+  local options = tab > 1 and cjson.decode(string.sub(json, 1, tab - 1)) or {}
+  options.g = string.sub(json, tab + 1)
+  return options
 end
 
 local function options_of(id)
@@ -21,11 +27,13 @@ local function options_of(id)
 end
 
 local config_read
-local has_flows -- known once config() was called: whether jobs of this queue depend on others, or others on them
+-- Known once config() was called: whether jobs of this queue depend on others, or others on them; whether a job of a group has waited in it, whether groups
+-- have limits, and how often those of all were changed.
+local has_flows, has_groups, groups_limited, group_generation
 local function config()
   if not config_read then
-    local h = redis.call('HMGET', meta, 'config', 'fl')
-    config_read, has_flows = decode(h[1]), h[2]
+    local h = redis.call('HMGET', meta, 'config', 'fl', 'gr', 'gx', 'gg')
+    config_read, has_flows, has_groups, groups_limited, group_generation = decode(h[1]), h[2], h[3], h[4], tonumber(h[5] or 0)
   end
   return config_read
 end

@@ -1,5 +1,5 @@
 -- What time alone brings about: due delayed jobs wait, expired leases end, jobs that nobody started in time fail. At most max_moves jobs a call.
--- KEYS: meta, wait, delayed, leases, expiry, blocked, spec*, job*
+-- KEYS: meta, wait, delayed, leases, expiry, blocked, shut, spec*, job*
 -- USES: job, wake, order, moments, finish, plain, retry, slot, emit
 local function due(set, now, most)
   local first = first_score(set)
@@ -27,7 +27,7 @@ local function end_lease(id, now, why)
   local nonce, attempt, expirations, cancel, deadline, worker = h[1], tonumber(h[2]), tonumber(h[3] or 0), h[4], tonumber(h[5]) or 0, h[6]
   local options = decode(h[10])
   redis.call('ZREM', leases, id)
-  lease_ended()
+  lease_ended(id, options.g)
   local timed_out = deadline > 0 and now >= deadline
   local reason = timed_out and 'timeout' or why
   tell_worker(worker, 'LOST', nonce, id, reason)
@@ -63,18 +63,29 @@ local function expire_unstarted(now, most)
   local ids = due(expiry, now, most)
   for _, id in ipairs(ids) do
     redis.call('ZREM', expiry, id)
-    if redis.call('ZREM', wait, id) + redis.call('ZREM', delayed, id) + redis.call('ZREM', blocked, id) > 0 then
+    local options = options_of(id) or {}
+    if stop_waiting(id, options) or redis.call('ZREM', delayed, id) + redis.call('ZREM', blocked, id) > 0 then
       local h = redis.call('HMGET', job .. id, 'f', 'fc', 'aw')
       local failure = failure_json('EXPIRED', 'not started within its ttl', 0, now, '')
       local fields = { 'f', with_failure(h[1], failure), 'fc', tonumber(h[2] or 0) + 1 }
-      bury(id, options_of(id), now, { awaited = h[3], reason = 'not started within its ttl' }, failure, fields)
+      bury(id, options, now, { awaited = h[3], reason = 'not started within its ttl' }, failure, fields)
     end
   end
   return #ids
 end
 
+-- Groups whose rate window is over, or that were shut by limits that the queue no longer has.
+local function reopen_groups(now, most)
+  local ids = due(shut, now, most)
+  if #ids == 0 then ids = redis.call('ZRANGEBYSCORE', shut, SHUT, '(' .. string.format('%.0f', SHUT + group_generation), 'LIMIT', 0, most) end
+  for _, group in ipairs(ids) do groups().reopen(group) end
+  return #ids
+end
+
 local function maintain(now, most)
-  local moved = expire_unstarted(now, most)
-  moved = moved + promote_due(now, most - moved + 1)
-  return moved + reap_leases(now, most - moved + 2)
+  config()
+  local moved = has_groups and reopen_groups(now, most) or 0
+  moved = moved + expire_unstarted(now, most - moved + 1)
+  moved = moved + promote_due(now, most - moved + 2)
+  return moved + reap_leases(now, most - moved + 3)
 end

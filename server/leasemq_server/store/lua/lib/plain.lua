@@ -11,7 +11,7 @@ local function unfold(id)
   local record = redis.call('GET', run .. id)
   if not record then return end
   local stop = string.find(record, '\n', 1, true)
-  local start, worker = string.match(string.sub(record, 26, (stop or 0) - 1), '^(%d+) (.*)$')
+  local start, worker = string.match(string.sub(record, 26, (stop or 0) - 1), '^(%d+) ([^\t]*)')
   local fields = { 's', PLAIN_STATES[string.sub(record, 1, 1)], 't', string.sub(record, 2, 25), 'a', 1, 'w', worker, 'ls', start }
   local function with(field, value)
     fields[#fields + 1] = field

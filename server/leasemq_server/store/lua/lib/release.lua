@@ -4,7 +4,7 @@
 local function release(id, delay_ms, record, now)
   local options = record.options
   redis.call('ZREM', leases, id)
-  lease_ended()
+  lease_ended(id, options.g)
   if record.cancel then
     finish(id, 'cancelled', now, options, record.awaited, {})
     emit(id, 'cancelled', nil, record.worker, record.cancel)
