@@ -6,6 +6,7 @@ from leasemq import Client, Durability, GroupFull, InvalidField, NewJob, Unavail
 from leasemq.coalescing import IN_FLIGHT
 
 from tests.sdk.scripted import Producer, serving, status
+from tests.sdk.support import until
 
 
 def refuse_bad(jobs: list) -> object:
@@ -186,8 +187,7 @@ async def test_adds_to_a_full_group_keep_their_order_and_those_that_come_later_q
     producer.verdict = full = FullGroups("noisy")
     async with serving(producer) as address, Client(address) as client:
         adds = [asyncio.create_task(client.add("email", number, group="noisy")) for number in range(20)]
-        while len(producer.calls) < 10:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(producer.calls) >= 10)
         adds += [asyncio.create_task(client.add("email", number, group="noisy")) for number in range(20, 40)]
         await asyncio.sleep(0)
         full.names.clear()

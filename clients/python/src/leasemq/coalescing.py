@@ -160,9 +160,10 @@ class Coalescer:
         try:
             await self._attempt(key, batch)
         except GroupFull:
-            if full_group:
+            left = _unanswered(batch)
+            if full_group or not all(pending.spec.group for pending in left):
                 raise
-            for pending in _unanswered(batch):
+            for pending in left:
                 self._enter((queue, durability, pending.spec.group), pending)
             batch.clear()
 
