@@ -115,7 +115,11 @@ class DependencyCycleError(DomainError):
         super().__init__(f"the dependencies form a cycle: {' → '.join(path)}")
 
 
-class QueueFullError(DomainError):
+class FullError(DomainError):
+    """Nothing of an add is added, since part of it is too much: smaller adds may go through."""
+
+
+class QueueFullError(FullError):
     """The queue has as many waiting and delayed jobs as it may have."""
 
     reason = "QUEUE_FULL"
@@ -126,7 +130,7 @@ class QueueFullError(DomainError):
         self.subject = f"queue:{queue}"
 
 
-class GroupFullError(DomainError):
+class GroupFullError(FullError):
     """The group has as many waiting jobs as it may have."""
 
     reason = "GROUP_FULL"

@@ -77,6 +77,8 @@ def bad_adds() -> Iterator[Bad]:
     yield _add("long id", "id", id=LONG)
     yield _add("id with a control character", "id", id="a\x07")
     yield _add("priority", "priority", priority=2_097_152)
+    yield _add("long group", "group", group=LONG)
+    yield _add("group with a tab", "group", group="a\tb")
     yield _add("own dead-letter queue", "dead_letter_queue", dead_letter_queue="q")
     yield _add("dead-letter queue with a brace", "dead_letter_queue", dead_letter_queue="{d}")
     for seconds_since_1970 in (-62_135_596_801, 253_402_300_800, 2**62, -(2**62)):
@@ -340,8 +342,40 @@ def bad_queue_calls() -> Iterator[Bad]:
         yield update(f"rate of {jobs}", ["config.rate_limit.max_jobs"], rate_limit=rate)
     yield update("rate without a duration", ["config.rate_limit.duration"], rate_limit=admin.RateLimit(max_jobs=1))
     yield update("half a rate", ["config.rate_limit.duration"], ["rate_limit.max_jobs"], rate_limit=admin.RateLimit(max_jobs=1))
+    defaults = {"max_active": {"max_active": 1_000_001}, "max_waiting": {"max_waiting": 1_000_000_001}}
+    for name, said in defaults.items():
+        yield update(f"{name} of groups", [f"config.group_defaults.{name}"], group_defaults=admin.GroupDefaults(**said))
+    rate = admin.GroupDefaults(rate_limit=admin.RateLimit(max_jobs=1, duration=NEGATIVE))
+    yield update("negative rate of groups", ["config.group_defaults.rate_limit.duration"], group_defaults=rate)
     backoff = job.RetryPolicy(backoff=job.Backoff(jitter=0.5))
     yield update("a part without its whole", ["config.default_retry.backoff"], ["default_retry"], default_retry=backoff)
+
+
+def bad_groups() -> Iterator[Bad]:
+    def update(name: str, fields: list[str], group: str = "g", mask: list[str] | None = None, **config: Any) -> Bad:
+        said = admin.GroupConfig(**config)
+        request = admin.UpdateGroupRequest(queue="q", group=group, config=said, update_mask=FieldMask(paths=mask or []))
+        return Bad(f"group: {name}", "admin.UpdateGroup", request, fields)
+
+    for name in ("", LONG, "new\nline", "a\ttab"):
+        yield update(f"name {name!r}", ["group"], name, weight=1)
+    yield Bad("group: no config", "admin.UpdateGroup", admin.UpdateGroupRequest(queue="q", group="g"), ["config"])
+    yield Bad("group: queue", "admin.UpdateGroup", admin.UpdateGroupRequest(queue="a b", group="g"), ["queue", "config"])
+    unknown = admin.UpdateGroupRequest(queue="unknown", group="g", config=admin.GroupConfig(weight=2))
+    yield Bad("group: unknown queue", "admin.UpdateGroup", unknown, [], "QUEUE_NOT_FOUND", {"queue": "unknown"})
+    yield update("unknown mask", ["update_mask"], mask=["weight", "colour"], weight=1)
+    yield update("weight 0", ["config.weight"], weight=0)
+    yield update("weight 1,001", ["config.weight"], weight=1001)
+    yield update("too many active", ["config.max_active"], max_active=1_000_001)
+    yield update("too many waiting", ["config.max_waiting"], max_waiting=1_000_000_001)
+    for name, span in (("negative", NEGATIVE), ("huge", HUGE), ("no", Duration())):
+        rate = admin.RateLimit(max_jobs=1, duration=span)
+        yield update(f"{name} rate", ["config.rate_limit.duration"], rate_limit=rate)
+    half = admin.RateLimit(max_jobs=1)
+    yield update("half a rate", ["config.rate_limit.duration"], mask=["rate_limit.max_jobs"], rate_limit=half)
+    yield Bad("groups: queue", "admin.ListGroups", admin.ListGroupsRequest(queue="a b"), ["queue"])
+    yield Bad("groups: name", "admin.ListGroups", admin.ListGroupsRequest(queue="q", group=LONG), ["group"])
+    yield Bad("jobs of a long group", "admin.ListJobs", admin.ListJobsRequest(queue="q", group=LONG), ["group"])
 
 
 def bad_pages(scene: Scene) -> Iterator[Bad]:
@@ -350,6 +384,7 @@ def bad_pages(scene: Scene) -> Iterator[Bad]:
         "admin.ListJobs": admin.ListJobsRequest(queue="q"),
         "admin.ListJobLogs": admin.ListJobLogsRequest(queue="q", job_id="waiting"),
         "admin.ListWorkers": admin.ListWorkersRequest(),
+        "admin.ListGroups": admin.ListGroupsRequest(queue="q"),
         "admin.RetryJobs": admin.RetryJobsRequest(queue="q", filter=admin.JobFilter()),
         "admin.PromoteJobs": admin.PromoteJobsRequest(queue="q", filter=admin.JobFilter()),
         "admin.DeleteJobs": admin.DeleteJobsRequest(queue="q", filter=admin.JobFilter(state=job.JOB_STATE_FAILED)),
@@ -412,6 +447,8 @@ def bad_bulks() -> Iterator[Bad]:
             yield Bad(f"{name} age", rpc, kind(queue="q", filter=old), ["filter.older_than"])
         named = admin.JobFilter(state=usual[verb], name=LONG)
         yield Bad("long name", rpc, kind(queue="q", filter=named), ["filter.name"])
+        grouped = admin.JobFilter(state=usual[verb], group=LONG)
+        yield Bad("long group", rpc, kind(queue="q", filter=grouped), ["filter.group"])
         nothing = ["filter.state", "selection"] if verb in ("Delete", "Cancel") else ["selection"]
         yield Bad("no selection", rpc, kind(queue="q"), nothing)
     waiting = admin.JobFilter(state=job.JOB_STATE_WAITING)
@@ -433,6 +470,7 @@ def bad_searches(scene: Scene) -> Iterator[Bad]:
     yield search("nothing in it", ["query"], query=admin.JobQuery())
     yield search("long id", ["query.id_prefix"], query=admin.JobQuery(id_prefix=LONG))
     yield search("long name", ["query.name"], query=admin.JobQuery(name=LONG))
+    yield search("long group", ["query.group"], query=admin.JobQuery(group=LONG))
     yield search("long payload text", ["query.payload_text"], query=admin.JobQuery(payload_text="x" * 1025))
     yield search("long failure text", ["query.failure_text"], query=admin.JobQuery(failure_text="x" * 1025))
     yield search("state", ["states"], states=[99])
@@ -658,4 +696,5 @@ def all_bad(scene: Scene) -> dict[str, list[Bad]]:
         "schedules": [*bad_schedules(), *bad_schedule_calls(scene)],
         "events": [*bad_events()],
         "metrics": [*bad_metrics()],
+        "groups": [*bad_groups()],
     }

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from leasemq_server.errors import QueueFullError
+from leasemq_server.errors import FullError
 
 MAX_ITEMS = 1000  # a script call's share
 
@@ -80,7 +80,7 @@ class Coalescer(Generic[K, Item, R]):
     async def _call(self, key: K, parts: list[_Part[Item, R]]) -> None:
         try:
             results = await self._run(key, [item for part in parts for item in part.items])
-        except QueueFullError as error:
+        except FullError as error:
             await self._call_halves(key, parts, error)
             return
         except Exception as error:  # noqa: BLE001 - whatever it is belongs to the callers, each of them
@@ -95,7 +95,7 @@ class Coalescer(Generic[K, Item, R]):
             elif self._orphaned is not None:
                 self._orphaned(key, part.items, share)
 
-    async def _call_halves(self, key: K, parts: list[_Part[Item, R]], error: QueueFullError) -> None:
+    async def _call_halves(self, key: K, parts: list[_Part[Item, R]], error: FullError) -> None:
         """All together are too many: a part is refused for what it is and for those before it, not for those after it."""
         if len(parts) == 1:
             _refuse(parts, error)
