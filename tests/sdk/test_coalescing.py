@@ -163,7 +163,7 @@ class FullGroups:
         self.names = set(names)
 
     def __call__(self, jobs: list) -> object:
-        full = any(job.group in self.names for job in jobs)
+        full = any(job.group in self.names and not job.HasField("delay") for job in jobs)
         return status(grpc.StatusCode.RESOURCE_EXHAUSTED, "GROUP_FULL", retry_after=0.1) if full else None
 
 
@@ -207,3 +207,16 @@ async def test_adds_to_a_group_that_stays_full_end_with_the_reason() -> None:
         assert all(add.done() for add in adds)
         results = await asyncio.gather(*adds, return_exceptions=True)
     assert [type(result) for result in results] == [GroupFull] * 5
+
+
+async def test_a_full_group_takes_delayed_jobs_beside_and_behind_those_that_wait_for_room() -> None:
+    producer = Producer()
+    producer.verdict = full = FullGroups("noisy")
+    async with serving(producer) as address, Client(address) as client:
+        kept = [asyncio.create_task(client.add("email", number, group="noisy")) for number in range(5)]
+        beside = asyncio.create_task(client.add("email", "beside", group="noisy", delay=60))
+        assert (await asyncio.wait_for(beside, 5)).created
+        assert (await asyncio.wait_for(client.add("email", "behind", group="noisy", delay=60), 5)).created
+        assert not any(add.done() for add in kept)
+        full.names.clear()
+        await asyncio.gather(*kept)

@@ -97,7 +97,7 @@ class Coalescer:
             self._loop, self._lanes, self._tasks = loop, {}, set()
         pending = Pending(spec, time.monotonic() + self._connection.retry_timeout, loop.create_future())
         full = (queue, durability, spec.group)
-        self._enter(full if full in self._lanes else (queue, durability, ""), pending)
+        self._enter(full if full in self._lanes and not _is_delayed(pending) else (queue, durability, ""), pending)
         return await pending.answer
 
     def _enter(self, key: Key, pending: Pending) -> None:
@@ -190,10 +190,15 @@ class Coalescer:
             await self._attempt(key, first)
         except GroupFull:
             full = {pending.spec.group for pending in _unanswered(first)}
-            if others := [pending for pending in second if pending.spec.group not in full]:
+            if others := [pending for pending in second if pending.spec.group not in full or _is_delayed(pending)]:
                 await self._attempt(key, others)
             raise
         await self._attempt(key, second)
+
+
+def _is_delayed(pending: Pending) -> bool:
+    """Say whether a full group may take it all the same: only jobs that wait at once are too many."""
+    return pending.spec.WhichOneof("start") is not None
 
 
 def _unanswered(batch: list[Pending]) -> list[Pending]:
