@@ -1,5 +1,6 @@
 """leasemq group list|update|pause|resume"""
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -122,7 +123,7 @@ def pause(queue: Queue, group: GroupName, address: Address = DEFAULT_ADDRESS, as
 
     async def do(client: Client) -> None:
         paused = await client.admin.update_group(queue, group, paused=True)
-        said = f"paused {group} of {queue}; go on with: leasemq group resume {queue} {group}"
+        said = f"paused {group} of {queue}; go on with: leasemq group resume {queue} {shlex.quote(group)}"
         print_json(paused) if as_json else print(said)
 
     run(address, do)
