@@ -5,7 +5,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Self
 
 import grpc
@@ -46,12 +46,15 @@ class RawOperations:
     async def __aexit__(self, *_: object) -> None:
         await self._channel.close(None)
 
-    async def raw_add(self, *, queue: str, count: int, batch: int, in_flight: int, payload_bytes: int) -> Answer:
+    async def raw_add(self, *, queue: str, count: int, batch: int, in_flight: int, payload_bytes: int, groups: int = 0) -> Answer:
+        """With groups, the jobs go to so many of them in turn."""
         payload = json.dumps(payload_of(payload_bytes), separators=(",", ":")).encode()
         start = time.perf_counter()
 
         async def add(index: int) -> None:
-            await self._add(queue, payload, min(batch, count - index * batch))
+            first = index * batch
+            of_groups = [f"tenant-{number % groups}" if groups else "" for number in range(first, min(first + batch, count))]
+            await self._add(queue, payload, of_groups)
 
         await in_parallel(math.ceil(count / batch), in_flight, add)
         return {"seconds": time.perf_counter() - start}
@@ -80,9 +83,9 @@ class RawOperations:
             await self._complete(tokens[first : first + batch])
         return {"count": len(tokens)}
 
-    async def _add(self, queue: str, payload: bytes, size: int) -> None:
-        jobs = [job_pb2.JobSpec(name="bench", payload=payload, id=str(uuid7())) for _ in range(size)]
-        if size == 1:
+    async def _add(self, queue: str, payload: bytes, groups: Sequence[str]) -> None:
+        jobs = [job_pb2.JobSpec(name="bench", payload=payload, id=str(uuid7()), group=group) for group in groups]
+        if len(jobs) == 1:
             await self._producer.AddJob(producer_pb2.AddJobRequest(queue=queue, job=jobs[0]))
         else:
             await self._producer.BatchAddJobs(producer_pb2.BatchAddJobsRequest(queue=queue, jobs=jobs))

@@ -18,6 +18,7 @@ CONCURRENCY = 100
 MEMORY_BATCH = 1_000
 
 SDK, RAW, PEER = "LeaseMQ, SDK", "LeaseMQ, raw calls", "BullMQ"
+ONE_GROUP, MANY_GROUPS = "all of one group", "each of its own group"
 SINGLY, BY_BATCHES = "single adds", f"batches of {BATCH}"
 
 Sample = dict[str, float]
@@ -84,8 +85,8 @@ def add_by_batches(peer: Peer, queue: str, jobs: int) -> float:
     return float(peer.producer.call("add_batch", queue=queue, payload_bytes=PAYLOAD_BYTES, **how_many)["seconds"])
 
 
-def add_raw(peer: Peer, queue: str, jobs: int, *, batch: int, in_flight: int) -> float:
-    how_many = {"count": jobs, "batch": batch, "in_flight": in_flight}
+def add_raw(peer: Peer, queue: str, jobs: int, *, batch: int, in_flight: int, groups: int = 0) -> float:
+    how_many = {"count": jobs, "batch": batch, "in_flight": in_flight, "groups": groups}
     return float(peer.producer.call("raw_add", queue=queue, payload_bytes=PAYLOAD_BYTES, **how_many)["seconds"])
 
 
@@ -228,6 +229,15 @@ def latency_variants(sizes: Sizes) -> list[Variant]:
     ]
 
 
+def group_variants(sizes: Sizes) -> list[Variant]:
+    def lived(groups: int) -> Measure:
+        add = partial(add_raw, batch=BATCH, in_flight=BATCHES_IN_FLIGHT, groups=groups)
+        return partial(living, add, work_raw_batches, lambda sizes: sizes.group_jobs)
+
+    cases = {"no group": 0, ONE_GROUP: 1, MANY_GROUPS: sizes.group_jobs}
+    return [Variant(f"{sizes.group_jobs:,} jobs, {case}", RAW, LEASEMQ, lived(groups)) for case, groups in cases.items()]
+
+
 def memory_variants(sizes: Sizes) -> list[Variant]:
     case = f"{sizes.memory_jobs:,} waiting jobs, {PAYLOAD_BYTES} B payload"
     return [Variant(case, SDK, LEASEMQ, memory), Variant(case, PEER, BULLMQ, memory)]
@@ -257,6 +267,7 @@ SCENARIOS = {
         Scenario("process", "Working jobs that wait", "jobs_per_s", process_variants),
         Scenario("lifecycle", "Add all, then work all", "jobs_per_s", lifecycle_variants),
         Scenario("latency", "From add to start, open loop", "p50_ms", latency_variants),
+        Scenario("groups", "Add all, then work all, by groups", "jobs_per_s", group_variants, stores=(NO_AOF,)),
         Scenario("memory", "Memory of a waiting job", "bytes_per_job", memory_variants, stores=(NO_AOF,), rounds=1),
         Scenario("batch-sizes", f"Add, lease and complete by raw calls, {CALLERS} in flight", "jobs_per_s", batch_size_variants),
         Scenario("store", "Time in the store's scripts", "us_per_job", store_variants, stores=(NO_AOF,), rounds=1),

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.runner import Result
-from bench.scenarios import BY_BATCHES, PEER, RAW, SDK
+from bench.scenarios import BY_BATCHES, MANY_GROUPS, ONE_GROUP, PEER, RAW, SDK
 
 LIFECYCLE_RATIO = 2.0
 MEMORY_RATIO = 0.75
 BROKER_US = 30.0
+GROUPS_RATIO = 1.3
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def ratio_to_peer(result: Result, results: Sequence[Result]) -> float | None:
 
 
 def targets(results: Sequence[Result]) -> list[Target]:
-    return [*lifecycle_targets(results), *memory_targets(results), *broker_targets(results)]
+    return [*lifecycle_targets(results), *memory_targets(results), *broker_targets(results), *group_targets(results)]
 
 
 def lifecycle_targets(results: Sequence[Result]) -> Iterator[Target]:
@@ -66,6 +67,21 @@ def broker_targets(results: Sequence[Result]) -> Iterator[Target]:
             used = result.medians["broker_us"]
             name = f"broker CPU over the lifecycle, {BY_BATCHES}"
             yield Target(name, result.store.name, f"≤ {BROKER_US:g} µs a job", f"{used:.1f} µs", used <= BROKER_US)
+
+
+def group_targets(results: Sequence[Result]) -> Iterator[Target]:
+    """What a job of many groups costs, to one of a single group: in time over all, and of the store alone."""
+    by_case = {result.variant.case.partition(", ")[2]: result for result in results if result.scenario.name == "groups"}
+    if ONE_GROUP not in by_case or MANY_GROUPS not in by_case:
+        return
+    one, many = by_case[ONE_GROUP], by_case[MANY_GROUPS]
+    for name, ratio in (
+        ("time a job", one.medians["jobs_per_s"] / many.medians["jobs_per_s"]),
+        ("store CPU a job", many.medians["store_us"] / one.medians["store_us"]),
+    ):
+        yield Target(
+            f"a group a job to one group, {name}", many.store.name, f"≤ {GROUPS_RATIO:g}x", f"{ratio:.2f}x", ratio <= GROUPS_RATIO
+        )
 
 
 def against_peer(name: str, result: Result, ratio: float | None, goal: str, reached: Callable[[float], bool]) -> Target:

@@ -85,7 +85,8 @@ if keyed then
   end
 end
 
-local results, to_wait, to_delay, joining, twins = {}, {}, {}, {}, {}
+local results, to_wait, to_delay, twins = {}, {}, {}, {}
+local groups_of, of_groups, their_scores = {}, {}, {}
 local waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
 local added, tail, plainly = 0, nil, true
 
@@ -152,7 +153,8 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
         score = tail
       end
       if group then
-        joining[#joining + 1] = { group, id, score }
+        local n = #of_groups + 1
+        groups_of[n], of_groups[n], their_scores[n] = group, id, score
       else
         to_wait[#to_wait + 1] = score
         to_wait[#to_wait + 1] = id
@@ -173,7 +175,7 @@ if #to_wait > 0 then
   wake_if_first()
   redis.call('ZADD', wait, unpack(to_wait))
 end
-if joining[1] then groups().join(joining) end
+if of_groups[1] then groups().join(groups_of, of_groups, their_scores) end
 if #to_delay > 0 then
   wake_at(delayed, soonest)
   redis.call('ZADD', delayed, unpack(to_delay))

@@ -8,7 +8,7 @@
 local COMPLETED = outcome('completed', 0, 0)
 local now = clock()
 local results, done, all_completed = {}, {}, true
-local ended = {} -- {group, id} of those of groups
+local groups_of, of_groups = {}, {} -- the groups of jobs, and their ids
 config()
 local records, settled, plain, starts = {}, {}, {}, {}
 local kept_as = string.format('\n%.0f', now)
@@ -21,7 +21,7 @@ local function complete(id, nonce, result, content_type)
   local record, reply = held(id, nonce, now)
   if not record then return reply end
   done[#done + 1] = id
-  if record.options.g then ended[#ended + 1] = { record.options.g, id } end
+  if record.options.g then groups_of[#groups_of + 1], of_groups[#of_groups + 1] = record.options.g, id end
   redis.call('HDEL', job .. id, 'cp')
   starts[record.start] = (starts[record.start] or 0) + 1
   finish(id, 'completed', now, record.options, record.awaited, result ~= '' and { 'r', result, 'rt', content_type } or {})
@@ -34,7 +34,7 @@ for i, id, nonce, result, content_type in items() do
     if settled[id] == nil then -- else this batch has it twice
       settled[id] = true
       local tab = has_groups and string.find(records[i], '\t', 39, true)
-      if tab then ended[#ended + 1] = { string.sub(records[i], tab + 1), id } end
+      if tab then groups_of[#groups_of + 1], of_groups[#of_groups + 1] = string.sub(records[i], tab + 1), id end
       plain[#plain + 1] = id
       plain[#plain + 1] = 'c' .. string.sub(records[i], 2) .. kept_as .. (result == '' and '' or '\n' .. content_type .. '\n' .. result)
     end
@@ -55,7 +55,7 @@ for i = 1, #plain, 2 do done[#done + 1] = plain[i] end
 finish_plainly(plain, now)
 if #done > 0 then
   redis.call('ZREM', leases, unpack(done))
-  if ended[1] then groups().leases_ended(ended) end
+  if of_groups[1] then groups().leases_ended(groups_of, of_groups) end
   lease_ended()
   redis.call('HINCRBY', meta, 'completed', #done)
   file_finished()

@@ -59,8 +59,8 @@ local popped, blobs, next_pop, used_bytes, used_nonces, full = {}, {}, 1, 0, 0, 
 local some_have_hashes, hashes = false, 0
 local to_lease, to_run, unexpiring = {}, {}, {}
 
-local round_of = {} -- a job popped → its group in this call
-local take_out, stand_next
+local group_of = {} -- of the jobs popped
+local take_out
 
 local function pop_waiting()
   local asked = math.min(wanted, #nonces / NONCE_LENGTH)
@@ -74,7 +74,7 @@ local function pop_waiting()
     blobs = redis.call('MGET', unpack(specs))
     if tonumber(popped[#popped]) >= FIRST_TURN then
       -- INLINE: round
-      put_in_order(asked)
+      begin_round(asked)
     end
     some_have_hashes = redis.call('EXISTS', unpack(hashes)) > 0
   end
@@ -139,8 +139,7 @@ local function serve(answer, worker, max_jobs, lease_ms)
         return
       end
       used_bytes = used_bytes + #blob
-      local it = round_of[(next_pop + 1) / 2]
-      lease_one(answer, popped[next_pop], blob, it and it.group, worker, lease_ms)
+      lease_one(answer, popped[next_pop], blob, group_of[(next_pop + 1) / 2], worker, lease_ms)
     end
     next_pop = next_pop + 2
   end
@@ -178,7 +177,7 @@ if #to_lease > 0 then redis.call('ZADD', leases, unpack(to_lease)) end
 for i, request_id in items() do
   if is_retry[i] then replay(answers[i], request_id) end
 end
-if take_out then stand_next(take_out((next_pop - 1) / 2)) end
+if take_out then take_out((next_pop - 1) / 2) end
 if #unexpiring > 0 then redis.call('ZREM', expiry, unpack(unexpiring)) end
 local unserved = {}
 while popped[next_pop] do

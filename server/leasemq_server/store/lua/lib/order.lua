@@ -19,7 +19,7 @@ end
 local function priority_of(options) return options.p or 0 end
 
 local function wait_at(score, id, options)
-  if options.g then return groups().join({ { options.g, id, score } }) end
+  if options.g then return groups().join({ options.g }, { id }, { score }) end
   wake_if_first()
   redis.call('ZADD', wait, score, id)
 end

@@ -4,8 +4,7 @@
 -- USES: groups
 local WINDOW_KEEP_MS = 1000 -- a window outlives its time by this: the store's own clock only tidies up
 local of_groups = groups()
-local some_have_lines = false
-local in_round -- the groups, in the order of their turns
+local in_round -- by group; nothing when each job popped is its group's only one, and no group has limits
 
 -- What is known of a group in this call: how many more it may lease, its weight, how many it had leased in this turn before.
 local function enter(group, turn)
@@ -28,34 +27,30 @@ local function read_line(it, most)
   return found
 end
 
--- Puts into `popped` what may be leased, in its order: a score of false is that of a job in line. `asked` is how many were to be popped.
-local function put_in_order(asked)
-  local from, groups_of, lines = popped, {}, {}
-  for i = 1, #from, 2 do
-    local group = tonumber(from[i + 1]) >= FIRST_TURN and string.match(blobs[(i + 1) / 2], '^[^\n]*\t([^\n]*)')
-    groups_of[i] = group
-    if group then lines[#lines + 1] = line .. group end
-  end
-  some_have_lines = redis.call('EXISTS', unpack(lines)) > 0
-  popped, round_of, in_round = {}, {}, {}
-  local n = 0
-  local function follow(id, score, it)
+-- Makes `popped` what may be leased, in its order: a score of false is that of a job in line.
+local function put_in_order(asked, have_lines)
+  local from, from_groups = popped, group_of
+  popped, group_of, in_round = {}, {}, {}
+  local n, again = 0, {}
+  local function follow(id, score, group)
     n = n + 1
-    popped[2 * n - 1], popped[2 * n], round_of[n] = id, score, it
+    popped[2 * n - 1], popped[2 * n], group_of[n] = id, score, group
   end
   for i = 1, #from, 2 do
-    local it = groups_of[i] and enter(groups_of[i], from[i + 1])
-    if not groups_of[i] then
+    local group = from_groups[(i + 1) / 2]
+    local it = group and enter(group, from[i + 1])
+    if not group then
       follow(from[i], from[i + 1], false)
     elseif it then
-      in_round[#in_round + 1] = it
-      follow(from[i], from[i + 1], it)
-      if some_have_lines and it.weight > 1 then
-        for _, id in ipairs(read_line(it, math.min(it.weight - it.served - 1, asked - n))) do follow(id, false, it) end
+      in_round[group] = it
+      again[#again + 1] = it
+      follow(from[i], from[i + 1], group)
+      if have_lines and it.weight > 1 then
+        for _, id in ipairs(read_line(it, math.min(it.weight - it.served - 1, asked - n))) do follow(id, false, group) end
       end
     end
   end
-  local again = some_have_lines and #from < 2 * asked and in_round or {} -- else other groups have their turns first
+  if not have_lines or #from == 2 * asked then again = {} end -- in the second case other groups have their turns first
   while n < asked and #again > 0 do
     local weights, lined_up, turns, going_on = 0, {}, 0, {}
     for _, it in ipairs(again) do weights = weights + it.weight end
@@ -67,53 +62,40 @@ local function put_in_order(asked)
     end
     for turn = 0, turns - 1 do
       for i, it in ipairs(again) do
-        for k = turn * it.weight + 1, math.min((turn + 1) * it.weight, #lined_up[i], turn * it.weight + asked - n) do follow(lined_up[i][k], false, it) end
+        for k = turn * it.weight + 1, math.min((turn + 1) * it.weight, #lined_up[i], turn * it.weight + asked - n) do follow(lined_up[i][k], false, it.group) end
       end
     end
     again = going_on
   end
-  if n ~= #from / 2 then
-    local specs = {}
-    for i = 1, n do specs[i] = spec .. popped[2 * i - 1] end
-    blobs = n > 0 and redis.call('MGET', unpack(specs)) or {}
-  end
+  local specs = {}
+  for i = 1, n do specs[i] = spec .. popped[2 * i - 1] end
+  blobs = n > 0 and redis.call('MGET', unpack(specs)) or {}
 end
 
--- Takes the leased jobs, the first of `popped`, out of their lines. Returns the groups that have leased, the one that did so last at the end.
-function take_out(leased_to)
-  local members, all_from_line, have_leased = {}, {}, {}
-  for i = 1, leased_to do
-    local it, id = round_of[i], popped[2 * i - 1]
-    if it and blobs[i] then
-      if it.leased == 0 then have_leased[#have_leased + 1] = it end
-      it.leased, it.last = it.leased + 1, i
-      local m = #members
-      members[m + 1], members[m + 2] = 0, it.group .. '\n' .. id
-      if not popped[2 * i] then
-        it.from_line[#it.from_line + 1], all_from_line[#all_from_line + 1] = id, id
-      end
-    end
+local function begin_round(asked)
+  config()
+  local names = {}
+  for i = 1, #popped, 2 do
+    local n = (i + 1) / 2
+    group_of[n] = tonumber(popped[i + 1]) >= FIRST_TURN and blobs[n] and string.match(blobs[n], '^[^\n]*\t([^\n]*)')
+    if group_of[n] then names[#names + 1] = group_of[n] end
   end
-  if members[1] then redis.call('ZADD', group_leases, unpack(members)) end
-  if all_from_line[1] then redis.call('ZREM', behind, unpack(all_from_line)) end
-  for _, it in ipairs(have_leased) do
-    if it.from_line[1] then redis.call('ZREM', line .. it.group, unpack(it.from_line)) end
-    if it.rate then
-      local start, count = of_groups.window_of(it.group, it.rate, now)
-      redis.call('SET', window .. it.group, string.format('%.0f %d', start, count + it.leased), 'PX', start + it.rate.d - now + WINDOW_KEEP_MS)
-    end
-  end
-  table.sort(have_leased, function(a, b) return a.last < b.last end)
-  return have_leased
+  local have_lines = of_groups.some_have_lines(names)
+  if have_lines or groups_limited then put_in_order(asked, have_lines) end
 end
 
--- The next heads. A group whose turn is not over keeps it, the others go behind all that have one.
-function stand_next(have_leased)
-  local gone, standing, to_stand, behind_all = {}, {}, {}, {}
+local function count_in_window(it)
+  local start, count = of_groups.window_of(it.group, it.rate, now)
+  redis.call('SET', window .. it.group, string.format('%.0f %d', start, count + it.leased), 'PX', start + it.rate.d - now + WINDOW_KEEP_MS)
+end
+
+-- The next heads of groups, in the order in which these have leased last. A group whose turn is not over keeps it, the others go behind all that have one.
+local function stand_next(have_leased)
+  local gone, records, turns, new_turns = {}, {}, {}, {}
   for _, it in ipairs(have_leased) do
-    local room, opens_ms, id, score = 0, nil, nil, nil
-    if some_have_lines and redis.call('EXISTS', line .. it.group) == 1 then
-      room, opens_ms = of_groups.room_of(it.group)
+    local id, score
+    if redis.call('EXISTS', line .. it.group) == 1 then
+      local room, opens_ms = of_groups.room_of(it.group)
       if room > 0 then
         id, score = of_groups.next_in_line(it.group)
       else
@@ -124,20 +106,59 @@ function stand_next(have_leased)
     if not id then
       gone[#gone + 1] = it.group
     else
-      local served = (it.served + it.leased) % it.weight
-      local s = #standing
-      standing[s + 1], standing[s + 2] = it.group, of_groups.head_record(score, served, id)
-      to_stand[s + 1], to_stand[s + 2] = it.turn, id
-      if served == 0 then behind_all[#behind_all + 1] = s + 1 end
+      local n, served = #records, (it.served + it.leased) % it.weight
+      records[n + 1], records[n + 2] = it.group, of_groups.head_record(score, served, id)
+      turns[n + 1], turns[n + 2] = it.turn, id
+      if served == 0 then new_turns[#new_turns + 1] = n + 1 end
     end
   end
   if gone[1] then redis.call('HDEL', heads, unpack(gone)) end
-  if behind_all[1] then
-    local turn = of_groups.take_turns(#behind_all)
-    for i, at in ipairs(behind_all) do to_stand[at] = turn + 2 * (i - 1) end
+  if not records[1] then return end
+  if new_turns[1] then
+    local turn = of_groups.take_turns(#new_turns)
+    for i, at in ipairs(new_turns) do turns[at] = turn + 2 * (i - 1) end
   end
-  if standing[1] then
-    redis.call('HSET', heads, unpack(standing))
-    redis.call('ZADD', wait, unpack(to_stand))
+  redis.call('HSET', heads, unpack(records))
+  redis.call('ZADD', wait, unpack(turns))
+end
+
+local function take_from_lines(leased_to)
+  local from_lines, have_leased = {}, {}
+  for i = 1, leased_to do
+    local it, id = group_of[i] and in_round[group_of[i]], popped[2 * i - 1]
+    if it then
+      if it.leased == 0 then have_leased[#have_leased + 1] = it end
+      it.leased, it.last = it.leased + 1, i
+      if not popped[2 * i] then
+        it.from_line[#it.from_line + 1] = id
+        from_lines[#from_lines + 1] = id
+      end
+    end
+  end
+  if from_lines[1] then redis.call('ZREM', behind, unpack(from_lines)) end
+  for _, it in ipairs(have_leased) do
+    if it.from_line[1] then redis.call('ZREM', line .. it.group, unpack(it.from_line)) end
+    if it.rate then count_in_window(it) end
+  end
+  if from_lines[1] then table.sort(have_leased, function(a, b) return a.last < b.last end) end
+  return have_leased
+end
+
+-- What was leased, the first of `popped`, is no longer waiting.
+function take_out(leased_to)
+  local members, names = {}, {}
+  for i = 1, leased_to do
+    if group_of[i] then
+      local n = #names + 1
+      names[n] = group_of[i]
+      members[2 * n - 1], members[2 * n] = 0, group_of[i] .. '\n' .. popped[2 * i - 1]
+    end
+  end
+  if not names[1] then return end
+  redis.call('ZADD', group_leases, unpack(members))
+  if in_round then
+    stand_next(take_from_lines(leased_to))
+  else
+    redis.call('HDEL', heads, unpack(names))
   end
 end

@@ -4,7 +4,7 @@
 local room_told = false
 
 local function lease_ended(id, group)
-  if group then groups().leases_ended({ { group, id } }) end
+  if group then groups().leases_ended({ group }, { id }) end
   if room_told then return end
   room_told = true
   if redis.call('HDEL', meta, 'full') == 1 then publish_wake(0) end

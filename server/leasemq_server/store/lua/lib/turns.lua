@@ -60,7 +60,7 @@ local function head_of(kept)
   return { score = tonumber(score), served = served, id = id }
 end
 
-local function head_record(score, served, id) return string.format('%.0f %d ', score, served) .. id end
+local function head_record(score, served, id) return string.format('%.0f %d %s', score, served, id) end
 
 local function stand(group, id, score, served, turn)
   wake_if_first()
@@ -105,31 +105,34 @@ local function reconsider(group)
   shut_group(group, opens_ms)
 end
 
-local function each_group_once(joining)
-  local names, lines, seen = {}, {}, {}
-  for _, job in ipairs(joining) do
-    local group = job[1]
-    if not seen[group] then
-      seen[group] = true
-      names[#names + 1] = group
-      lines[#lines + 1] = line .. group
-    end
-  end
-  return names, lines
+-- Whether any of these groups has a line: mostly none, and then nothing is asked of each.
+local function some_have_lines(names)
+  if redis.call('EXISTS', behind) == 0 then return false end
+  local lines = {}
+  for i, group in ipairs(names) do lines[i] = line .. group end
+  return redis.call('EXISTS', unpack(lines)) > 0
 end
 
--- Jobs that begin to wait, each {group, id, score}.
-local function join(joining)
-  config()
-  if not has_groups then redis.call('HSET', meta, 'gr', 1) end
-  local names, lines = each_group_once(joining)
-  local kept = redis.call('HMGET', heads, unpack(names))
-  local some_have_lines = redis.call('EXISTS', unpack(lines)) > 0
+-- Each of these jobs is the first of a group that had none: they are its heads. Groups, ids and scores, one after the other.
+local function stand_first(groups_of, ids, scores)
+  if #ids == 0 then return end
+  wake_if_first()
+  local turn, turns, records = take_turns(#ids), {}, {}
+  for i, id in ipairs(ids) do
+    turns[2 * i - 1], turns[2 * i] = turn + 2 * (i - 1), id
+    records[2 * i - 1], records[2 * i] = groups_of[i], head_record(scores[i], 0, id)
+  end
+  redis.call('ZADD', wait, unpack(turns))
+  redis.call('HSET', heads, unpack(records))
+end
+
+-- What `join` does where groups have heads already, or several of the jobs, or limits.
+local function join_one_by_one(groups_of, ids, scores, names, kept, have_lines)
   local head, is_shut, new, in_line, all_behind = {}, {}, {}, {}, {}
   for i, group in ipairs(names) do
     if kept[i] then
       head[group] = head_of(kept[i])
-    elseif some_have_lines and redis.call('EXISTS', line .. group) == 1 then
+    elseif have_lines and redis.call('EXISTS', line .. group) == 1 then
       is_shut[group] = true
     else
       local room, opens_ms = room_of(group)
@@ -139,14 +142,15 @@ local function join(joining)
   end
 
   local function line_up(group, id, score)
-    local of_group = in_line[group] or {}
+    local of_group, n, m = in_line[group] or {}, 0, #all_behind
     in_line[group] = of_group
-    of_group[#of_group + 1], all_behind[#all_behind + 1] = score, score
-    of_group[#of_group + 1], all_behind[#all_behind + 1] = id, id
+    n = #of_group
+    of_group[n + 1], of_group[n + 2] = score, id
+    all_behind[m + 1], all_behind[m + 2] = score, id
   end
 
-  for _, job in ipairs(joining) do
-    local group, id, score = job[1], job[2], job[3]
+  for i, id in ipairs(ids) do
+    local group, score = groups_of[i], scores[i]
     local first = head[group]
     if is_shut[group] or (first and score > first.score) then
       line_up(group, id, score)
@@ -165,18 +169,33 @@ local function join(joining)
     end
   end
 
-  if #new > 0 then
-    wake_if_first()
-    local turn, turns, records = take_turns(#new), {}, {}
-    for i, group in ipairs(new) do
-      turns[2 * i - 1], turns[2 * i] = turn + 2 * (i - 1), head[group].id
-      records[2 * i - 1], records[2 * i] = group, head_record(head[group].score, 0, head[group].id)
-    end
-    redis.call('ZADD', wait, unpack(turns))
-    redis.call('HSET', heads, unpack(records))
-  end
+  local first_ids, first_scores = {}, {}
+  for i, group in ipairs(new) do first_ids[i], first_scores[i] = head[group].id, head[group].score end
+  stand_first(new, first_ids, first_scores)
   if #all_behind > 0 then redis.call('ZADD', behind, unpack(all_behind)) end
   for group, jobs in pairs(in_line) do redis.call('ZADD', line .. group, unpack(jobs)) end
+end
+
+-- Jobs begin to wait: the group of each, its id and its score.
+local function join(groups_of, ids, scores)
+  config()
+  if not has_groups then redis.call('HSET', meta, 'gr', 1) end
+  local names, seen = {}, {}
+  for _, group in ipairs(groups_of) do
+    if not seen[group] then
+      seen[group] = true
+      names[#names + 1] = group
+    end
+  end
+  local kept = redis.call('HMGET', heads, unpack(names))
+  local have_lines = some_have_lines(names)
+  local all_first = #names == #ids and not groups_limited and not have_lines
+  for i = 1, #names do all_first = all_first and not kept[i] end
+  if all_first then
+    stand_first(groups_of, ids, scores)
+  else
+    join_one_by_one(groups_of, ids, scores, names, kept, have_lines)
+  end
 end
 
 -- A waiting job that goes; returns whether it waited. If it was the head, the next in line has its place.
@@ -201,14 +220,13 @@ local function leave(group, id)
   return true
 end
 
--- Leases of jobs {group, id} have ended: what that lets through takes its turn.
-local function leases_ended(ended)
+-- Leases of jobs have ended, of the group of each: what that lets through takes its turn.
+local function leases_ended(groups_of, ids)
   local members = {}
-  for i, job in ipairs(ended) do members[i] = job[1] .. '\n' .. job[2] end
+  for i, id in ipairs(ids) do members[i] = groups_of[i] .. '\n' .. id end
   redis.call('ZREM', group_leases, unpack(members))
-  local names, lines = each_group_once(ended)
-  if redis.call('EXISTS', unpack(lines)) == 0 then return end
-  for _, group in ipairs(names) do
+  if not some_have_lines(groups_of) then return end
+  for _, group in ipairs(groups_of) do
     if redis.call('HEXISTS', heads, group) == 0 then reopen(group) end
   end
 end
