@@ -248,12 +248,15 @@ async def test_a_group_of_a_queue_that_is_not_there_is_not_found(client: Client,
 # -- looking --------------------------------------------------------------------------------------------------------
 
 
-async def test_all_groups_are_listed_over_pages_and_one_alone(
+async def test_all_groups_are_listed_once_over_pages_and_one_alone(
     client: Client, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leasemq.admin.PAGE_SIZE", 7)
     await client.add_many(queue, [NewJob(group=f"g{n % 50}") for n in range(100)])
-    assert {name: found.waiting for name, found in (await groups_of(client, queue)).items()} == {f"g{n}": 2 for n in range(50)}
+    await client.admin.update_group(queue, "g7", weight=2)
+    listed = [found async for found in client.admin.groups(queue)]
+    assert sorted(found.name for found in listed) == sorted(f"g{n}" for n in range(50))
+    assert {found.waiting for found in listed} == {2}
     assert list(await groups_of(client, queue, "g7")) == ["g7"]
     assert await groups_of(client, queue, "nobody") == {}
 

@@ -398,15 +398,18 @@ class Admin:
         return convert.job_info((await self._connection.call(self._connection.stubs.admin.UpdateJob, request)).job)
 
     async def groups(self, queue: str, group: str | None = None) -> AsyncIterator[Group]:
-        """Iterate over the groups of a queue that have waiting or active jobs, or settings of their own; in no order.
+        """Iterate over the groups of a queue that have waiting or active jobs, or settings of their own; each once, in no order.
 
-        group: only this one. A group that changes meanwhile may come twice. A queue that nobody used yet has none.
+        group: only this one. A queue that nobody used yet has none.
         """
         request = admin_pb2.ListGroupsRequest(queue=queue, group=group or "", page_size=PAGE_SIZE)
+        named = set[str]()
         while True:
             page = await self._connection.call(self._connection.stubs.admin.ListGroups, request)
             for found in page.groups:
-                yield convert.group(found)
+                if found.name not in named:  # the server, which keeps no list of them, may name one again
+                    named.add(found.name)
+                    yield convert.group(found)
             request.page_token = page.next_page_token
             if not request.page_token:
                 return
