@@ -31,6 +31,15 @@ async def test_groups_take_turns_however_many_are_leased_at_once(desk: Desk, at_
     assert leased == ["a1", "b1", "c1", "a2", "c2", "a3"]
 
 
+@pytest.mark.parametrize("at_once", [1, 4, 5])
+async def test_the_turns_go_on_with_the_group_that_leased_longest_ago(desk: Desk, at_once: int) -> None:
+    await desk.add(*of("a", *"1234"), *of("b", *"123"), *of("c", *"123"))
+    leased = []
+    while ids := await desk.lease_ids(at_once):
+        leased += ids
+    assert leased == ["a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "c3", "a4"]
+
+
 async def test_jobs_without_a_group_come_first(desk: Desk) -> None:
     await desk.add(*of("a", "1", "2"), new_job("late", p=2_097_151), new_job("plain"))
     assert await desk.lease_ids(3) == ["plain", "late", "a1"]
@@ -266,6 +275,57 @@ async def test_a_new_limit_of_all_groups_holds_for_those_that_have_their_turn(de
     assert await desk.groups() == {"a": (2, 1), "b": (1, 1)}
 
 
+async def test_groups_that_new_defaults_leave_shut_are_looked_at_once(desk: Desk) -> None:
+    await desk.configure(gd={"xa": 1})
+    await desk.add(*of("a", "1", "2"), *of("b", "1", "2"))
+    await desk.lease(10)
+    await desk.configure(gd={"xa": 1, "mw": 7})
+    assert (await desk.tick()).moved == 2
+    assert (await desk.lease_reply(10)).next_in_ms == LEASE_MS
+    assert (await desk.tick()).moved == 0
+
+
+async def test_a_job_that_comes_when_the_window_is_over_waits_behind_those_that_were_there(desk: Desk) -> None:
+    await desk.configure_group("a", rl={"n": 1, "d": SECOND})
+    await desk.add(*of("a", "1", "2"))
+    await desk.complete(await desk.lease_one("a1"))
+    desk.clock.advance(SECOND)
+    await desk.add(*of("a", "3"))
+    await desk.complete(await desk.lease_one("a2"))
+    desk.clock.advance(SECOND)
+    assert await desk.lease_ids() == ["a3"]
+
+
+async def test_a_group_that_was_shut_meanwhile_gives_its_turn_to_the_next_and_not_to_the_one_before(desk: Desk) -> None:
+    await desk.add(*of("a", *"1234"), *of("b", *"1234"), *of("c", *"1234"))
+    await desk.configure_group("b", xa=0)
+    await desk.configure_group("c", xa=0)
+    assert await desk.lease_ids(6) == ["a1", "b1", "c1", "a2", "b2", "c2"]
+    await desk.configure(gd={"xa": 2})
+    reply = await desk.lease_reply(2)
+    assert (ids_of(reply.answers[0]), reply.more) == (["b3"], True)
+    assert await desk.lease_ids() == ["c3", "b4", "c4"]
+
+
+async def test_one_call_goes_past_all_groups_that_were_shut_meanwhile(desk: Desk) -> None:
+    for n in range(20):
+        await desk.add(*of(f"g{n:02}-", "1", "2"))
+    await desk.lease(20)
+    await desk.add(*of("other", "1"))
+    await desk.configure(gd={"xa": 1})
+    assert await desk.lease_ids(1) == ["other1"]
+
+
+async def test_a_job_that_was_tried_before_keeps_its_attempts_in_line_too(desk: Desk) -> None:
+    await desk.add(*of("a", "1", "2", "3", ma=3))
+    first = await desk.lease_one("a1")
+    await desk.fail(first, retry_delay_ms=0)
+    leased = await desk.lease(10)
+    assert [(job.id, job.attempt) for job in leased] == [("a2", 1), ("a3", 1), ("a1", 2)]
+    await complete_all(desk, leased)
+    assert len(await desk.ids("completed")) == 3
+
+
 async def test_a_rate_limit_lets_so_many_through_and_opens_by_time(desk: Desk) -> None:
     await desk.configure_group("a", rl={"n": 2, "d": 10 * SECOND})
     await desk.add(*of("a", "1", "2", "3", "4", "5"), *of("b", "1"))
@@ -317,6 +377,7 @@ async def test_a_full_group_takes_no_more_and_nothing_of_the_batch_is_added(desk
     assert [it.created for it in added] == [False, False, True]
     await desk.lease_one("a1")
     assert (await desk.add(*of("a", "3")))[0].created
+    assert [it.created for it in await desk.add(*of("c", "1", "2", "2", "1"))] == [True, True, False, False]
 
 
 async def test_requests_beyond_the_room_of_the_queue_leave_the_groups_as_they_were(desk: Desk) -> None:

@@ -9,6 +9,7 @@
 local NONCE_LENGTH = 24
 local REPLAY_MS = 60000
 local MAX_HASHES = 250 -- a lease kept as a hash costs twice to three times a plain one: so many at most, that no call holds the store for long
+local MAX_TRIES = 100 -- in which all that was popped were heads of groups that are shut, since the limits of all groups were changed
 local now = clock()
 local start = string.format('%.0f', now)
 local outbox_entries = 0
@@ -62,22 +63,20 @@ local to_lease, to_run, unexpiring = {}, {}, {}
 local group_of = {} -- of the jobs popped
 local take_out
 
-local function pop_waiting()
-  local asked = math.min(wanted, #nonces / NONCE_LENGTH)
+local function pop_waiting(asked)
   popped = redis.call('ZPOPMIN', wait, asked)
+  if not popped[1] then return false end
   local specs, hashes = {}, {}
-  for i = 1, #popped, 2 do
-    specs[#specs + 1] = spec .. popped[i]
-    hashes[#hashes + 1] = job .. popped[i]
+  for i = 1, #popped, 2 do specs[#specs + 1] = spec .. popped[i] end
+  blobs = redis.call('MGET', unpack(specs))
+  if tonumber(popped[#popped]) >= FIRST_TURN then
+    -- INLINE: round
+    begin_round(asked)
+    if not popped[1] then return true end -- all were of groups that are shut
   end
-  if #specs > 0 then
-    blobs = redis.call('MGET', unpack(specs))
-    if tonumber(popped[#popped]) >= FIRST_TURN then
-      -- INLINE: round
-      begin_round(asked)
-    end
-    some_have_hashes = redis.call('EXISTS', unpack(hashes)) > 0
-  end
+  for i = 1, #popped, 2 do hashes[#hashes + 1] = job .. popped[i] end
+  some_have_hashes = redis.call('EXISTS', unpack(hashes)) > 0
+  return false
 end
 
 -- What a job's options mean for its lease. The same header stands before all jobs of one add.
@@ -160,7 +159,11 @@ local active_room, rate_room, hold_ms, window_start, window_count = math.huge, m
 if limited then
   -- INLINE: limit
 end
-if open and wanted > 0 then pop_waiting() end
+if open and wanted > 0 then
+  for _ = 1, MAX_TRIES do
+    if not pop_waiting(math.min(wanted, #nonces / NONCE_LENGTH)) then break end
+  end
+end
 for i, request_id, worker, max_jobs, lease_ms in items() do
   if not is_retry[i] then
     serve(answers[i], worker, tonumber(max_jobs), tonumber(lease_ms))

@@ -7,7 +7,7 @@ local groups_made
 local function groups()
   if groups_made then return groups_made end
   -- INLINE: turns
-  groups_made = { join = join, leave = leave, leases_ended = leases_ended, reopen = reopen, reconsider = reconsider, rules_of = rules_of, room_of = room_of, window_of = window_of, shut_group = shut_group, take_turns = take_turns, next_in_line = next_in_line, head_record = head_record, some_have_lines = some_have_lines }
+  groups_made = { join = join, leave = leave, leases_ended = leases_ended, reopen = reopen, reconsider = reconsider, rules_of = rules_of, read_rules = read_rules, room_of = room_of, window_of = window_of, shut_group = shut_group, take_turns = take_turns, next_in_line = next_in_line, head_record = head_record, some_have_lines = some_have_lines }
   return groups_made
 end
 

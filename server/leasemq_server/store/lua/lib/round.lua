@@ -81,7 +81,10 @@ local function begin_round(asked)
     if group_of[n] then names[#names + 1] = group_of[n] end
   end
   local have_lines = of_groups.some_have_lines(names)
-  if have_lines or groups_limited then put_in_order(asked, have_lines) end
+  if have_lines or groups_limited then
+    if names[1] then of_groups.read_rules(names) end
+    put_in_order(asked, have_lines)
+  end
 end
 
 local function count_in_window(it)

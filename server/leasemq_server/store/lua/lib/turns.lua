@@ -12,18 +12,21 @@ local function limit_of(own, default)
 end
 
 local rules = {}
--- xa max_active, rl rate_limit, mw max_waiting, w weight, p paused; false when there are none.
-local function rules_of(group)
-  if rules[group] == nil then
-    local default = config().gd or {}
-    local own = groups_limited and redis.call('HGET', group_rules, group)
-    if own then
-      own = decode(string.match(own, '^[^\n]*'))
-      rules[group] = { xa = limit_of(own.xa, default.xa), rl = own.rl or default.rl, mw = limit_of(own.mw, default.mw), w = own.w, p = own.p }
-    else
-      rules[group] = config().gd or false
+-- Reads the rules of groups: xa max_active, rl rate_limit, mw max_waiting, w weight, p paused; false where there are none.
+local function read_rules(names)
+  local default = config().gd
+  local kept = groups_limited and redis.call('HMGET', group_rules, unpack(names)) or {}
+  for i, group in ipairs(names) do
+    rules[group] = default or false
+    if kept[i] then
+      local own, of_all = decode(string.match(kept[i], '^[^\n]*')), default or {}
+      rules[group] = { xa = limit_of(own.xa, of_all.xa), rl = own.rl or of_all.rl, mw = limit_of(own.mw, of_all.mw), w = own.w, p = own.p }
     end
   end
+end
+
+local function rules_of(group)
+  if rules[group] == nil then read_rules({ group }) end
   return rules[group]
 end
 
@@ -129,6 +132,7 @@ end
 -- What `join` does where groups have heads already, or several of the jobs, or limits.
 local function join_one_by_one(groups_of, ids, scores, names, kept, have_lines)
   local head, is_shut, new, in_line, all_behind = {}, {}, {}, {}, {}
+  read_rules(names)
   for i, group in ipairs(names) do
     if kept[i] then
       head[group] = head_of(kept[i])
