@@ -79,12 +79,13 @@ def test_tables_of_jobs_have_groups_where_there_are_some(cli, client, grouped):
 
 
 def test_jobs_of_a_group_are_promoted_cancelled_retried_and_deleted(cli, client, grouped):
+    client.add(grouped, id="c", group="c", delay=3600)
     assert cli.ok("jobs", "promote", grouped, "--all", "--group", "b").out == "promoted 2 jobs\n"
     assert cli.ok("jobs", "cancel", grouped, "--all", "--state", "waiting", "--group", "a").out == "cancelled 3 jobs\n"
     assert cli.ok("jobs", "retry", grouped, "--all", "--state", "cancelled", "--group", "b").out == "retried 0 jobs\n"
     assert cli.ok("jobs", "retry", grouped, "--all", "--state", "cancelled", "--group", "a").out == "retried 3 jobs\n"
     assert cli.ok("jobs", "delete", grouped, "--all", "--state", "waiting", "--group", "a").out == "deleted 3 jobs\n"
-    assert sorted(job.id for job in client.admin.jobs(grouped)) == ["alone", "b-0", "b-1"]
+    assert sorted(job.id for job in client.admin.jobs(grouped)) == ["alone", "b-0", "b-1", "c"]
     cli.refuses("jobs", "retry", grouped, "b-0", "--group", "b")
 
 

@@ -202,8 +202,8 @@ async def test_adds_to_a_group_that_stays_full_end_with_the_reason() -> None:
     async with serving(producer) as address:
         client = Client(address, retry_timeout=0.5)
         adds = [asyncio.create_task(client.add("email", number, group="noisy")) for number in range(5)]
-        await asyncio.sleep(0.05)
-        await client.close()  # it waits for those that wait apart, too
+        await asyncio.sleep(0)
+        await client.close()  # it waits for those that will wait apart, too
         assert all(add.done() for add in adds)
         results = await asyncio.gather(*adds, return_exceptions=True)
     assert [type(result) for result in results] == [GroupFull] * 5

@@ -216,7 +216,7 @@ async def test_settings_of_a_group_are_set_one_by_one_and_taken_back(client: Cli
 
 async def test_a_group_overrides_the_default_and_0_is_no_limit(client: Client, queue: str) -> None:
     await client.admin.update_queue(queue, group_defaults=GroupDefaults(max_active=1))
-    await client.admin.update_group(queue, "free", max_active=0)
+    assert (await client.admin.update_group(queue, "free", max_active=0)).config.max_active == 0
     gate = asyncio.Event()
 
     async def handler(_: Job) -> None:
