@@ -53,6 +53,21 @@ def queues(new_queue: Callable[[], str]) -> list[str]:
     return [new_queue() for _ in range(3)]
 
 
+@pytest.mark.parametrize("full", ["QUEUE_FULL", "GROUP_FULL"])
+async def test_a_flow_that_found_a_queue_full_is_completed_by_adding_it_again(stubs: Stubs, queues: list[str], full: str):
+    a, b, _ = queues
+    limits = {"max_waiting": 1} if full == "QUEUE_FULL" else {"group_defaults": admin_pb2.GroupDefaults(max_waiting=1)}
+    await stubs.admin.UpdateQueue(admin_pb2.UpdateQueueRequest(queue=a, config=admin_pb2.QueueConfig(**limits)))
+    await stubs.add(a, id="in the way", group="g")
+    flow = [node("first", a, group="g"), node("then", b, "first")]
+    assert (await refusal(add_flow(stubs, *flow))).reason == full
+    assert await stubs.lease(b) is None
+    await stubs.complete(await stubs.must_lease(a))
+    assert [it.created for it in await add_flow(stubs, *flow)] == [True, False]
+    await stubs.complete(await stubs.must_lease(a))
+    assert (await stubs.must_lease(b, wait=15)).job.id == "then"
+
+
 # -- dependencies of one job -------------------------------------------------------------------------------------
 
 

@@ -1,11 +1,13 @@
 """Groups: whose turn it is, what limits let through, and that nothing waits for ever."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from leasemq_server.errors import GroupFullError
+from leasemq_server.store.flows import Edge, JobRef
 from leasemq_server.store.types import LeasedJob, LeaseRequest
 
+from tests.store.grouped import disorder
 from tests.store.harness import HOUR, LEASE_MS, SECOND, Desk, ids_of, new_job
 from tests.store.test_wakes import listening
 
@@ -131,6 +133,15 @@ async def test_the_last_job_of_a_group_that_goes_leaves_nothing_behind(desk: Des
     assert await desk.lease_ids() == ["a2"]
 
 
+async def test_the_last_job_of_a_shut_group_that_goes_leaves_nothing_behind(desk: Desk) -> None:
+    await desk.configure_group("a", p=1)
+    await desk.add(*of("a", "1"))
+    await desk.cancel("a1")
+    assert await disorder(desk.client, desk.queue) == []
+    await desk.configure_group("a")
+    assert await desk.groups() == {}
+
+
 async def test_a_job_not_started_within_its_ttl_leaves_its_group(desk: Desk) -> None:
     await desk.add(*of("a", "1", "2", tl=SECOND), *of("a", "3"))
     await desk.after(SECOND)
@@ -192,18 +203,29 @@ async def test_an_ordering_key_runs_one_job_after_the_other(desk: Desk) -> None:
     assert await desk.lease_ids() == ["a3"]
 
 
-ENDS = [
-    "complete",
-    "complete with a result of a hash",
-    "fail",
-    "retry later",
-    "release",
-    "snooze",
-    "give back",
-    "delete",
-    "expire",
-    "cancel",
-]
+async def complete_a_hash(desk: Desk, job: LeasedJob) -> None:
+    await desk.store.progress(desk.queue, [(job.id, job.nonce, "1")])
+    await desk.complete(job, b"1")
+
+
+async def cancel_running(desk: Desk, job: LeasedJob) -> None:
+    await desk.cancel(job.id)
+    await desk.fail(job)
+
+
+ENDS: dict[str, Callable[[Desk, LeasedJob], Awaitable[object]]] = {
+    "complete": lambda desk, job: desk.complete(job),
+    "complete a hash": complete_a_hash,
+    "fail": lambda desk, job: desk.fail(job, fatal=True),
+    "retry later": lambda desk, job: desk.fail(job, retry_delay_ms=HOUR),
+    "release": lambda desk, job: desk.release(job),
+    "snooze": lambda desk, job: desk.release(job, HOUR),
+    "give back": lambda desk, _: desk.store.give_back(desk.queue, [("r", False)]),
+    "delete": lambda desk, job: desk.store.delete(desk.queue, [job.id], force=True),
+    "expire": lambda desk, _: desk.after(LEASE_MS),
+    "block": lambda desk, job: desk.store.block(desk.queue, [(job.id, job.nonce, (Edge(JobRef("other", "x"), "f"),))]),
+    "cancel": cancel_running,
+}
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -212,30 +234,8 @@ async def test_each_end_of_a_lease_gives_its_groups_room_back(desk: Desk, end: s
     await desk.add(*of("a", "1", "2", ma=2))
     job = await desk.lease_one("a1", request_id="r")
     assert await desk.lease_ids() == []
-    if end == "complete":
-        await desk.complete(job)
-    elif end == "complete with a result of a hash":
-        await desk.store.progress(desk.queue, [(job.id, job.nonce, "1")])
-        await desk.complete(job, b"1")
-    elif end == "fail":
-        await desk.fail(job, fatal=True)
-    elif end == "retry later":
-        await desk.fail(job, retry_delay_ms=HOUR)
-    elif end == "release":
-        await desk.release(job)
-    elif end == "snooze":
-        await desk.release(job, HOUR)
-    elif end == "give back":
-        await desk.store.give_back(desk.queue, [("r", False)])
-    elif end == "delete":
-        await desk.store.delete(desk.queue, ["a1"], force=True)
-    elif end == "cancel":
-        await desk.cancel("a1")
-        await desk.fail(job)
-    else:
-        await desk.after(LEASE_MS)
-    expected = "a1" if end in ("release", "give back", "expire") else "a2"
-    assert await desk.lease_ids() == [expected]
+    await ENDS[end](desk, job)
+    assert await desk.lease_ids() == ["a1" if end in ("release", "give back", "expire") else "a2"]
     assert (await desk.groups())["a"][1] == 1
 
 
