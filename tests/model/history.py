@@ -5,75 +5,38 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
+from leasemq.v1.job_pb2 import JobSpec
 from leasemq_server.errors import QueueFullError
-from leasemq_server.store.flows import Edge, EndedEntry, JobRef, Registration, Resolution
+from leasemq_server.store.flows import EndedEntry
 from leasemq_server.store.keys import queue_keys
 from leasemq_server.store.store import STATE_SETS
-from leasemq_server.store.types import Durability, LeaseRequest, OutboxEntry
+from leasemq_server.store.types import LeaseRequest, OutboxEntry
+from leasemq_server.store.types import NewJob as StoreJob
 
+from tests.model.change_rules import ChangeRules
+from tests.model.choices import (
+    IDS,
+    KEPT_MS,
+    NewJob,
+    configs,
+    delays,
+    lease_spans,
+    limits,
+    new_jobs,
+    picks,
+    places,
+    spans,
+    steering,
+)
+from tests.model.flow_rules import FlowRules
+from tests.model.key_rules import KeyRules
 from tests.model.model import Model
 from tests.model.views import Listener, seen, shown
 from tests.store.declared import undeclared
 from tests.store.harness import START_MS, Desk, new_job
 
-KEPT_MS = 30_000  # a request with such a lease is remembered for longer than a history takes
 STATES = tuple(STATE_SETS)
-IDS = [f"job-{letter}" for letter in "abcdefghijklmnopqrst"]
-
-backoffs = st.sampled_from(
-    [{"k": "fixed", "d": 700}, {"k": "exponential", "i": 100, "m": 2, "x": 350}, {"k": "list", "l": [0, 10, 2000]}]
-)
-retentions = st.sampled_from([{"c": 0}, {"a": 0}, {"a": 4000}, {"c": 2}, {"a": 90_000, "c": 1}])
-options = st.fixed_dictionaries(
-    {},
-    optional={
-        "p": st.integers(1, 3),
-        "l": st.just(1),
-        "ma": st.integers(1, 4),
-        "bo": backoffs,
-        "to": st.sampled_from([500, 5000, 60_000]),
-        "tl": st.sampled_from([500, 3000, 100_000]),
-        "cr": retentions,
-        "fr": retentions,
-        "dl": st.just("dead"),
-        "me": st.integers(0, 2),
-    },
-).map(lambda it: {**it, "rp": 1} if "ma" in it or "bo" in it else it)
-retrying = st.fixed_dictionaries({"rp": st.just(1), "ma": st.integers(2, 4), "bo": backoffs})
-new_jobs = st.tuples(st.sampled_from(IDS), options | retrying | st.just({}), st.sampled_from([None, None, 500, 500, 3000]))
-configs = st.fixed_dictionaries(
-    {},
-    optional={
-        "ma": st.integers(1, 3),
-        "bo": backoffs,
-        "me": st.integers(0, 2),
-        "dl": st.just("dead"),
-        "cr": st.sampled_from([{"a": 0}, {"a": 4000}, {"a": 90_000, "c": 2}, {"a": 90_000, "c": 0}]),
-        "fr": st.sampled_from([{"a": 4000}, {"a": 90_000, "c": 1}]),
-    },
-)
-limits = st.fixed_dictionaries(
-    {},
-    optional={
-        "xa": st.integers(1, 3),
-        "rl": st.fixed_dictionaries({"n": st.integers(1, 3), "d": st.sampled_from([500, 3000])}),
-        "mw": st.integers(2, 9),
-    },
-)
-steering = st.sampled_from(
-    ["cancel", "cancel", "retry", "retry", "promote", "delete", "drain", "await", "await", "pause", "resume"]
-)
-ids = st.lists(st.sampled_from(IDS), min_size=1, max_size=3, unique=True)
-spans = st.sampled_from([1, 9, 100, 500, 500, 700, 1000, 3000, 6000, 30_000, 100_000])
-lease_spans = st.sampled_from([1000, 6000, KEPT_MS])
-delays = st.sampled_from([0, 500, 3000])
-picks = st.lists(st.integers(0, 11), min_size=1, max_size=3)
-
-
-dependencies = st.lists(
-    st.tuples(st.sampled_from(IDS), st.sampled_from("ffri")), min_size=1, max_size=3, unique_by=lambda need: need[0]
-)
 OUTCOMES = {"p": "pending", "c": "completed", "f": "failed", "x": "cancelled", "d": "deleted"}
 
 
@@ -83,7 +46,7 @@ def _shown_entry(entry: OutboxEntry | EndedEntry) -> tuple[str, str, int | str]:
     return (entry.target, entry.job_id, entry.finish_ms)
 
 
-class History(RuleBasedStateMachine):
+class History(FlowRules, ChangeRules, KeyRules):
     """One history; the store and its client are there for all of them."""
 
     def __init__(self, runner: asyncio.Runner, desk: Desk, listener: Listener) -> None:
@@ -101,7 +64,7 @@ class History(RuleBasedStateMachine):
         sizes=st.lists(st.integers(1, 3), max_size=3),
         limits=limits | st.just({}),
     )
-    def begin(self, jobs: list[tuple[str, dict[str, Any], int | None]], sizes: list[int], limits: dict[str, Any]) -> None:
+    def begin(self, jobs: list[NewJob], sizes: list[int], limits: dict[str, Any]) -> None:
         self.run(self.desk.client.flushall())
         self.desk.clock.ms = START_MS
         self.model = Model(START_MS)
@@ -117,7 +80,7 @@ class History(RuleBasedStateMachine):
         self.was_waiting = bool(self.model.waiting())
         self.was_due, self.was_expiring = self.model.earliest_due(), self.model.earliest_expiry()
         self.looked = False  # a lease or tick, which may take what it woke for
-        self.resumed = self.model.woken = False
+        self.resumed = self.model.woken = self.model.replaced = False
 
     def _token(self, pick: int) -> tuple[str, str]:
         return self.leases[-1 - pick % len(self.leases)]
@@ -125,19 +88,30 @@ class History(RuleBasedStateMachine):
     def _tokens(self, chosen: list[int]) -> list[tuple[str, str]]:
         return list(dict.fromkeys(self._token(pick) for pick in chosen))
 
+    def _chosen(self, few: list[int]) -> list[str]:
+        """Ids of jobs that there are, and perhaps of one that is not."""
+        there = sorted(self.model.jobs)
+        there += [job_id for job_id in IDS if job_id not in there][:1]
+        return list(dict.fromkeys(there[place % len(there)] for place in few))
+
     # -- adding and leasing --------------------------------------------------------------------------------------
 
+    def _new(self, job: NewJob, **more: int) -> StoreJob:
+        job_id, said, delay = job
+        spec = JobSpec(priority=said.get("p", 0)).SerializeToString()
+        return new_job(job_id, spec=spec, delay_ms=delay or "", **more, **said)
+
     @rule(jobs=st.lists(new_jobs, min_size=1, max_size=5))
-    def add(self, jobs: list[tuple[str, dict[str, Any], int | None]]) -> None:
-        new = [new_job(job_id, delay_ms=delay or "", **options) for job_id, options, delay in jobs]
+    def add(self, jobs: list[NewJob]) -> None:
+        new = [self._new(job) for job in jobs]
         if self.model.is_over(jobs):
             with pytest.raises(QueueFullError):
                 self.run(self.desk.add(*new))
             return
-        assert [tuple(added)[:3] for added in self.run(self.desk.add(*new))] == self.model.add(jobs)
+        assert [tuple(added) for added in self.run(self.desk.add(*new))] == self.model.add(jobs)
 
     @rule(jobs=st.lists(new_jobs, min_size=1, max_size=3), lease_ms=lease_spans)
-    def add_and_lease(self, jobs: list[tuple[str, dict[str, Any], int | None]], lease_ms: int) -> None:
+    def add_and_lease(self, jobs: list[NewJob], lease_ms: int) -> None:
         self.add(jobs)
         self.lease([len(jobs)], lease_ms)
 
@@ -187,75 +161,14 @@ class History(RuleBasedStateMachine):
         self.model.done()
         assert self.run(self.store.give_back(self.desk.queue, [(request_id, perhaps)], call)) == expected
 
-    # -- jobs that depend on others ------------------------------------------------------------------------------
-
-    def _register(self, dependent: str, needs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Registers at all that are there; returns those."""
-        names = [name for name, _ in needs]
-        items = [Registration(name, f"{self.desk.queue}/{dependent}", 0) for name in names]
-        words = self.run(self.store.register(self.desk.queue, items))
-        assert words == self.model.register(dependent, names)
-        return [need for need, word in zip(needs, words, strict=True) if word != "JOB_NOT_FOUND"]
-
-    def _edges(self, needs: list[tuple[str, str]]) -> list[Edge]:
-        return [Edge(JobRef(self.desk.queue, name), policy) for name, policy in needs]
-
-    @rule(job=new_jobs, needs=dependencies, told_first=st.booleans())
-    def add_dependent(self, job: tuple[str, dict[str, Any], int | None], needs: list[tuple[str, str]], told_first: bool) -> None:
-        job_id, said, delay = job
-        needs = self._register(job_id, [need for need in needs if need[0] != job_id])
-        if told_first:
-            self.tell_ends()
-        if not needs:
-            return
-        new = new_job(job_id, delay_ms=delay or "", dp=1, **said)
-        edges = {job_id: self._edges(needs)}
-        self.looked = self.looked or "tl" in said  # it may fail at once, and never expire
-        if self.model.is_over([(job_id, said, delay)]):
-            with pytest.raises(QueueFullError):
-                self.run(self.store.add(self.desk.queue, [new], Durability.MEMORY, edges))
-            return
-        ((added,), _) = self.run(self.store.add(self.desk.queue, [new], Durability.MEMORY, edges))
-        assert tuple(added)[:3] == self.model.add_dependent(job_id, said, delay or 0, needs)
-
-    @precondition(lambda self: self.leases)
-    @rule(pick=st.integers(0, 11), needs=dependencies, told_first=st.booleans())
-    def block(self, pick: int, needs: list[tuple[str, str]], told_first: bool) -> None:
-        job_id, nonce = self._token(pick)
-        needs = self._register(job_id, [need for need in needs if need[0] != job_id])
-        if told_first:
-            self.tell_ends()
-        if needs:
-            (outcome,) = self.run(self.store.block(self.desk.queue, [(job_id, nonce, tuple(self._edges(needs)))]))
-            assert tuple(outcome) == self.model.block(job_id, nonce, needs)
-
-    @precondition(lambda self: any(entry[0] == "ended" for entry in self.model.outbox))
-    @rule(twice=st.booleans())
-    def tell_an_end(self, twice: bool) -> None:
-        self.run(self._tell_first_end(twice=twice))
-
-    def tell_ends(self) -> None:
-        while any(entry[0] == "ended" for entry in self.model.outbox):
-            self.tell_an_end(twice=False)
-
-    async def _tell_first_end(self, *, twice: bool) -> None:
-        """As broker/relay.py does; twice, as after a crash before the end was taken off the outbox."""
-        queue = self.desk.queue
-        entry = next(entry for entry in await self.store.outbox(queue, count=1000) if isinstance(entry, EndedEntry))
-        untold = [text.partition("/")[2] for text in (await self.store.untold(queue, [entry.job_id]))[entry.job_id]]
-        assert untold == self.model.tell_first_end()
-        for _ in range(1 + twice):
-            end = (f"{queue}/{entry.job_id}", entry.state, entry.result, entry.content_type)
-            await self.store.resolve(queue, [Resolution(dependent, *end) for dependent in untold])
-        await self.store.told(queue, [(entry.job_id, f"{queue}/{dependent}") for dependent in untold])
-        await self.store.outbox_done(queue, [entry.entry_id])
-
     # -- settling, with tokens new and old -----------------------------------------------------------------------
 
     @precondition(lambda self: self.leases)
     @rule(chosen=picks)
     def complete(self, chosen: list[int]) -> None:
-        tokens = self._tokens(chosen)
+        self._complete(self._tokens(chosen))
+
+    def _complete(self, tokens: list[tuple[str, str]]) -> None:
         expected = [self.model.complete(*token) for token in tokens]
         self.model.done()
         outcomes = self.run(self.store.complete(self.desk.queue, [(*token, b"result", "") for token in tokens]))
@@ -264,7 +177,9 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(chosen=picks, fatal=st.sampled_from([False, False, False, True]), retry_delay=st.sampled_from([None, None, 0, 900]))
     def fail(self, chosen: list[int], fatal: bool, retry_delay: int | None) -> None:
-        tokens = self._tokens(chosen)
+        self._fail(self._tokens(chosen), fatal=fatal, retry_delay=retry_delay)
+
+    def _fail(self, tokens: list[tuple[str, str]], *, fatal: bool, retry_delay: int | None) -> None:
         expected = [self.model.fail(*token, fatal=fatal, retry_delay=retry_delay) for token in tokens]
         self.model.done()
         delay = "" if retry_delay is None else retry_delay
@@ -305,8 +220,9 @@ class History(RuleBasedStateMachine):
 
     # -- steering ------------------------------------------------------------------------------------------------
 
-    @rule(how=steering, chosen=ids, flag=st.booleans())
-    def steer(self, how: str, chosen: list[str], flag: bool) -> None:
+    @rule(how=steering, few=st.lists(places, min_size=1, max_size=3), flag=st.booleans())
+    def steer(self, how: str, few: list[int], flag: bool) -> None:
+        chosen = self._chosen(few)
         verbs = {
             "cancel": lambda: self._cancel(chosen),
             "retry": lambda: self._retry(chosen, keep_attempts=flag),
@@ -398,12 +314,13 @@ class History(RuleBasedStateMachine):
         }
 
     async def _edges_of_all(self) -> dict[str, dict[str, tuple[str, str]]]:
-        found = {}
-        for job_id in self.model.edges:
-            stored = await self.store.edges(self.desk.queue, job_id, "", 1000)
-            if stored is not None:
-                found[job_id] = {edge.dependency.job_id: (edge.policy, OUTCOMES[edge.outcome]) for edge in stored[0]}
-        return found
+        ids = [job_id for job_id in self.model.edges if job_id in self.model.jobs]
+        all_stored = await asyncio.gather(*(self.store.edges(self.desk.queue, job_id, "", 1000) for job_id in ids))
+        return {
+            job_id: {edge.dependency.job_id: (edge.policy, OUTCOMES[edge.outcome]) for edge in stored[0]}
+            for job_id, stored in zip(ids, all_stored, strict=True)
+            if stored is not None
+        }
 
     async def _indexes(self) -> list[list[bytes]]:
         looks = self.desk.client.pipeline(transaction=False)

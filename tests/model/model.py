@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.model.keys import FINISHED, Keys, NewJob
+
 DAY = 86_400_000
 AWAITED_MS = 60_000
 NEVER = 2**63
 MAX_FAILURES = 10
-FINISHED = ("completed", "failed", "cancelled")
 DEFAULT_RETENTION = {"cr": {"a": DAY, "c": 10_000}, "fr": {"a": 30 * DAY, "c": 100_000}}
 
 Outcome = tuple[str, int, int]  # state, run_ms, attempts left
@@ -26,6 +27,7 @@ class Job:
     id: str
     options: dict[str, Any]
     create_ms: int
+    payload: bytes = b""
     state: str = "waiting"
     due: tuple[int, int] = (0, 0)  # when delayed: the due time, and the place in its batch
     attempt: int = 0
@@ -43,6 +45,7 @@ class Job:
     purge_ms: int | None = None  # when it goes by an age of its own
     progress: str | None = None
     blocked_ms: int = 0  # since when it is blocked
+    started: bool = False  # ever
     start_delay: int = 0  # that begins when it no longer is
 
     @property
@@ -71,12 +74,14 @@ class Model:
         self.edges: dict[str, dict[str, tuple[str, str]]] = {}  # of a dependent: policy and outcome by dependency
         self.failed_for: set[str] = set()  # dependents of which a dependency failed that may not
         self.dependents: dict[str, dict[str, bool]] = {}  # of a dependency: who depends on it, and was told its end
+        self.keys = Keys(self.jobs)
         self.config: dict[str, Any] = {}
         self.paused = False
         self.hold = 0  # until when
         self.window: tuple[int, int] = (0, 0)  # of the rate limit: its start, and the leases in it
         self.full = False  # a lease call has left jobs to max_active since the last lease ended
         self.woken = False  # something opened a limit
+        self.replaced = False  # a debounced job has taken another's place
         self.added = self.completed = self.failed = 0
         self._keep: dict[str, int] = {}
 
@@ -147,7 +152,7 @@ class Model:
         self.woken = self.woken or self.full
         self.full = False
 
-    def is_over(self, new: list[tuple[str, dict[str, Any], int | None]]) -> bool:
+    def is_over(self, new: list[NewJob]) -> bool:
         """Whether max_waiting refuses the batch."""
         added = len({job_id for job_id, _, _ in new} - self.jobs.keys())
         return added > 0 and len(self.of("waiting")) + len(self.of("delayed")) + added > self.config.get("mw", NEVER)
@@ -173,6 +178,8 @@ class Model:
         self._leave(job)
         if job.state not in FINISHED and job.id in self.dependents:
             self.outbox.append(("ended", job.id, "deleted"))
+        if "dd" in job.options:
+            self.keys.removed(job.id, job.options["dd"]["k"])
         self._forget(job.id)
 
     def _forget(self, job_id: str) -> None:
@@ -184,6 +191,8 @@ class Model:
 
     def _finish(self, job: Job, state: str) -> None:
         self._leave(job)
+        if "dd" in job.options:
+            self._free_key(job.id, job.options["dd"]["k"])
         kind = "fr" if state == "failed" else "cr"
         own, queue = job.options.get(kind), self.config.get(kind, DEFAULT_RETENTION[kind])
         age, count = (own or queue).get("a"), (own or queue).get("c")
@@ -202,6 +211,11 @@ class Model:
         job.state, job.finish_ms = state, self.now
         if count is not None:
             self._keep[state] = min(count, self._keep.get(state, count))
+
+    def _free_key(self, job_id: str, key: str) -> None:
+        kept_aside = self.keys.finished(job_id, key)
+        if kept_aside and self._add_one(kept_aside):
+            self.keys.take(kept_aside[0], kept_aside[1]["dd"], self.now)
 
     def _trim(self) -> None:
         """At the end of a verb: what it finished counts together."""
@@ -274,19 +288,27 @@ class Model:
 
     # -- jobs that depend on others ------------------------------------------------------------------------------
 
+    def pending(self) -> list[str]:
+        """The jobs that others are blocked by, and that are there and unfinished."""
+        blocking = {
+            name for job_id in self.of("blocked") for name, (_, outcome) in self.edges[job_id].items() if outcome == "pending"
+        }
+        return sorted(name for name in blocking if name in self.jobs and self.jobs[name].state not in FINISHED)
+
     def _pending(self, job_id: str) -> int:
         return sum(outcome == "pending" for _, outcome in self.edges.get(job_id, {}).values())
 
-    def register(self, dependent: str, job_ids: list[str]) -> list[str]:
+    def register(self, dependent: str, job_ids: list[str], *, expected: bool) -> list[str]:
         words = []
         for job_id in job_ids:
             job = self.jobs.get(job_id)
-            if job is None:
+            if job is None and not expected:
                 words.append("JOB_NOT_FOUND")
                 continue
             self.dependents.setdefault(job_id, {})[dependent] = False
-            words.append("FINISHED" if job.state in FINISHED else "OK")
-            if job.state in FINISHED:
+            finished = job is not None and job.state in FINISHED
+            words.append("FINISHED" if finished else "OK")
+            if finished:
                 self.outbox.append(("ended", job_id, job.state))
         return words
 
@@ -382,22 +404,52 @@ class Model:
 
     # -- verbs ---------------------------------------------------------------------------------------------------
 
-    def add(self, new: Iterable[tuple[str, dict[str, Any], int | None]]) -> list[tuple[bool, str, int]]:
-        """Jobs as (id, options, delay); returns (created, state, run_ms) of each."""
-        answers = []
-        for place, (job_id, options, delay) in enumerate(new):
-            created = job_id not in self.jobs
-            if created:
-                job = self.jobs[job_id] = Job(job_id, options, self.now)
-                job.expire_ms = self.now + options["tl"] if "tl" in options else None
-                self.added += 1
-                if delay:
-                    self._delay(job, self.now + delay, place)
-                else:
-                    self._queue_up(job)
-            job = self.jobs[job_id]
-            answers.append((created, job.state, job.due[0] if job.state == "delayed" else 0))
-        return answers
+    def add(self, new: Iterable[NewJob]) -> list[tuple[bool, str, int, str]]:
+        """Returns (created, state, run_ms, who has its key now if another had it) of each."""
+        return [self._answer(*self._add_with_key(job, place), job[0]) for place, job in enumerate(new)]
+
+    def _answer(self, created: bool, holder: str, job_id: str) -> tuple[bool, str, int, str]:
+        job = self.jobs.get(job_id if created else holder or job_id)
+        if job is None:
+            return (created, "", 0, holder)
+        return (created, job.state, job.due[0] if job.state == "delayed" else 0, holder)
+
+    def _add_with_key(self, new: NewJob, place: int) -> tuple[bool, str]:
+        """Whether it was added, and who has its key if another one had it."""
+        job_id, options, _ = new
+        own = options.get("dd")
+        if own is None or job_id in self.jobs:
+            return self._add_one(new, place), ""
+        holder = self.keys.holder(own["k"], self.now)
+        replaces = holder and own["m"] == "d" and self.keys.gives_way(holder)
+        if holder and not replaces:
+            if own["m"] == "l":
+                self.keys.keep_aside(holder, new)
+            return False, holder
+        if replaces:
+            self._remove(self.jobs[holder])
+            self.replaced = True
+        self.keys.take(job_id, own, self.now)
+        return self._add_one(new, place), job_id if replaces else ""
+
+    def _add_one(self, new: NewJob, place: int = 0) -> bool:
+        job_id, options, delay = new
+        if job_id in self.jobs:
+            return False
+        job = self.jobs[job_id] = Job(job_id, options, self.now)
+        job.expire_ms = self.now + options["tl"] if "tl" in options else None
+        self.added += 1
+        if delay:
+            self._delay(job, self.now + delay, place)
+        else:
+            self._queue_up(job)
+        return True
+
+    def free_key(self, key: str) -> str:
+        holder, kept_aside = self.keys.free(key, self.now)
+        if kept_aside:
+            self._add_one(kept_aside)
+        return holder
 
     def lease(self, requests: list[tuple[str, int, int]]) -> list[list[str]]:
         """Requests as (request_id, max_jobs, lease_ms); returns the ids that each gets. `leased` then tells the tokens."""
@@ -426,7 +478,7 @@ class Model:
 
     def _lease(self, job: Job, lease_ms: int) -> None:
         self._leave(job)
-        job.state, job.token = "active", "told by the store"
+        job.state, job.token, job.started = "active", "told by the store", True
         job.attempt += 1
         job.expire_ms = None
         job.deadline = self.now + job.options["to"] if "to" in job.options else None
@@ -580,6 +632,8 @@ class Model:
         job.cancel = False
         job.finish_ms = job.purge_ms = job.deadline = job.expire_ms = None
         self.failed_for.discard(job_id)
+        if "dd" in job.options:
+            self.keys.retake(job_id, job.options["dd"], self.now)
         if self._pending(job_id):
             job.state, job.blocked_ms = "blocked", self.now
         else:
@@ -593,6 +647,28 @@ class Model:
         if job.state != "delayed":
             return "JOB_NOT_IN_STATE"
         self._queue_up(job)
+        return "OK"
+
+    def change(self, job_id: str, payload: bytes | None, priority: int | None, run_ms: int | None) -> str:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "JOB_NOT_FOUND"
+        if job.state not in ("waiting", "delayed") and not (job.state == "blocked" and run_ms is None):
+            return "JOB_NOT_IN_STATE"
+        if payload is not None:
+            job.payload = payload
+        moves = priority is not None and priority != job.priority
+        later = run_ms is not None and run_ms > self.now
+        at_once = job.state == "delayed" and run_ms is not None and not later
+        if later or moves:
+            self._leave(job)
+        to_tail = at_once or (moves and not later and job.state == "waiting")
+        if moves:
+            job.options = {**job.options, "p": priority}
+        if later:
+            self._delay(job, run_ms)
+        elif to_tail:
+            self._wait(job, head=False)
         return "OK"
 
     def delete(self, job_id: str, *, force: bool) -> str:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import redis
+from leasemq.v1.job_pb2 import JobSpec
 from leasemq_server.store.keys import WAKE_CHANNEL
 from leasemq_server.store.types import StoredJob
 
@@ -14,8 +15,11 @@ def seen(stored: StoredJob) -> dict[str, Any]:
     """A stored job, in the model's terms."""
     fields = {name.decode(): value.decode() for name, value in stored.fields.items()}
     finished = stored.state in ("completed", "failed", "cancelled")
+    spec = JobSpec.FromString(stored.spec)
     return {
         "state": stored.state,
+        "payload": spec.payload,
+        "priority": (spec.priority, json.loads(stored.options or "{}").get("p", 0)),
         "attempt": int(fields.get("a", 0)),
         "expirations": int(fields.get("n", 0)),
         "failures": [json.loads(line)["kind"] for line in fields.get("f", "").splitlines()],
@@ -36,6 +40,8 @@ def shown(job: Job | None) -> dict[str, Any] | None:
         return None
     return {
         "state": job.state,
+        "payload": job.payload,
+        "priority": (job.priority, job.priority),
         "attempt": job.attempt,
         "expirations": job.expirations,
         "failures": job.failures,

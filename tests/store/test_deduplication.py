@@ -88,6 +88,17 @@ async def test_within_one_batch_the_first_one_has_the_key(desk: Desk):
     assert (await desk.store.stats(desk.queue)).added_total == 3
 
 
+async def test_a_batch_may_have_an_id_twice_before_a_job_with_a_key(desk: Desk):
+    new = [new_job("a"), new_job("a"), new_job("b", **until_finished()), new_job("c", **until_finished())]
+    assert await desk.add(*new) == [
+        Added(True, "waiting", 0),
+        Added(False, "waiting", 0),
+        Added(True, "waiting", 0),
+        kept("b"),
+    ]
+    assert await desk.lease_ids() == ["a", "b"]
+
+
 async def test_a_ttl_frees_the_key_of_a_job_that_takes_too_long(desk: Desk):
     await add(desk, "a", **until_finished(t=SECOND))
     desk.clock.advance(SECOND - 1)
@@ -209,6 +220,20 @@ async def test_a_burst_in_one_batch_leaves_its_last_job(desk: Desk):
     jobs = [new_job(f"job-{n}", delay_ms=SECOND, **debounce()) for n in range(5)]
     assert [it.created for it in await desk.add(*jobs)] == [True] * 5
     assert await desk.ids("delayed") == ["job-4"]
+
+
+async def test_an_id_that_was_debounced_may_come_again_in_the_same_batch(desk: Desk):
+    x, y = (new_job(job_id, delay_ms=SECOND, **debounce()) for job_id in "xy")
+    assert [added.holder for added in await desk.add(x, y, x)] == ["", "y", "x"]
+    assert await desk.ids("delayed") == ["x"]
+
+
+async def test_an_id_that_the_batch_has_without_the_key_takes_nobodys_place(desk: Desk):
+    await add(desk, "holder", delay_ms=SECOND, **debounce())
+    same, with_key = new_job("a"), new_job("a", delay_ms=SECOND, **debounce())
+    assert await desk.add(same, with_key) == [Added(True, "waiting", 0), Added(False, "waiting", 0)]
+    assert await desk.ids("delayed") == ["holder"]
+    assert (await add(desk, "b", delay_ms=SECOND, **debounce())).holder == "b"
 
 
 async def test_a_debounce_is_over_when_the_delay_is(desk: Desk):

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
+from leasemq.v1.job_pb2 import JobSpec
+from leasemq_server.broker.changes import update_job
+from leasemq_server.jobs.changes import Change
 from leasemq_server.store.keys import CONTROL_CHANNEL, DONE_CHANNEL, WAKE_CHANNEL
 
 from tests.store.harness import DAY, LEASE_MS, Desk, new_job
@@ -154,6 +157,18 @@ async def test_looking_and_settling_and_reading_are_silent(desk: Desk, ear: Ear)
 
 
 # -- control -----------------------------------------------------------------------------------------------------
+
+
+async def test_an_update_wakes_only_for_what_is_new(desk: Desk, ear: Ear) -> None:
+    spec = JobSpec(priority=1).SerializeToString()
+    await desk.add(new_job("a", spec=spec, p=1))
+    await desk.add(new_job("d", spec=spec, delay_ms=1000, p=1))
+    await ear.wakes()
+    await update_job(desk.store, desk.queue, "a", Change(None, 2, None))
+    await update_job(desk.store, desk.queue, "d", Change(None, None, desk.clock.ms + 2000))
+    assert await ear.wakes() == []
+    await update_job(desk.store, desk.queue, "d", Change(None, None, desk.clock.ms + 500))
+    assert await ear.wakes() == ["email 500"]
 
 
 async def test_the_worker_of_a_cancelled_job_hears_of_it(desk: Desk, ear: Ear) -> None:

@@ -14,16 +14,16 @@ local keyed = false -- whether a job has a deduplication key
 
 -- Most batches are of new ids: they are stored by one command.
 local function store_if_all_new()
-  local pairs_of, n, seen = {}, 0, {}
+  local pairs_of, n, seen, all_once = {}, 0, {}, true
   for _, id, spec_bytes, options in items() do
     keyed = keyed or options ~= '' and string.find(options, '"dd":', 1, true)
-    if seen[id] or keyed then return false end
+    all_once = all_once and not seen[id]
     seen[id] = true
     pairs_of[n + 1] = spec .. id
     pairs_of[n + 2] = options == '' and head .. '\n' .. spec_bytes or head .. ' ' .. options .. '\n' .. spec_bytes
     n = n + 2
   end
-  return redis.call('MSETNX', unpack(pairs_of)) == 1
+  return all_once and not keyed and redis.call('MSETNX', unpack(pairs_of)) == 1
 end
 
 local of_queue = redis.call('HMGET', meta, 'mw', 'fl', 'gx')
@@ -54,12 +54,13 @@ local function decoded_options(options)
   return decoded[json], tab and string.sub(options, tab + 1)
 end
 
+local twins = {} -- what was answered for the jobs that this batch has added
 local wrote_outbox = false
 local by_key -- what to answer for a job that is not to be added because of its key; else, whether it takes the place of another
 if keyed then
   -- INLINE: dedup
   redis.call('HSET', meta, 'keyed', 1)
-  local specs, records, stored, taken = {}, {}, {}, {}
+  local specs, records, taken = {}, {}, {}
   for _, id, _, options in items() do
     local own = decoded_options(options)
     if own and own.dd then
@@ -70,7 +71,7 @@ if keyed then
   local all_ids_new, all_keys_new = redis.call('EXISTS', unpack(specs)) == 0, redis.call('EXISTS', unpack(records)) == 0
 
   by_key = function(id, spec_bytes, options, own, delay_ms, run_ms)
-    if stored[id] or not all_ids_new and redis.call('EXISTS', spec .. id) == 1 then return nil end
+    if (twins[id] or not all_ids_new) and redis.call('EXISTS', spec .. id) == 1 then return nil end
     local holder, replaced, state
     if all_keys_new and not taken[own.k] then
       take_key(id, own, now, true)
@@ -80,12 +81,11 @@ if keyed then
     taken[own.k] = true
     wrote_outbox = told_dependents
     if holder and not replaced then return { 0, state or '', state == 'delayed' and redis.call('ZSCORE', delayed, holder) or '0', holder } end
-    stored[id] = true
     return nil, replaced
   end
 end
 
-local results, to_wait, to_delay, twins = {}, {}, {}, {}
+local results, to_wait, to_delay = {}, {}, {}
 local groups_of, of_groups, their_scores = {}, {}, {}
 local waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
 local added, tail, plainly = 0, nil, true

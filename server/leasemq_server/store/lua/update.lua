@@ -14,7 +14,10 @@ redis.call('SET', spec .. id, create_ms .. (options == '' and '' or ' ' .. optio
 
 local function move(to)
   local said = decode(options)
-  if state == 'waiting' then
+  if to == state then
+    woken = true -- nothing new waits
+    if said.g and state == 'waiting' then stop_waiting(id, said) end -- else it is moved where it is
+  elseif state == 'waiting' then
     stop_waiting(id, said)
   else
     redis.call('ZREM', delayed, id)
