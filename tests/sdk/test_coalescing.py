@@ -2,10 +2,11 @@ import asyncio
 
 import grpc
 import pytest
-from leasemq import Client, Durability, InvalidField, NewJob, Unavailable
+from leasemq import Client, Durability, GroupFull, InvalidField, NewJob, Unavailable
 from leasemq.coalescing import IN_FLIGHT
 
 from tests.sdk.scripted import Producer, serving, status
+from tests.sdk.support import until
 
 
 def refuse_bad(jobs: list) -> object:
@@ -153,3 +154,69 @@ async def test_a_client_refuses_a_second_loop_while_the_first_one_lives() -> Non
         await client.add("email", 1)
         with pytest.raises(RuntimeError, match="another event loop"):
             await asyncio.to_thread(lambda: asyncio.run(client.get("email", "1")))
+
+
+class FullGroups:
+    """Refuses all of a call when one of its jobs is of a group that is full, as the server does."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = set(names)
+
+    def __call__(self, jobs: list) -> object:
+        full = any(job.group in self.names and not job.HasField("delay") for job in jobs)
+        return status(grpc.StatusCode.RESOURCE_EXHAUSTED, "GROUP_FULL", retry_after=0.1) if full else None
+
+
+async def test_a_full_group_holds_up_nobody_elses_adds() -> None:
+    producer = Producer()
+    producer.verdict = full = FullGroups("noisy", "loud")
+    async with serving(producer) as address, Client(address) as client:
+        groups = ["noisy", "calm", None, "loud", "calm", "noisy", None]
+        adds = [asyncio.create_task(client.add("email", n, group=groups[n % 7], id=str(n))) for n in range(200)]
+        free = {number for number in range(200) if groups[number % 7] not in full.names}
+        await asyncio.wait_for(asyncio.gather(*(adds[number] for number in free)), 5)
+        late = await asyncio.wait_for(client.add("email", "late", group="calm"), 5)
+        assert late.created
+        assert {number for number, add in enumerate(adds) if add.done()} == free
+        full.names.clear()
+        assert all(job.created for job in await asyncio.gather(*adds))
+
+
+async def test_adds_to_a_full_group_keep_their_order_and_those_that_come_later_queue_up_behind_them() -> None:
+    producer = Producer()
+    producer.verdict = full = FullGroups("noisy")
+    async with serving(producer) as address, Client(address) as client:
+        adds = [asyncio.create_task(client.add("email", number, group="noisy")) for number in range(20)]
+        await until(lambda: len(producer.calls) >= 10)
+        adds += [asyncio.create_task(client.add("email", number, group="noisy")) for number in range(20, 40)]
+        await asyncio.sleep(0)
+        full.names.clear()
+        producer.calls.clear()
+        await asyncio.gather(*adds)
+    assert [int(payload) for call in producer.calls for payload in call] == list(range(40))
+
+
+async def test_adds_to_a_group_that_stays_full_end_with_the_reason() -> None:
+    producer = Producer()
+    producer.verdict = FullGroups("noisy")
+    async with serving(producer) as address:
+        client = Client(address, retry_timeout=0.5)
+        adds = [asyncio.create_task(client.add("email", number, group="noisy")) for number in range(5)]
+        await asyncio.sleep(0)
+        await client.close()  # it waits for those that will wait apart, too
+        assert all(add.done() for add in adds)
+        results = await asyncio.gather(*adds, return_exceptions=True)
+    assert [type(result) for result in results] == [GroupFull] * 5
+
+
+async def test_a_full_group_takes_delayed_jobs_beside_and_behind_those_that_wait_for_room() -> None:
+    producer = Producer()
+    producer.verdict = full = FullGroups("noisy")
+    async with serving(producer) as address, Client(address) as client:
+        kept = [asyncio.create_task(client.add("email", number, group="noisy")) for number in range(5)]
+        beside = asyncio.create_task(client.add("email", "beside", group="noisy", delay=60))
+        assert (await asyncio.wait_for(beside, 5)).created
+        assert (await asyncio.wait_for(client.add("email", "behind", group="noisy", delay=60), 5)).created
+        assert not any(add.done() for add in kept)
+        full.names.clear()
+        await asyncio.gather(*kept)

@@ -45,6 +45,15 @@ def add(
         int, typer.Option(min=0, metavar="N", help="1 is the most urgent, 2097151 the least; 0 runs before all of them.")
     ] = 0,
     lifo: Annotated[bool, typer.Option("--lifo", help="To the head of its priority.")] = False,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            "-g",
+            metavar="GROUP",
+            help="A tenant, say: groups take turns. Jobs without one are leased before all of them.",
+        ),
+    ] = None,
     attempts: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Attempts in all (default: the queue's, or 1).")
     ] = None,
@@ -81,7 +90,7 @@ def add(
         bool,
         typer.Option(
             "--spec",
-            help='With --jsonl: each line is {"payload": …, "name": …, "id": …, "delay": …, "priority": …}.',
+            help='With --jsonl: each line is {"payload": …, "name": …, "id": …, "delay": …, "priority": …, "group": …}.',
             rich_help_panel=MANY,
         ),
     ] = False,
@@ -99,6 +108,7 @@ def add(
     [cyan]leasemq add email '{"to": "a@example.com"}' --delay 5m --attempts 5 --backoff exponential:1s[/]
     [cyan]leasemq add images --file photo.png --raw[/]
     [cyan]leasemq add email --jsonl mails.jsonl[/]
+    [cyan]leasemq add reports '{"customer": 7}' --group customer-7[/]
     [cyan]leasemq add index '{"page": 7}' --dedup-key page-7 --dedup-mode debounce --delay 5s[/]
     [cyan]leasemq add sum '[1, 2]' --wait[/]
     """
@@ -109,6 +119,7 @@ def add(
         run_time=run_time,
         priority=priority,
         lifo=lifo,
+        group=group,
         attempts=attempts,
         backoff=backoff,
         timeout=timeout,

@@ -19,7 +19,15 @@ from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue, du
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Add jobs that depend on each other, and show them as a tree.")
 
 NODE_FIELDS = {"queue": str, "key": str, "depends_on": list}
-JOB_FIELDS = {"payload": object, "name": str, "id": str, "priority": int, "attempts": int, "delay": (int, float, str)}
+JOB_FIELDS = {
+    "payload": object,
+    "name": str,
+    "id": str,
+    "priority": int,
+    "group": str,
+    "attempts": int,
+    "delay": (int, float, str),
+}
 
 
 @app.command()
@@ -31,7 +39,7 @@ def add(
     """Add a flow: jobs of any queues, each of which starts when those that it depends on are done.
 
     A node has a queue, a key, depends_on (keys, or {"key": "a", "on_failure": "fail|run|ignore"}), and of its job payload, name,
-    id, priority, attempts and delay. Give ids to be able to add it again after an error: what is there already stays.
+    id, priority, group, attempts and delay. Give ids to be able to add it again after an error: what is there already stays.
 
     Examples:
     [cyan]leasemq flow add album.json[/]

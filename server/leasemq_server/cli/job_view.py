@@ -1,11 +1,12 @@
-"""A job as people and scripts see it; shared by `jobs` and `add --wait`."""
+"""A job as people and scripts see it; shared by `jobs`, `search` and `add --wait`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from leasemq import JobInfo
 from rich.text import Text
 
-from leasemq_server.cli.console import ago, plain, print_fields, show
+from leasemq_server.cli.console import ago, plain, print_fields, print_table, show
 
 COLUMNS = ("id", "name", "state", "attempt", "added", "runs", "finished", "last failure")
 FAILURE_WIDTH = 60
@@ -25,12 +26,19 @@ def as_json_job(job: JobInfo, *, with_payload: bool) -> dict[str, Any]:
     return fields
 
 
-def row(job: JobInfo, *, with_payload: bool) -> list[object]:
-    """One row of the table with COLUMNS, and the payload if asked."""
+def print_jobs(jobs: Sequence[JobInfo], *, with_payload: bool, empty: str) -> None:
+    """A job a line; with their groups where one of them has one, and their payloads if asked."""
+    with_group = any(job.group for job in jobs)
+    columns = [*COLUMNS, *["group"] * with_group, *["payload"] * with_payload]
+    print_table(columns, [_row(job, with_group=with_group, with_payload=with_payload) for job in jobs], empty=empty)
+
+
+def _row(job: JobInfo, *, with_group: bool, with_payload: bool) -> list[object]:
     failure = job.failures[-1].message.replace("\n", " | ")[:FAILURE_WIDTH] if job.failures else ""
     attempt = f"{job.attempt}/{job.max_attempts}" if job.max_attempts else job.attempt
     fields = [job.id, job.name, job.state, attempt, ago(job.create_time), ago(job.run_time), ago(job.finish_time), failure]
-    return [*fields, _value(job.raw_payload, job, "payload")] if with_payload else fields
+    group = [job.group] if with_group else []
+    return [*fields, *group, *([_value(job.raw_payload, job, "payload")] if with_payload else [])]
 
 
 def print_job(job: JobInfo) -> None:

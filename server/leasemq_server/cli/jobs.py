@@ -10,11 +10,11 @@ import typer
 from leasemq import BulkResult, Cascade, Client, JobState
 
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import confirm, counting, print_json, print_table, show
+from leasemq_server.cli.console import confirm, counting, print_json, show
 from leasemq_server.cli.failure import EXIT_NOT_FOUND, Failure
 from leasemq_server.cli.flow_view import print_dependencies, print_forest
-from leasemq_server.cli.job_view import COLUMNS, as_json_job, print_job, row
-from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue, Yes, duration, job_state, moment
+from leasemq_server.cli.job_view import as_json_job, print_job, print_jobs
+from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Group, Json, Queue, Yes, duration, job_state, moment
 from leasemq_server.cli.payloads import read_payload
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show, change, retry, cancel, promote and delete jobs.")
@@ -71,6 +71,7 @@ def list_(
     *,
     states: States = None,
     name: Name = None,
+    group: Group = None,
     descending: Annotated[bool, typer.Option("--desc", help="Newest, or last in order, first.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="At most this many; 0 = all.")] = LIST_LIMIT,
     with_payload: Annotated[bool, typer.Option("--payload", help="Print payloads and results too.")] = False,
@@ -83,6 +84,7 @@ def list_(
     Examples:
     [cyan]leasemq jobs list email --state failed --payload[/]
     [cyan]leasemq jobs list email --limit 0 --json[/]
+    [cyan]leasemq jobs list email --group customer-7 --state waiting[/]
     [cyan]leasemq jobs list email --tree[/]
     """
     if as_tree and as_json:
@@ -90,7 +92,7 @@ def list_(
 
     async def do(client: Client) -> None:
         jobs = client.admin.jobs(
-            queue, states=states or (), name=name, descending=descending, limit=_one_more(limit, as_json=as_json)
+            queue, states=states or (), name=name, group=group, descending=descending, limit=_one_more(limit, as_json=as_json)
         )
         if as_json:
             async for job in jobs:
@@ -99,9 +101,9 @@ def list_(
         if as_tree:
             await print_forest(client, [job async for job in jobs][: limit or None])
             return
-        rows = [row(job, with_payload=with_payload) async for job in jobs]
-        print_table((*COLUMNS, "payload") if with_payload else COLUMNS, rows[: limit or None], empty=f"no such jobs in {queue}")
-        if limit and len(rows) > limit:
+        found = [job async for job in jobs]
+        print_jobs(found[: limit or None], with_payload=with_payload, empty=f"no such jobs in {queue}")
+        if limit and len(found) > limit:
             show("[dim]… and more: --limit 0 lists all[/]")
 
     run(address, do)
@@ -200,6 +202,7 @@ def cancel(
     all_: All = False,
     state: State = None,
     name: Name = None,
+    group: Group = None,
     older_than: OlderThan = None,
     limit: Limit = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Told to the workers and kept with the jobs.")] = "",
@@ -213,10 +216,11 @@ def cancel(
     Examples:
     [cyan]leasemq jobs cancel email 01939f5e-7c1b-7000-8000-000000000001 --reason "sent by hand"[/]
     [cyan]leasemq jobs cancel email --all --state waiting --name newsletter[/]
+    [cyan]leasemq jobs cancel email --all --state waiting --group customer-7[/]
     """
     if all_ and state is None:
         raise typer.BadParameter("--all needs --state: waiting, delayed or active", param_hint="--all")
-    selection = _selection(job_ids, all_, state=state, name=name, older_than=older_than, limit=limit)
+    selection = _selection(job_ids, all_, state=state, name=name, group=group, older_than=older_than, limit=limit)
     if all_ and cascade is not None:
         raise typer.BadParameter("goes with ids, not with --all", param_hint="--cascade")
     if state is not None:
@@ -243,6 +247,7 @@ def retry(
     all_: All = False,
     state: State = None,
     name: Name = None,
+    group: Group = None,
     older_than: OlderThan = None,
     limit: Limit = None,
     address: Address = DEFAULT_ADDRESS,
@@ -254,7 +259,7 @@ def retry(
     [cyan]leasemq jobs retry email ID[/]
     [cyan]leasemq jobs retry email --all --name welcome[/]
     """
-    selection = _selection(job_ids, all_, state=state, name=name, older_than=older_than, limit=limit)
+    selection = _selection(job_ids, all_, state=state, name=name, group=group, older_than=older_than, limit=limit)
     _bulk(address, queue, "retry", "retried", selection, as_json=as_json)
 
 
@@ -265,6 +270,7 @@ def promote(
     *,
     all_: All = False,
     name: Name = None,
+    group: Group = None,
     older_than: OlderThan = None,
     limit: Limit = None,
     address: Address = DEFAULT_ADDRESS,
@@ -276,7 +282,7 @@ def promote(
     [cyan]leasemq jobs promote email ID[/]
     [cyan]leasemq jobs promote email --all[/]
     """
-    selection = _selection(job_ids, all_, name=name, older_than=older_than, limit=limit)
+    selection = _selection(job_ids, all_, name=name, group=group, older_than=older_than, limit=limit)
     _bulk(address, queue, "promote", "promoted", selection, as_json=as_json)
 
 
@@ -288,6 +294,7 @@ def delete(
     all_: All = False,
     state: State = None,
     name: Name = None,
+    group: Group = None,
     older_than: OlderThan = None,
     limit: Limit = None,
     cascade: CascadeOption = None,
@@ -303,7 +310,7 @@ def delete(
     """
     if all_ and state is None:
         raise typer.BadParameter("--all needs --state: say which jobs to delete", param_hint="--all")
-    selection = _selection(job_ids, all_, state=state, name=name, older_than=older_than, limit=limit)
+    selection = _selection(job_ids, all_, state=state, name=name, group=group, older_than=older_than, limit=limit)
     if cascade is not None and all_:
         raise typer.BadParameter("--cascade goes with ids, not with --all", param_hint="--cascade")
     if cascade is not None:

@@ -17,7 +17,7 @@ from leasemq_server.cli.options import duration
 
 BATCH = 1_000
 JSON, TEXT, BYTES = "application/json", "text/plain; charset=utf-8", "application/octet-stream"
-SPEC_FIELDS = ("payload", "name", "id", "delay", "priority")
+SPEC_FIELDS = ("payload", "name", "id", "delay", "priority", "group")
 
 
 def read_payload(argument: str | None, file: Path | None, *, raw: bool, content_type: str | None) -> tuple[bytes, str]:
@@ -86,7 +86,13 @@ class JsonLines:
         return self._with_spec(value, where)
 
     def _with_spec(self, value: dict[str, Any], where: str) -> NewJob:
-        kinds: dict[str, type | tuple[type, ...]] = {"name": str, "id": str, "priority": int, "delay": (int, float, str)}
+        kinds: dict[str, type | tuple[type, ...]] = {
+            "name": str,
+            "id": str,
+            "priority": int,
+            "delay": (int, float, str),
+            "group": str,
+        }
         for name, kind in kinds.items():
             if name in value and not isinstance(value[name], kind):
                 raise Failure(f"{where}: {name} is {json.dumps(value[name])}", exit_code=2)

@@ -1,10 +1,11 @@
 """leasemq queues list|show|pause|resume|drain|delete|update|free-key"""
 
+import dataclasses
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
-from leasemq import Client, QueueInfo, QueueNotFound, Retention
+from leasemq import Client, GroupDefaults, QueueInfo, QueueNotFound, Retention
 
 from leasemq_server.cli.connect import run
 from leasemq_server.cli.console import confirm, plain, print_fields, print_json, print_table
@@ -22,7 +23,7 @@ from leasemq_server.cli.options import (
 )
 from leasemq_server.cli.stats import COLUMNS, stats_row
 
-LIMITS = "Limits"
+LIMITS, GROUPS = "Limits", "Limits of each group that has none of its own"
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="List, show, pause, resume, drain, delete and configure queues."
@@ -175,6 +176,33 @@ def update(
             parser=count_or_none, metavar="N|none", help="Waiting and delayed jobs; more are refused.", rich_help_panel=LIMITS
         ),
     ] = None,
+    group_max_active: Annotated[
+        Any,
+        typer.Option(
+            parser=count_or_none,
+            metavar="N|none",
+            help="Jobs of a group that run at a time; 1 runs them one after the other.",
+            rich_help_panel=GROUPS,
+        ),
+    ] = None,
+    group_rate_limit: Annotated[
+        Any,
+        typer.Option(
+            parser=rate_or_none,
+            metavar="N/DURATION|none",
+            help="Jobs of a group that start in a time: 10/1s.",
+            rich_help_panel=GROUPS,
+        ),
+    ] = None,
+    group_max_waiting: Annotated[
+        Any,
+        typer.Option(
+            parser=count_or_none,
+            metavar="N|none",
+            help="Waiting jobs of a group, delayed ones not counted; more are refused.",
+            rich_help_panel=GROUPS,
+        ),
+    ] = None,
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
@@ -184,6 +212,7 @@ def update(
     [cyan]leasemq queues update email --attempts 5 --backoff exponential:1s --completed-age 1d[/]
     [cyan]leasemq queues update email --max-active 20 --rate-limit 100/1s --max-waiting 50000[/]
     [cyan]leasemq queues update email --rate-limit none[/]
+    [cyan]leasemq queues update email --group-max-active 2 --group-rate-limit 10/1s[/]
     """
     changes: dict[str, Any] = {
         "attempts": attempts,
@@ -197,12 +226,13 @@ def update(
         "rate_limit": rate_limit,
         "max_waiting": max_waiting,
     }
-    given = {name: None if value == NONE else value for name, value in changes.items() if value is not None}
-    if not given:
+    given = _given(changes)
+    of_groups = _given({"max_active": group_max_active, "rate_limit": group_rate_limit, "max_waiting": group_max_waiting})
+    if not (given or of_groups):
         raise typer.BadParameter("name at least one setting to change", param_hint="update")
 
     async def do(client: Client) -> None:
-        kept = await _other_half_of_retry(client, queue, given)
+        kept = await _other_half_of_retry(client, queue, given) | await _with_other_defaults(client, queue, of_groups)
         _print_queue(await client.admin.update_queue(queue, **kept, **given), as_json=as_json)
 
     run(address, do)
@@ -217,6 +247,18 @@ async def _other_half_of_retry(client: Client, queue: str, given: dict[str, Any]
     except QueueNotFound:
         return {}
     return {"backoff": config.backoff} if "attempts" in given else {"attempts": config.attempts}
+
+
+async def _with_other_defaults(client: Client, queue: str, of_groups: dict[str, Any]) -> dict[str, Any]:
+    """The group defaults are one setting to the broker: changing one of them sends the others along as they are."""
+    if not of_groups:
+        return {}
+    try:
+        before = (await client.admin.queue(queue)).config.group_defaults
+    except QueueNotFound:
+        before = None
+    after = dataclasses.replace(before or GroupDefaults(), **of_groups)
+    return {"group_defaults": None if after == GroupDefaults() else after}
 
 
 @app.command("free-key")
@@ -240,6 +282,11 @@ def free_key(
             print(f"{key} is free: {holder} goes on without it" if holder else f"{key} was free already")
 
     run(address, do)
+
+
+def _given(changes: dict[str, Any]) -> dict[str, Any]:
+    """What was given; none takes a limit off."""
+    return {name: None if value == NONE else value for name, value in changes.items() if value is not None}
 
 
 def _retention(age: timedelta | None, count: int | None) -> Retention | None:

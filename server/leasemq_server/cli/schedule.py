@@ -102,6 +102,9 @@ def add(
     priority: Annotated[
         int, typer.Option(min=0, metavar="N", help="1 is the most urgent; 0 runs before all of them.", rich_help_panel=JOB)
     ] = 0,
+    group: Annotated[
+        str | None, typer.Option("--group", "-g", metavar="GROUP", help="The group that takes turns.", rich_help_panel=JOB)
+    ] = None,
     attempts: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Attempts in all (default: the queue's, or 1).", rich_help_panel=JOB)
     ] = None,
@@ -144,6 +147,7 @@ def add(
         ttl=ttl,
         headers=headers(header or ()),
         content_type=media_type,
+        group=group,
     )
 
     async def do(client: Client) -> None:

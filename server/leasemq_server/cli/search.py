@@ -6,8 +6,8 @@ import typer
 from leasemq import Client
 
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import counting, print_json, print_table, show
-from leasemq_server.cli.job_view import COLUMNS, as_json_job, row
+from leasemq_server.cli.console import counting, print_json, show
+from leasemq_server.cli.job_view import as_json_job, print_jobs
 from leasemq_server.cli.jobs import LIST_LIMIT, States
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue
 
@@ -21,6 +21,7 @@ def search(
     *,
     id_prefix: Annotated[str, typer.Option("--id", metavar="PREFIX", help="How the id begins.")] = "",
     name: Annotated[str, typer.Option(metavar="NAME", help="The job's name.")] = "",
+    group: Annotated[str, typer.Option("--group", "-g", metavar="GROUP", help="The job's group.")] = "",
     failure: Annotated[str, typer.Option(metavar="TEXT", help="Text somewhere in a failure's type, message or stack.")] = "",
     states: States = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, metavar="N", help="At most this many; 0 = all.")] = LIST_LIMIT,
@@ -28,7 +29,7 @@ def search(
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
-    """Find jobs by id, name, payload or failure; all that is given must hold.
+    """Find jobs by id, name, group, payload or failure; all that is given must hold.
 
     It looks at every job of the queue, or of the states given, and says at how many: some ten thousand a second and more.
 
@@ -36,11 +37,11 @@ def search(
     [cyan]leasemq search email ada@example.com[/]
     [cyan]leasemq search email --failure "mailbox full" --state failed[/]
     """
-    if not (payload or id_prefix or name or failure):
-        raise typer.BadParameter("give a TEXT, --id, --name or --failure", param_hint="TEXT")
+    if not (payload or id_prefix or name or group or failure):
+        raise typer.BadParameter("give a TEXT, --id, --name, --group or --failure", param_hint="TEXT")
 
     async def do(client: Client) -> None:
-        rows, examined = [], 0
+        jobs, examined = [], 0
         with counting("looked at") as progress:
 
             def looked(count: int) -> None:
@@ -52,6 +53,7 @@ def search(
                 queue,
                 id_prefix=id_prefix,
                 name=name,
+                group=group,
                 payload=payload,
                 failure=failure,
                 states=states or (),
@@ -60,12 +62,11 @@ def search(
             async for job in found:
                 if as_json:
                     print_json(as_json_job(job, with_payload=with_payload))
-                rows.append(row(job, with_payload=with_payload))
-                if len(rows) == limit:
+                jobs.append(job)
+                if len(jobs) == limit:
                     break
         if not as_json:
-            columns = (*COLUMNS, "payload") if with_payload else COLUMNS
-            print_table(columns, rows, empty=f"no such jobs in {queue}")
-            show(f"[dim]looked at {examined} jobs{'; --limit 0 finds all' if len(rows) == limit else ''}[/]")
+            print_jobs(jobs, with_payload=with_payload, empty=f"no such jobs in {queue}")
+            show(f"[dim]looked at {examined} jobs{'; --limit 0 finds all' if len(jobs) == limit else ''}[/]")
 
     run(address, do)

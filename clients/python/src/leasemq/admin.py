@@ -14,6 +14,8 @@ from leasemq.model import (
     Backoff,
     BulkResult,
     Cascade,
+    Group,
+    GroupDefaults,
     JobInfo,
     JobState,
     MetricsPoint,
@@ -32,7 +34,7 @@ IDS_PER_CALL = 1_000
 
 
 class Unset(Enum):
-    """The default of an option of `update_queue`: leave it as it is. None means something else: back to the server's default."""
+    """The default of an option of `update_queue` and `update_group`: leave it as it is. None: back to its default."""
 
     UNSET = "unset"
 
@@ -94,17 +96,21 @@ class Admin:
         max_active: int | Unset | None = UNSET,
         rate_limit: RateLimit | Unset | None = UNSET,
         max_waiting: int | Unset | None = UNSET,
+        group_defaults: GroupDefaults | Unset | None = UNSET,
     ) -> QueueInfo:
         """Change a queue's limits, and what holds for jobs that say nothing themselves; makes the queue if need be.
 
         None puts an option back to the server's default, a limit to none.
 
         max_active: the most jobs that run at a time, over all workers. rate_limit: the most that start in a time.
-        max_waiting: the most jobs that are waiting and delayed; an add of more is QueueFull.
+        max_waiting: the most jobs that are waiting and delayed; an add of more is QueueFull. group_defaults: the limits of each
+        group that has none of its own (`update_group`), as a whole.
 
         `attempts` and `backoff` are one setting: giving one of them sets the other to its default.
         """
-        config, paths = _queue_config(
+        config = admin_pb2.QueueConfig()
+        paths = _fill(
+            config,
             {
                 "completed_retention": completed_retention,
                 "failed_retention": failed_retention,
@@ -114,7 +120,8 @@ class Admin:
                 "max_active": max_active,
                 "rate_limit": rate_limit,
                 "max_waiting": max_waiting,
-            }
+                "group_defaults": group_defaults,
+            },
         )
         if attempts is not UNSET or backoff is not UNSET:
             paths.append("default_retry")
@@ -162,18 +169,21 @@ class Admin:
         *,
         states: Sequence[JobState] = (),
         name: str | None = None,
+        group: str | None = None,
         descending: bool = False,
         limit: int | None = None,
         with_payload: bool = True,
     ) -> AsyncIterator[JobInfo]:
         """Iterate over jobs, state by state in the order given (default all), in lease order or oldest first unless descending.
 
-        limit: at most this many. with_payload=False leaves payloads and results out of the answer.
+        name, group: only jobs of this name, of this group. limit: at most this many. with_payload=False leaves payloads and
+        results out of the answer.
         """
         request = admin_pb2.ListJobsRequest(
             queue=queue,
             states=[convert.wire(state) for state in states],
             name=name or "",
+            group=group or "",
             order_by="desc" if descending else "asc",
         )
         if not with_payload:
@@ -209,18 +219,19 @@ class Admin:
         state: JobState | None = None,
         older_than: Seconds | None = None,
         name: str | None = None,
+        group: str | None = None,
         limit: int | None = None,
         keep_attempts: bool = False,
         on_progress: Callable[[BulkResult], Any] | None = None,
     ) -> BulkResult:
         """Redrive finished jobs: those named by `ids`, or all that match (default state FAILED).
 
-        Their attempts start at 0 unless keep_attempts. older_than: only jobs that finished longer ago.
-        limit: at most this many. on_progress: called with the counts so far.
+        Their attempts start at 0 unless keep_attempts. older_than: only jobs that finished longer ago. name,
+        group: only jobs of these. limit: at most this many. on_progress: called with the counts so far.
         ValueError: ids together with any of the others.
         """
         request = admin_pb2.RetryJobsRequest(queue=queue, keep_attempts=keep_attempts)
-        pages = self._bulk(self._connection.stubs.admin.RetryJobs, request, ids, _filter(state, older_than, name, limit))
+        pages = self._bulk(self._connection.stubs.admin.RetryJobs, request, ids, _filter(state, older_than, name, group, limit))
         return await _total(
             (BulkResult(page.retried_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
         )
@@ -232,16 +243,18 @@ class Admin:
         ids: Sequence[str] | None = None,
         older_than: Seconds | None = None,
         name: str | None = None,
+        group: str | None = None,
         limit: int | None = None,
         on_progress: Callable[[BulkResult], Any] | None = None,
     ) -> BulkResult:
         """Make delayed jobs wait for no time any more: those named by `ids`, or all that match.
 
-        older_than: only jobs added longer ago. limit: at most this many. on_progress: called with the counts so far.
+        older_than: only jobs added longer ago. name, group: only jobs of these. limit: at most this many.
+        on_progress: called with the counts so far.
         ValueError: ids together with any of the others.
         """
         request = admin_pb2.PromoteJobsRequest(queue=queue)
-        pages = self._bulk(self._connection.stubs.admin.PromoteJobs, request, ids, _filter(None, older_than, name, limit))
+        pages = self._bulk(self._connection.stubs.admin.PromoteJobs, request, ids, _filter(None, older_than, name, group, limit))
         return await _total(
             (BulkResult(page.promoted_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
         )
@@ -254,19 +267,21 @@ class Admin:
         state: JobState | None = None,
         older_than: Seconds | None = None,
         name: str | None = None,
+        group: str | None = None,
         limit: int | None = None,
         cascade: Cascade = Cascade.NONE,
         on_progress: Callable[[BulkResult], Any] | None = None,
     ) -> BulkResult:
         """Remove jobs that are not leased: those named by `ids`, or all of `state` that match.
 
-        older_than: only jobs that finished (finished ones) or were added (others) longer ago. limit: at most this many.
+        older_than: only jobs that finished (finished ones) or were added (others) longer ago. name, group: only jobs of
+        these. limit: at most this many.
         cascade, with ids alone: removes these too, leased ones excepted; they are not counted.
         on_progress: called with the counts so far.
         ValueError: ids together with any of the others. InvalidField: neither ids nor a state.
         """
         request = admin_pb2.DeleteJobsRequest(queue=queue, cascade=convert.wire(cascade))
-        pages = self._bulk(self._connection.stubs.admin.DeleteJobs, request, ids, _filter(state, older_than, name, limit))
+        pages = self._bulk(self._connection.stubs.admin.DeleteJobs, request, ids, _filter(state, older_than, name, group, limit))
         return await _total(
             (BulkResult(page.deleted_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
         )
@@ -279,6 +294,7 @@ class Admin:
         state: JobState | None = None,
         older_than: Seconds | None = None,
         name: str | None = None,
+        group: str | None = None,
         limit: int | None = None,
         reason: str = "",
         on_progress: Callable[[BulkResult], Any] | None = None,
@@ -286,11 +302,12 @@ class Admin:
         """Cancel jobs: those named by `ids`, or all of `state` (WAITING, DELAYED or ACTIVE) that match.
 
         Those that run are counted too; their workers are told within a second. older_than: only jobs added longer ago.
-        limit: at most this many. reason: told to the workers and kept. on_progress: called with the counts so far.
+        name, group: only jobs of these. limit: at most this many. reason: told to the workers and kept.
+        on_progress: called with the counts so far.
         ValueError: ids together with any of the others. InvalidField: neither ids nor a state.
         """
         request = admin_pb2.CancelJobsRequest(queue=queue, reason=reason)
-        pages = self._bulk(self._connection.stubs.admin.CancelJobs, request, ids, _filter(state, older_than, name, limit))
+        pages = self._bulk(self._connection.stubs.admin.CancelJobs, request, ids, _filter(state, older_than, name, group, limit))
         results = (BulkResult(page.cancelled_count, page.not_found_count, page.skipped_count) async for page in pages)
         return await _total(results, on_progress)
 
@@ -300,6 +317,7 @@ class Admin:
         *,
         id_prefix: str = "",
         name: str = "",
+        group: str = "",
         payload: str = "",
         failure: str = "",
         states: Sequence[JobState] = (),
@@ -308,11 +326,12 @@ class Admin:
     ) -> AsyncIterator[JobInfo]:
         """Iterate over the jobs that hold all that is given; upper and lower case are told apart.
 
-        id_prefix: how the id begins. name: the whole name. payload, failure: text somewhere in the payload, or in a failure's
-        type, message or stack trace. states: default all. It looks at every job of these states, some thousand a call.
-        on_progress: called with how many it has looked at so far. with_payload=False leaves payloads and results out.
+        id_prefix: how the id begins. name, group: the whole name, the whole group. payload, failure: text somewhere in the
+        payload, or in a failure's type, message or stack trace. states: default all. It looks at every job of these states, some
+        thousand a call. on_progress: called with how many it has looked at so far. with_payload=False leaves payloads and results
+        out.
         """
-        query = admin_pb2.JobQuery(id_prefix=id_prefix, name=name, payload_text=payload, failure_text=failure)
+        query = admin_pb2.JobQuery(id_prefix=id_prefix, name=name, group=group, payload_text=payload, failure_text=failure)
         request = admin_pb2.SearchJobsRequest(queue=queue, query=query, states=[convert.wire(state) for state in states])
         if not with_payload:
             request.read_mask.paths.extend(_WITHOUT_PAYLOAD)
@@ -378,6 +397,57 @@ class Admin:
             raise ValueError("nothing to change: give payload, priority or run_time")
         return convert.job_info((await self._connection.call(self._connection.stubs.admin.UpdateJob, request)).job)
 
+    async def groups(self, queue: str, group: str | None = None) -> AsyncIterator[Group]:
+        """Iterate over the groups of a queue that have waiting or active jobs, or settings of their own; each once, in no order.
+
+        group: only this one. A queue that nobody used yet has none.
+        """
+        request = admin_pb2.ListGroupsRequest(queue=queue, group=group or "", page_size=PAGE_SIZE)
+        named = set[str]()
+        while True:
+            page = await self._connection.call(self._connection.stubs.admin.ListGroups, request)
+            for found in page.groups:
+                if found.name not in named:  # the server, which keeps no list of them, may name one again
+                    named.add(found.name)
+                    yield convert.group(found)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+
+    async def update_group(
+        self,
+        queue: str,
+        group: str,
+        *,
+        max_active: int | Unset | None = UNSET,
+        rate_limit: RateLimit | Unset | None = UNSET,
+        max_waiting: int | Unset | None = UNSET,
+        weight: int | Unset | None = UNSET,
+        paused: bool | Unset = UNSET,
+    ) -> Group:
+        """Give a group settings of its own, instead of the queue's `group_defaults`; it need not have jobs yet.
+
+        None puts a setting back to the queue's default. What they let through now is leased at once.
+
+        max_active: the most of its jobs that run at a time, over all workers, 1 to 1,000,000; 0 = no limit.
+        rate_limit: the most of them that start in a time. max_waiting: the most of them that are WAITING, 1 to 1,000,000,000, 0 =
+        no limit; an add of more is GroupFull. weight: how many are leased each time that its turn comes, 1 to 1,000; default 1.
+        paused: True leases none of its jobs, running ones finish; False goes on.
+        Errors: QueueNotFound.
+        """
+        config = admin_pb2.GroupConfig()
+        options = {
+            "max_active": max_active,
+            "rate_limit": rate_limit,
+            "max_waiting": max_waiting,
+            "weight": weight,
+            "paused": paused,
+        }
+        paths = _fill(config, options)
+        request = admin_pb2.UpdateGroupRequest(queue=queue, group=group, config=config)
+        request.update_mask.paths.extend(paths)
+        return convert.group((await self._connection.call(self._connection.stubs.admin.UpdateGroup, request)).group)
+
     async def workers(self, queue: str | None = None) -> AsyncIterator[WorkerStatus]:
         """Iterate over the workers that were heard of in the last minute, by id; queue: only those of this queue."""
         token = ""
@@ -413,9 +483,13 @@ class Admin:
         )
 
 
-def _filter(state: JobState | None, older_than: Seconds | None, name: str | None, limit: int | None) -> admin_pb2.JobFilter:
+def _filter(
+    state: JobState | None, older_than: Seconds | None, name: str | None, group: str | None, limit: int | None
+) -> admin_pb2.JobFilter:
     age = None if older_than is None else to_duration(older_than)
-    return admin_pb2.JobFilter(state=convert.wire(state or 0), older_than=age, name=name or "", limit=limit or 0)
+    return admin_pb2.JobFilter(
+        state=convert.wire(state or 0), older_than=age, name=name or "", group=group or "", limit=limit or 0
+    )
 
 
 async def _total(results: AsyncIterator[BulkResult], on_progress: Callable[[BulkResult], Any] | None) -> BulkResult:
@@ -427,8 +501,9 @@ async def _total(results: AsyncIterator[BulkResult], on_progress: Callable[[Bulk
     return total
 
 
-def _queue_config(options: Mapping[str, Any]) -> tuple[admin_pb2.QueueConfig, list[str]]:
-    config, paths = admin_pb2.QueueConfig(), []
+def _fill(config: admin_pb2.QueueConfig | admin_pb2.GroupConfig, options: Mapping[str, Any]) -> list[str]:
+    """Set what was given; the names of all that is to change, those with None among them."""
+    paths = []
     for name, value in options.items():
         if value is UNSET:
             continue
@@ -437,6 +512,8 @@ def _queue_config(options: Mapping[str, Any]) -> tuple[admin_pb2.QueueConfig, li
             getattr(config, name).CopyFrom(convert.to_retention(value))
         elif isinstance(value, RateLimit):
             getattr(config, name).CopyFrom(convert.to_rate_limit(value))
+        elif isinstance(value, GroupDefaults):
+            getattr(config, name).CopyFrom(convert.to_group_defaults(value))
         elif value is not None:
             setattr(config, name, value)
-    return config, paths
+    return paths

@@ -96,6 +96,7 @@ class Client:
         run_time: datetime | None = None,
         priority: int = 0,
         lifo: bool = False,
+        group: str | None = None,
         attempts: int | None = None,
         backoff: Backoff | None = None,
         timeout: Seconds | None = None,  # noqa: ASYNC109 - of one attempt at the job, not of this call
@@ -118,6 +119,8 @@ class Client:
         delay / run_time: not before that long from now / that (aware) time.
         priority: 1 is the most urgent, 2,097,151 the least; 0, the default, runs before all of them. lifo: to the head of its
         priority.
+        group: a tenant, say: groups take turns, and may have limits of their own (`Admin.update_group`). 1 to 128 printable
+        characters; default none: jobs without a group are leased before all that have one.
         attempts: how often it is tried in all; default the queue's, which is 1. backoff: `fixed`, `exponential` or `delays`;
         default none.
         timeout: the longest that one attempt may take. ttl: it fails if it was not started within this time. Default: no limit.
@@ -131,13 +134,14 @@ class Client:
         begins then.
         durability: how safe it must be before this returns; default the server's.
 
-        Errors: InvalidField, PayloadTooLarge; QueueFull, StoreFull, Unavailable and DurabilityNotReached after retry_timeout,
-        when the job may have been added all the same: adding it again with the same id is safe. TypeError, ValueError: it can't
-        be encoded.
+        Errors: InvalidField, PayloadTooLarge; QueueFull, GroupFull, StoreFull, Unavailable and DurabilityNotReached after
+        retry_timeout, when the job may have been added all the same: adding it again with the same id is safe. TypeError,
+        ValueError: it can't be encoded.
         """
         job = NewJob(
             payload, name, id, delay, run_time, priority, lifo, attempts, backoff, timeout, ttl, headers, content_type,
             completed_retention, failed_retention, dead_letter_queue, max_lease_expirations, deduplication, depends_on,
+            group,
         )  # fmt: skip
         if depends_on:
             return await self._add_alone(queue, job, durability)

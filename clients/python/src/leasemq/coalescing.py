@@ -2,6 +2,8 @@
 
 An add that finds its queue idle leaves at once; while batches of its queue are in flight it waits for the next one to leave,
 which takes all that has come together. So nothing is delayed when there is little to do, and batches grow with the load.
+
+Adds to a full group wait for room in a lane of their own, so that they hold up nobody else's.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ WORTH_SPLITTING = 64
 IN_FLIGHT = 2
 """Batches of one queue that are on their way at a time: one is being worked on while the next one travels."""
 
-Key = tuple[str, int]
+Key = tuple[str, int, str]
+"""A lane: a queue, a durability, and the group if it is that of adds to a full group."""
 
 
 def in_batches(specs: Iterable[job_pb2.JobSpec], max_bytes: int) -> Iterator[list[job_pb2.JobSpec]]:
@@ -55,7 +58,7 @@ class Pending:
 
 
 class Lane:
-    """The adds of one queue and durability."""
+    """The adds that travel together."""
 
     __slots__ = ("in_flight", "travelling", "waiting")
 
@@ -79,7 +82,7 @@ class Lane:
 
 
 class Coalescer:
-    """Sends adds in batches, one lane for each queue and durability."""
+    """Sends adds in batches, one lane for each queue and durability, and one for each group that is full."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -93,21 +96,25 @@ class Coalescer:
         if loop is not self._loop:
             self._loop, self._lanes, self._tasks = loop, {}, set()
         pending = Pending(spec, time.monotonic() + self._connection.retry_timeout, loop.create_future())
-        key = (queue, durability)
+        full = (queue, durability, spec.group)
+        self._enter(full if full in self._lanes and not _is_delayed(pending) else (queue, durability, ""), pending)
+        return await pending.answer
+
+    def _enter(self, key: Key, pending: Pending) -> None:
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane()
         lane.waiting.append(pending)
-        if lane.in_flight < IN_FLIGHT:
+        _, _, full_group = key
+        if lane.in_flight < (1 if full_group else IN_FLIGHT):  # one after the other: who waits longest is first
             lane.in_flight += 1
-            task = loop.create_task(self._send_while_waiting(key, lane))
+            task = asyncio.get_running_loop().create_task(self._send_while_waiting(key, lane))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return await pending.answer
 
     async def flush(self) -> None:
         """Wait until every add that was asked for has its answer."""
-        if self._loop is asyncio.get_running_loop() and self._tasks:
+        while self._loop is asyncio.get_running_loop() and self._tasks:
             await asyncio.wait(self._tasks)
 
     async def _send_while_waiting(self, key: Key, lane: Lane) -> None:
@@ -129,9 +136,9 @@ class Coalescer:
 
     async def _send(self, key: Key, batch: list[Pending]) -> None:
         async def attempt() -> None:
-            batch[:] = [pending for pending in batch if not pending.answer.done()]
+            batch[:] = _unanswered(batch)
             if batch:
-                await self._attempt(key, batch)
+                await self._attempt_or_part(key, batch)
 
         def give_up(error: LeaseMQError, wait: float) -> bool:
             return _fail_overdue(batch, error, time.monotonic() + wait)
@@ -147,8 +154,21 @@ class Coalescer:
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
             _fail(batch, error)
 
+    async def _attempt_or_part(self, key: Key, batch: list[Pending]) -> None:
+        """Make one attempt. Those whose groups are full go on apart, and the lane is free for others."""
+        queue, durability, full_group = key
+        try:
+            await self._attempt(key, batch)
+        except GroupFull:
+            left = _unanswered(batch)
+            if full_group or not all(pending.spec.group for pending in left):
+                raise
+            for pending in left:
+                self._enter((queue, durability, pending.spec.group), pending)
+            batch.clear()
+
     async def _attempt(self, key: Key, batch: list[Pending]) -> None:
-        queue, durability = key
+        queue, durability, _ = key
         stub = self._connection.stubs.producer
         timeout = max(batch[-1].deadline - time.monotonic(), MIN_ATTEMPT)
         if len(batch) == 1:
@@ -161,10 +181,28 @@ class Coalescer:
         try:
             response = await self._connection.attempt(stub.BatchAddJobs, request, timeout)
         except (QueueFull, GroupFull):  # all together are too many: those that fit are added, in order
-            await self._attempt(key, batch[: len(batch) // 2])
-            await self._attempt(key, batch[len(batch) // 2 :])
+            await self._attempt_halves(key, batch[: len(batch) // 2], batch[len(batch) // 2 :])
         else:
             _answer(batch, response.results)
+
+    async def _attempt_halves(self, key: Key, first: list[Pending], second: list[Pending]) -> None:
+        try:
+            await self._attempt(key, first)
+        except GroupFull:
+            full = {pending.spec.group for pending in _unanswered(first)}
+            if others := [pending for pending in second if pending.spec.group not in full or _is_delayed(pending)]:
+                await self._attempt(key, others)
+            raise
+        await self._attempt(key, second)
+
+
+def _is_delayed(pending: Pending) -> bool:
+    """Say whether a full group may take it all the same: only jobs that wait at once are too many."""
+    return pending.spec.WhichOneof("start") is not None
+
+
+def _unanswered(batch: list[Pending]) -> list[Pending]:
+    return [pending for pending in batch if not pending.answer.done()]
 
 
 def _answer(batch: list[Pending], results: Sequence[producer_pb2.AddJobResponse]) -> None:
@@ -182,5 +220,5 @@ def _fail(batch: list[Pending], error: Exception) -> None:
 def _fail_overdue(batch: list[Pending], error: LeaseMQError, now: float) -> bool:
     """Fail those whose time is over; return whether none is left."""
     _fail([pending for pending in batch if pending.deadline <= now], error)
-    batch[:] = [pending for pending in batch if not pending.answer.done()]
+    batch[:] = _unanswered(batch)
     return not batch

@@ -36,6 +36,7 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
         id=job.id or new_id(),
         priority=job.priority,
         lifo=job.lifo,
+        group=job.group or "",
         headers=job.headers,
         deduplication=None if job.deduplication is None else _to_deduplication(job.deduplication),
     )
@@ -161,6 +162,7 @@ def job_info(job: job_pb2.Job) -> model.JobInfo:
         attempt=job.attempt,
         max_attempts=spec.retry.max_attempts or None,
         priority=spec.priority,
+        group=spec.group,
         headers=dict(spec.headers),
         raw_payload=spec.payload,
         content_type=spec.content_type or JSON_TYPE,
@@ -236,7 +238,35 @@ def _queue_config(config: admin_pb2.QueueConfig) -> model.QueueConfig:
         max_active=config.max_active or None,
         rate_limit=_from_rate_limit(config.rate_limit) if config.HasField("rate_limit") else None,
         max_waiting=config.max_waiting or None,
+        group_defaults=_from_group_defaults(config.group_defaults) if config.HasField("group_defaults") else None,
     )
+
+
+def to_group_defaults(defaults: model.GroupDefaults) -> admin_pb2.GroupDefaults:
+    """Write what holds for each group; what is None stays unset."""
+    limit = None if defaults.rate_limit is None else to_rate_limit(defaults.rate_limit)
+    return admin_pb2.GroupDefaults(max_active=defaults.max_active or 0, rate_limit=limit, max_waiting=defaults.max_waiting or 0)
+
+
+def _from_group_defaults(defaults: admin_pb2.GroupDefaults) -> model.GroupDefaults:
+    return model.GroupDefaults(
+        max_active=defaults.max_active or None,
+        rate_limit=_from_rate_limit(defaults.rate_limit) if defaults.HasField("rate_limit") else None,
+        max_waiting=defaults.max_waiting or None,
+    )
+
+
+def group(message: admin_pb2.Group) -> model.Group:
+    """Read a group."""
+    config = message.config
+    own = model.GroupConfig(
+        max_active=config.max_active if config.HasField("max_active") else None,
+        rate_limit=_from_rate_limit(config.rate_limit) if config.HasField("rate_limit") else None,
+        max_waiting=config.max_waiting if config.HasField("max_waiting") else None,
+        weight=config.weight if config.HasField("weight") else None,
+        paused=config.paused,
+    )
+    return model.Group(message.name, own, message.waiting, message.active)
 
 
 def to_rate_limit(limit: model.RateLimit) -> admin_pb2.RateLimit:
@@ -388,6 +418,7 @@ def _new_job(spec: job_pb2.JobSpec) -> model.NewJob:
         failed_retention=_from_retention(spec.failed_retention) if spec.HasField("failed_retention") else None,
         dead_letter_queue=spec.dead_letter_queue or None,
         max_lease_expirations=spec.max_lease_expirations if spec.HasField("max_lease_expirations") else None,
+        group=spec.group or None,
     )
 
 

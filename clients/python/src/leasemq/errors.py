@@ -107,7 +107,7 @@ class QueueFull(LeaseMQError):
 
 
 class GroupFull(LeaseMQError):
-    """The group has as many waiting jobs as it may have. Retried until the client's retry_timeout."""
+    """The group has as many waiting jobs as it may have. Retried until the client's retry_timeout; adds to others go on."""
 
 
 class StoreFull(LeaseMQError):

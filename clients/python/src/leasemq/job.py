@@ -208,6 +208,11 @@ class Job:
         return self._spec.retry.max_attempts or None
 
     @property
+    def group(self) -> str:
+        """The group that it takes turns in; empty when it has none."""
+        return self._spec.group
+
+    @property
     def schedule_id(self) -> str:
         """The schedule that added it; empty when it was added by hand."""
         return self._lease.job.schedule_id

@@ -214,6 +214,7 @@ class NewJob:
     max_lease_expirations: int | None = None
     deduplication: Deduplication | None = None
     depends_on: Sequence[Dependency] = ()
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +292,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class JobInfo:
-    """A job as the server sees it now. `attempt` counts attempts started; `failures` are the newest 10, newest last."""
+    """A job as the server sees it now. `attempt` counts attempts started; `failures` are the newest 10, newest last.
+
+    `group` and `schedule_id` are empty where there is none.
+    """
 
     queue: str
     id: str
@@ -300,6 +304,7 @@ class JobInfo:
     attempt: int
     max_attempts: int | None
     priority: int
+    group: str
     headers: dict[str, str]
     raw_payload: bytes
     content_type: str
@@ -363,6 +368,44 @@ class RateLimit:
     duration: Seconds
 
 
+@dataclass(frozen=True, slots=True)
+class GroupDefaults:
+    """What holds for each group of a queue that has no setting of its own, beside the queue's limits; None = no limit.
+
+    max_active: the most jobs of a group that are leased at a time, 1 to 1,000,000; with 1 they run one after the other.
+    rate_limit: the most of its leases in a time. max_waiting: the most of its jobs that are WAITING, 1 to 1,000,000,000; an add
+    of more is GroupFull.
+    """
+
+    max_active: int | None = None
+    rate_limit: RateLimit | None = None
+    max_waiting: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupConfig:
+    """What was set for one group; None = the queue's `group_defaults`, and a weight of 1. A limit of 0 is none.
+
+    weight: how many of its jobs are leased each time that its turn comes. paused: none is.
+    """
+
+    max_active: int | None = None
+    rate_limit: RateLimit | None = None
+    max_waiting: int | None = None
+    weight: int | None = None
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of a queue: its name, what was set for it, and how many of its jobs are WAITING and ACTIVE."""
+
+    name: str
+    config: GroupConfig
+    waiting: int
+    active: int
+
+
 class EventKind(IntEnum):
     """What happened. admin.proto says more of each."""
 
@@ -388,14 +431,18 @@ class EventKind(IntEnum):
     EVENTS_LOST = 20
     BLOCKED = 21
     UNBLOCKED = 22
+    GROUP_CONFIGURED = 23
+    GROUP_PAUSED = 24
+    GROUP_RESUMED = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened in a queue.
 
-    `kind` is a plain number when the server knows kinds that this client does not. `job_id` is empty for what concerns the queue;
-    `state` is the job's state after it; `worker_id` and `reason` are empty where there are none. `resume_token`: watching with it
+    `kind` is a plain number when the server knows kinds that this client does not. `job_id` is empty for what concerns the queue,
+    or a group, whose name is the `reason` then; `state` is the job's state after it; `worker_id` and `reason` are empty where
+    there are none. `resume_token`: watching with it
     goes on after this event.
     """
 
@@ -448,6 +495,7 @@ class QueueConfig:
     max_active: int | None = None
     rate_limit: RateLimit | None = None
     max_waiting: int | None = None
+    group_defaults: GroupDefaults | None = None
 
 
 @dataclass(frozen=True, slots=True)

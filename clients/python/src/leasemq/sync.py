@@ -104,12 +104,14 @@ class Admin:
     delete = _blocking(AsyncAdmin.delete)
     cancel = _blocking(AsyncAdmin.cancel)
     update_job = _blocking(AsyncAdmin.update_job)
+    update_group = _blocking(AsyncAdmin.update_group)
     metrics = _blocking(AsyncAdmin.metrics)
     server_info = _blocking(AsyncAdmin.server_info)
     queues = _listing(AsyncAdmin.queues)
     jobs = _listing(AsyncAdmin.jobs)
     logs = _listing(AsyncAdmin.logs)
     search = _listing(AsyncAdmin.search)
+    groups = _listing(AsyncAdmin.groups)
     workers = _listing(AsyncAdmin.workers)
 
 
