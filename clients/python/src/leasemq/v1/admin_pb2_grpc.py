@@ -264,7 +264,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListGroups(self, request, context):
-        """Lists groups that have waiting or active jobs, or settings of their own; in no order. A group that changes meanwhile may be named twice. A retry is safe.
+        """Lists groups that have waiting or active jobs, or settings of their own; in no order, a group now and then more than once: those that are there all the time at least once. A retry is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -66,7 +66,7 @@ class AdminServiceStub:
     UpdateJob: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateJobRequest, _admin_pb2.UpdateJobResponse]
     """Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
     ListGroups: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListGroupsRequest, _admin_pb2.ListGroupsResponse]
-    """Lists groups that have waiting or active jobs, or settings of their own; in no order. A group that changes meanwhile may be named twice. A retry is safe."""
+    """Lists groups that have waiting or active jobs, or settings of their own; in no order, a group now and then more than once: those that are there all the time at least once. A retry is safe."""
     UpdateGroup: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateGroupRequest, _admin_pb2.UpdateGroupResponse]
     """Gives a group settings of its own, or takes them away; what they let through now is leased at once. Errors: QUEUE_NOT_FOUND. A retry is safe."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListWorkersRequest, _admin_pb2.ListWorkersResponse]
@@ -119,7 +119,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     UpdateJob: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateJobRequest, _admin_pb2.UpdateJobResponse]  # type: ignore[assignment]
     """Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe."""
     ListGroups: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListGroupsRequest, _admin_pb2.ListGroupsResponse]  # type: ignore[assignment]
-    """Lists groups that have waiting or active jobs, or settings of their own; in no order. A group that changes meanwhile may be named twice. A retry is safe."""
+    """Lists groups that have waiting or active jobs, or settings of their own; in no order, a group now and then more than once: those that are there all the time at least once. A retry is safe."""
     UpdateGroup: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateGroupRequest, _admin_pb2.UpdateGroupResponse]  # type: ignore[assignment]
     """Gives a group settings of its own, or takes them away; what they let through now is leased at once. Errors: QUEUE_NOT_FOUND. A retry is safe."""
     ListWorkers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListWorkersRequest, _admin_pb2.ListWorkersResponse]  # type: ignore[assignment]
@@ -271,7 +271,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ListGroupsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListGroupsResponse, _abc.Awaitable[_admin_pb2.ListGroupsResponse]]:
-        """Lists groups that have waiting or active jobs, or settings of their own; in no order. A group that changes meanwhile may be named twice. A retry is safe."""
+        """Lists groups that have waiting or active jobs, or settings of their own; in no order, a group now and then more than once: those that are there all the time at least once. A retry is safe."""
 
     @_abc_1.abstractmethod
     def UpdateGroup(

@@ -83,7 +83,7 @@ type AdminServiceClient interface {
 	SearchJobs(ctx context.Context, in *SearchJobsRequest, opts ...grpc.CallOption) (*SearchJobsResponse, error)
 	// Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
 	UpdateJob(ctx context.Context, in *UpdateJobRequest, opts ...grpc.CallOption) (*UpdateJobResponse, error)
-	// Lists groups that have waiting or active jobs, or settings of their own; in no order. A group that changes meanwhile may be named twice. A retry is safe.
+	// Lists groups that have waiting or active jobs, or settings of their own; in no order, a group now and then more than once: those that are there all the time at least once. A retry is safe.
 	ListGroups(ctx context.Context, in *ListGroupsRequest, opts ...grpc.CallOption) (*ListGroupsResponse, error)
 	// Gives a group settings of its own, or takes them away; what they let through now is leased at once. Errors: QUEUE_NOT_FOUND. A retry is safe.
 	UpdateGroup(ctx context.Context, in *UpdateGroupRequest, opts ...grpc.CallOption) (*UpdateGroupResponse, error)
@@ -374,7 +374,7 @@ type AdminServiceServer interface {
 	SearchJobs(context.Context, *SearchJobsRequest) (*SearchJobsResponse, error)
 	// Changes a job that is WAITING or DELAYED; of a BLOCKED one, payload and priority. Errors: JOB_NOT_FOUND, JOB_NOT_IN_STATE, PAYLOAD_TOO_LARGE, STORE_FULL. A retry is safe.
 	UpdateJob(context.Context, *UpdateJobRequest) (*UpdateJobResponse, error)
-	// Lists groups that have waiting or active jobs, or settings of their own; in no order. A group that changes meanwhile may be named twice. A retry is safe.
+	// Lists groups that have waiting or active jobs, or settings of their own; in no order, a group now and then more than once: those that are there all the time at least once. A retry is safe.
 	ListGroups(context.Context, *ListGroupsRequest) (*ListGroupsResponse, error)
 	// Gives a group settings of its own, or takes them away; what they let through now is leased at once. Errors: QUEUE_NOT_FOUND. A retry is safe.
 	UpdateGroup(context.Context, *UpdateGroupRequest) (*UpdateGroupResponse, error)

@@ -2559,7 +2559,7 @@ export const AdminService: GenService<{
     output: typeof UpdateJobResponseSchema;
   },
   /**
-   * Lists groups that have waiting or active jobs, or settings of their own; in no order. A group that changes meanwhile may be named twice. A retry is safe.
+   * Lists groups that have waiting or active jobs, or settings of their own; in no order, a group now and then more than once: those that are there all the time at least once. A retry is safe.
    *
    * @generated from rpc leasemq.v1.AdminService.ListGroups
    */
