@@ -54,6 +54,10 @@ def test_jobs_are_listed_with_those_that_they_depend_on_below_them(cli, client, 
     listed = cli.ok("jobs", "list", queue, "--tree").out.splitlines()
     assert [line.split("─ ")[-1].split()[0] for line in listed] == ["alone", "top", "leaf", "mid", "leaf"]
     assert listed[-1].endswith("see above")
+    rows = cli.ok("jobs", "list", queue).out.splitlines()[1:]
+    assert [row.split(queue)[0].rstrip() for row in rows] == ["alone", "top", "└ mid", "  └ leaf"]
+    rows = cli.ok("jobs", "list", queue, "--state", "waiting").out.splitlines()[1:]
+    assert [row.split()[0] for row in rows] == ["alone", "leaf"]
     assert [job["id"] for job in cli.ok("jobs", "list", queue, "--state", "blocked", "--json").json_lines] == ["mid", "top"]
     shown = cli.ok("jobs", "show", queue, "top").out
     assert "depends on" in shown

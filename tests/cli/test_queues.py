@@ -1,6 +1,11 @@
 from leasemq import JobState
 
 
+def test_a_queue_is_updated_by_either_name_of_the_command(cli, queue):
+    assert cli.ok("queue", "update", queue, "--max-active", "3", "--json").json["config"]["max_active"] == 3
+    assert cli.ok("queues", "show", queue, "--json").json["config"]["max_active"] == 3
+
+
 def test_stats_of_one_queue_for_people_and_scripts(cli, client, queue):
     client.add(queue, 1)
     client.add(queue, 2, delay=60)

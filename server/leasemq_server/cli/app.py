@@ -36,6 +36,9 @@ COMMANDS = {
 }
 
 
+ALIASES = {"queue": "queues"}
+
+
 class LazyCommands(TyperGroup):
     """Lists commands from the table above and imports one only to run it."""
 
@@ -49,6 +52,7 @@ class LazyCommands(TyperGroup):
         return TyperCommand(cmd_name, help=summary, rich_help_panel=panel)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        args = [ALIASES.get(args[0], args[0]), *args[1:]] if args else args
         self.commands = {
             name: self.get_command(ctx, name) for name in COMMANDS
         }  # after a typo, typer suggests the nearest of them

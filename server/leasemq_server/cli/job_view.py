@@ -1,6 +1,6 @@
 """A job as people and scripts see it; shared by `jobs`, `search` and `add --wait`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from leasemq import JobInfo
@@ -27,16 +27,33 @@ def as_json_job(job: JobInfo, *, with_payload: bool) -> dict[str, Any]:
 
 
 def print_jobs(jobs: Sequence[JobInfo], *, with_payload: bool, empty: str) -> None:
-    """A job a line; with their groups where one of them has one, and their payloads if asked."""
+    """A job a line, below it those of them that it depends on; with groups where one of them has one, and payloads if asked."""
     with_group = any(job.group for job in jobs)
     columns = [*COLUMNS, *["group"] * with_group, *["payload"] * with_payload]
-    print_table(columns, [_row(job, with_group=with_group, with_payload=with_payload) for job in jobs], empty=empty)
+    rows = [_row(job, depth, with_group=with_group, with_payload=with_payload) for job, depth in _nested(jobs)]
+    print_table(columns, rows, empty=empty)
 
 
-def _row(job: JobInfo, *, with_group: bool, with_payload: bool) -> list[object]:
+def _nested(jobs: Sequence[JobInfo]) -> Iterator[tuple[JobInfo, int]]:
+    """The jobs in their order, but each that others of them wait for below the first of those, once, and how deep."""
+    by_ref = {(job.queue, job.id): job for job in jobs}
+    awaited = {(it.queue, it.id) for job in jobs for it in job.depends_on}
+    for job in jobs:
+        todo = [(job, 0)] if (job.queue, job.id) not in awaited else []
+        while todo:
+            found, depth = todo.pop()
+            if by_ref.pop((found.queue, found.id), None) is not None:
+                yield found, depth
+                below = [by_ref[it.queue, it.id] for it in found.depends_on if (it.queue, it.id) in by_ref]
+                todo += [(it, depth + 1) for it in reversed(below)]
+
+
+def _row(job: JobInfo, depth: int, *, with_group: bool, with_payload: bool) -> list[object]:
     failure = job.failures[-1].message.replace("\n", " | ")[:FAILURE_WIDTH] if job.failures else ""
     attempt = f"{job.attempt}/{job.max_attempts}" if job.max_attempts else job.attempt
-    fields = [job.id, job.name, job.state, attempt, ago(job.create_time), ago(job.run_time), ago(job.finish_time), failure]
+    shown_id = "  " * (depth - 1) + "└ " + job.id if depth else job.id
+    times = [ago(job.create_time), ago(job.run_time), ago(job.finish_time)]
+    fields = [shown_id, job.name, job.state, attempt, *times, failure]
     group = [job.group] if with_group else []
     return [*fields, *group, *([_value(job.raw_payload, job, "payload")] if with_payload else [])]
 
