@@ -231,3 +231,18 @@ async def test_a_batch_call_that_is_gone_while_it_waits_for_more_gives_its_jobs_
     call.cancel()
     lease = await stubs.must_lease(queue, wait=20)
     assert (lease.job.id, lease.attempt, lease.job.lease_expirations) == ("a", 1, 0)
+
+
+async def test_a_thousand_jobs_are_leased_by_one_call_and_again_by_its_retry(stubs: Stubs, queue: str):
+    ids = [f"job-{number:04}" for number in range(1000)]
+    jobs = [job_pb2.JobSpec(name="n", id=job_id) for job_id in ids]
+    await stubs.producer.BatchAddJobs(producer_pb2.BatchAddJobsRequest(queue=queue, jobs=jobs))
+    request = worker_pb2.BatchLeaseJobsRequest(queues=[queue], worker_id="w", request_id="r", max_jobs=1000)
+    leases = (await stubs.worker.BatchLeaseJobs(request)).leases
+    assert [lease.job.id for lease in leases] == ids
+    again = (await stubs.worker.BatchLeaseJobs(request)).leases
+    assert [lease.lease_token for lease in again] == [lease.lease_token for lease in leases]
+    settlements = [worker_pb2.Settlement(lease_token=it.lease_token, complete=worker_pb2.CompleteOutcome()) for it in leases]
+    results = (await stubs.worker.SettleJobs(worker_pb2.SettleJobsRequest(settlements=settlements))).results
+    assert not any(result.HasField("error") for result in results)
+    assert (await stubs.stats(queue)).completed == 1000

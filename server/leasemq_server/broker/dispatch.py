@@ -19,7 +19,7 @@ from leasemq_server.broker.tasks import Tasks
 from leasemq_server.broker.wakes import DRAINED, TIME_IS_UP, WOKEN, QueueWakes, Sleeper, Wakes
 from leasemq_server.broker.workers import Workers
 from leasemq_server.errors import StoreUnavailableError
-from leasemq_server.store.store import Store
+from leasemq_server.store.store import MOST_LEASES, Store
 from leasemq_server.store.types import LeaseRequest, Lot, Source
 
 RETRY_S = 0.5
@@ -67,6 +67,8 @@ class Dispatcher:
         leased = await self._first(poll, request_id, loop.time() + poll.wait_ms / 1000)
         if leased and poll.linger_ms and _count(leased) < poll.min_jobs:
             await self._linger(poll, request_id, leased, loop.time() + poll.linger_ms / 1000)
+        elif MOST_LEASES <= _count(leased) < poll.max_jobs:
+            await self._linger(poll._replace(min_jobs=poll.max_jobs), request_id, leased, loop.time())
         return leased
 
     async def _linger(self, poll: Poll, request_id: str, leased: list[Lot], deadline: float) -> None:

@@ -48,7 +48,9 @@ from leasemq_server.store.types import (
 )
 
 PART = 100  # items of one script call where each stands for itself and costs some 20 to 40 µs: no call holds the store for 10 ms
-MAX_ITEMS = 1000  # jobs that one script call leases, drains or looks at
+LARGE_PART = 500  # the same of those that cost 10 µs
+MOST_LEASES = 500  # of one script call
+MAX_ITEMS = 1000  # jobs that one script call drains or looks at
 MAX_MOVES = 500  # jobs that one script call lets wait, or sweeps, on behalf of time; it ends a quarter (lib/maintain.lua)
 MAX_REPLY_BYTES = 3 * 1024 * 1024  # a reply must fit gRPC's default message size of 4 MiB
 MAX_LOG_LINES = 1000
@@ -261,11 +263,18 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
     # -- leasing -------------------------------------------------------------------------------------------------
 
     async def lease(self, queue: str, requests: Sequence[LeaseRequest], call: str = "") -> LeaseReply:
-        """Leases jobs to several requests at once, first come first served; `call` names this very call to `give_back`."""
-        wanted = min(sum(request.max_jobs for request in requests), MAX_ITEMS)
+        """Leases up to 500 jobs to several requests, first come first served; `call` names this very call to `give_back`."""
+        wanted = min(sum(request.max_jobs for request in requests), MOST_LEASES)
         nonces = urlsafe_b64encode(os.urandom(NONCE_BYTES * wanted))
         next_in_ms, more, outbox, start_ms, answers = await self._run(
-            "lease", queue, requests, seed=self._seed(), max_moves=MAX_MOVES, max_bytes=MAX_REPLY_BYTES, nonces=nonces, call=call
+            "lease",
+            queue,
+            requests,
+            seed=self._seed(),
+            max_moves=MAX_MOVES // 2,
+            max_bytes=MAX_REPLY_BYTES,
+            nonces=nonces,
+            call=call,
         )
         leases = [_leased(int(start_ms), *answer) for answer in answers]
         return LeaseReply(int(next_in_ms), bool(more), bool(outbox), leases)
@@ -284,15 +293,21 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
 
     async def extend(self, queue: str, leases: Sequence[tuple[str, str]], lease_ms: int) -> list[Extension]:
         """Extends leases, each (job id, nonce), to lease_ms from now."""
-        reply = await self._run("extend", queue, leases, lease_ms=lease_ms)
+        reply: list[Any] = []
+        for first in range(0, len(leases), LARGE_PART):
+            reply += await self._run("extend", queue, leases[first : first + LARGE_PART], lease_ms=lease_ms)
         return [Extension(_text(word), _ms(expire_ms)) for word, expire_ms in reply]
 
     # -- settling ------------------------------------------------------------------------------------------------
 
     async def complete(self, queue: str, items: Sequence[tuple[str, str, bytes, str]]) -> list[Outcome]:
         """Completes jobs, each (job id, nonce, result, content type)."""
-        replies = await self._run("complete", queue, items)
-        return [_outcome(reply) for reply in self._strip(queue, replies, len(items))] if replies else [_COMPLETED] * len(items)
+        outcomes: list[Outcome] = []
+        for first in range(0, len(items), LARGE_PART):
+            part = items[first : first + LARGE_PART]
+            replies = await self._run("complete", queue, part)
+            outcomes += map(_outcome, self._strip(queue, replies, len(part))) if replies else [_COMPLETED] * len(part)
+        return outcomes
 
     async def fail(self, queue: str, items: Sequence[tuple[str, str, str, int, int | str]]) -> tuple[list[Outcome], bool]:
         """Fails attempts, each (job id, nonce, failure JSON, non_retryable 0|1, retry delay ms or "").
