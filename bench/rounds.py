@@ -1,6 +1,7 @@
 """What a round of `bench.scripts` goes through: the store's verbs, in an order in which each finds what it needs.
 
-Each round leaves the queue about as big as it found it. A step without a name prepares the next one, and is not timed.
+Each round leaves the queue about as big as it found it. A step without a name prepares the next one, and is not timed. A queue
+that is used `singly` gets a call of its own for each item, one right after the other.
 """
 
 import asyncio
@@ -44,8 +45,9 @@ class Held:
 class Queue:
     """The queue, and the verbs in few words."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, singly: bool = False) -> None:
         self.store = store
+        self._singly = singly
         self._payload = json.dumps(payload_of(150), separators=(",", ":")).encode()
         self._calls = 0
 
@@ -59,7 +61,9 @@ class Queue:
         edges: dict[str, list[Edge]] | None = None,
     ) -> None:
         jobs = [NewJob(job_id, self._payload, keyed_by(job_id) if keys else options, delay_ms) for job_id in ids]
-        await self.store.add(QUEUE, jobs, Durability.MEMORY, edges)
+        for part in [[job] for job in jobs] if self._singly else [jobs]:
+            own = {job.id: edges[job.id] for job in part if job.id in edges} if edges else None
+            await self.store.add(QUEUE, part, Durability.MEMORY, own)
 
     async def update(self, ids: list[str], run_ms: int | None) -> None:
         """One call a job: there is no verb for more."""
@@ -68,15 +72,23 @@ class Queue:
             assert blob is not None
             await self.store.update_if(QUEUE, job_id, blob, self._payload, '{"p":1}', to_tail=True, run_ms=run_ms)
 
+    async def each(self, verb: Callable[[str, Any], Awaitable[Any]], items: Sequence[Any]) -> None:
+        """A verb on items."""
+        for part in [[item] for item in items] if self._singly else [items]:
+            await verb(QUEUE, part)
+
     async def fill(self, jobs: int, on_progress: Callable[[int], None]) -> None:
         for _ in range(jobs // LARGEST):
             await self.add(new_ids(LARGEST))
             on_progress(LARGEST)
 
     async def lease(self, count: int, lease_ms: int = LEASE_MS) -> list[LeasedJob]:
-        self._calls += 1
-        request = LeaseRequest(f"w:{self._calls}", "w", count, lease_ms)
-        return (await self.store.lease(QUEUE, [request])).answers[0]
+        leased: list[LeasedJob] = []
+        while len(leased) < count:
+            self._calls += 1
+            request = LeaseRequest(f"w:{self._calls}", "w", 1 if self._singly else count - len(leased), lease_ms)
+            leased += (await self.store.lease(QUEUE, [request])).answers[0]
+        return leased
 
     async def waiting(self, count: int) -> list[str]:
         """Ids from where the queue is deep."""
@@ -98,28 +110,28 @@ async def a_life(queue: Queue, count: int) -> list[Step]:
     return [
         ("add", lambda: queue.add(fresh)),
         ("add, delayed, with options", lambda: queue.add(late, '{"rp":1,"ma":3,"tl":86400000}', 3_600_000)),
-        ("promote", lambda: store.promote(QUEUE, late)),
+        ("promote", lambda: queue.each(store.promote, late)),
         ("add, with keys", lambda: queue.add(keyed, keys=True)),
-        ("cancel, with keys", lambda: store.cancel(QUEUE, [(job_id, "bench") for job_id in keyed])),
-        ("delete, with keys", lambda: store.delete(QUEUE, keyed)),
+        ("cancel, with keys", lambda: queue.each(store.cancel, [(job_id, "bench") for job_id in keyed])),
+        ("delete, with keys", lambda: queue.each(store.delete, keyed)),
         ("update, priority", lambda: queue.update(late, None)),
         ("update, run time", lambda: queue.update(late, FAR_MS)),
         ("lease", lease),
-        ("extend", lambda: store.extend(QUEUE, held.tokens, LEASE_MS)),
-        ("complete", lambda: store.complete(QUEUE, [(*token, b"{}", "application/json") for token in held.tokens])),
-        ("retry, completed", lambda: store.retry(QUEUE, held.ids)),
+        ("extend", lambda: queue.each(lambda name, tokens: store.extend(name, tokens, LEASE_MS), held.tokens)),
+        ("complete", lambda: queue.each(store.complete, [(*token, b"{}", "application/json") for token in held.tokens])),
+        ("retry, completed", lambda: queue.each(store.retry, held.ids)),
         ("lease", lease),
-        ("progress", lambda: store.progress(QUEUE, [(*token, "50") for token in held.tokens])),
-        ("checkpoint", lambda: store.checkpoint(QUEUE, [(*token, b"50") for token in held.tokens])),
-        ("release", lambda: store.release(QUEUE, [(*token, 0, 0) for token in held.tokens])),
+        ("progress", lambda: queue.each(store.progress, [(*token, "50") for token in held.tokens])),
+        ("checkpoint", lambda: queue.each(store.checkpoint, [(*token, b"50") for token in held.tokens])),
+        ("release", lambda: queue.each(store.release, [(*token, 0, 0) for token in held.tokens])),
         ("lease, not the first", lease),
-        ("fail, tried again", lambda: store.fail(QUEUE, [(*token, FAILURE, 0, 3_600_000) for token in held.tokens])),
+        ("fail, tried again", lambda: queue.each(store.fail, [(*token, FAILURE, 0, 3_600_000) for token in held.tokens])),
         ("lease", lease),
-        ("fail, for good", lambda: store.fail(QUEUE, [(*token, FAILURE, 1, "") for token in held.tokens])),
-        ("retry", lambda: store.retry(QUEUE, held.ids)),
-        ("cancel", lambda: store.cancel(QUEUE, [(job_id, "bench") for job_id in deep])),
-        ("read", lambda: store.read(QUEUE, deep)),
-        ("delete", lambda: store.delete(QUEUE, deep)),
+        ("fail, for good", lambda: queue.each(store.fail, [(*token, FAILURE, 1, "") for token in held.tokens])),
+        ("retry", lambda: queue.each(store.retry, held.ids)),
+        ("cancel", lambda: queue.each(store.cancel, [(job_id, "bench") for job_id in deep])),
+        ("read", lambda: queue.each(store.read, deep)),
+        ("delete", lambda: queue.each(store.delete, deep)),
         ("stats", lambda: store.stats(QUEUE)),
         ("tick", lambda: store.tick(QUEUE)),
     ]
@@ -185,18 +197,18 @@ async def flows(queue: Queue, count: int) -> list[Step]:
 
     return [
         (PREPARE, lambda: queue.add(first)),
-        ("register", lambda: store.register(QUEUE, [Registration(a, f"{QUEUE}/{b}", 0) for a, b in pairs])),
+        ("register", lambda: queue.each(store.register, [Registration(a, f"{QUEUE}/{b}", 0) for a, b in pairs])),
         ("add, dependents", lambda: queue.add(second, '{"dp":1}', edges=edges)),
-        ("resolve", lambda: store.resolve(QUEUE, ends())),
-        ("told", lambda: store.told(QUEUE, [(a, f"{QUEUE}/{b}") for a, b in pairs])),
+        ("resolve", lambda: queue.each(store.resolve, ends())),
+        ("told", lambda: queue.each(store.told, [(a, f"{QUEUE}/{b}") for a, b in pairs])),
         (PREPARE, lease),
-        ("block, one on all", lambda: store.block(QUEUE, [(*held.tokens[0], tuple(edge for (edge,) in edges.values()))])),
-        ("resolve, all of one", lambda: store.resolve(QUEUE, [it._replace(job_id=held.ids[0]) for it in ends()])),
+        ("block, one on all", lambda: queue.each(store.block, [(*held.tokens[0], tuple(edge for (edge,) in edges.values()))])),
+        ("resolve, all of one", lambda: queue.each(store.resolve, [it._replace(job_id=held.ids[0]) for it in ends()])),
         (
             "add, one dependent on all",
             lambda: queue.add(last, '{"dp":1}', edges={last[0]: [edge for (edge,) in edges.values()]}),
         ),
-        ("delete, dependents", lambda: store.delete(QUEUE, second)),
+        ("delete, dependents", lambda: queue.each(store.delete, second)),
         (PREPARE, lambda: queue.delete([*first, *last, *held.ids])),
         (PREPARE, lambda: relayed(store)),
     ]
@@ -222,6 +234,7 @@ async def relayed(store: Store) -> None:
 
 
 SECTIONS = {"life": a_life, "time": what_time_does, "flows": flows}
+ONE_AT_A_TIME = {"time"}  # where a round is for one script call, whatever the number of items
 
 
 def keyed_by(job_id: str) -> str:
