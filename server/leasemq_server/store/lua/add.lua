@@ -94,6 +94,7 @@ if keyed then
 end
 
 local results, to_wait, to_delay = {}, {}, {}
+local due = {} -- the answer for jobs that are due at a time: most of a batch have the same
 local groups_of, of_groups, their_scores = {}, {}, {}
 local waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
 local added, tail, plainly = 0, nil, true
@@ -150,7 +151,8 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
         soonest = math.min(soonest or ms, ms)
       end
       delaying[#delaying + 1] = id
-      results[i] = { 1, 'delayed', string.format('%.0f', ms), replaces and id or nil }
+      due[ms] = due[ms] or { 1, 'delayed', string.format('%.0f', ms) }
+      results[i] = replaces and { 1, 'delayed', due[ms][3], id } or due[ms]
       plainly = false
     else
       local score
