@@ -76,6 +76,16 @@ async def test_a_job_given_back_is_the_first_of_its_group_again(desk: Desk) -> N
     assert await desk.lease_ids() == ["b1", "a1", "a2"]
 
 
+async def test_the_first_job_of_a_group_may_come_due_in_the_call_that_leases_it(desk: Desk) -> None:
+    await desk.configure(gd={"xa": 1})
+    await desk.add(*of("a", "1", "2", delay_ms=SECOND, to=HOUR))
+    desk.clock.advance(SECOND)
+    await desk.complete(await desk.lease_one("a1"))
+    assert await disorder(desk.client, desk.queue) == []
+    await desk.complete(await desk.lease_one("a2"))
+    assert await desk.groups() == {}
+
+
 async def test_a_lease_that_ran_out_is_the_first_of_its_group_again(desk: Desk) -> None:
     await desk.add(*of("a", "1", "2", "3"))
     await desk.lease(2)
