@@ -285,6 +285,15 @@ async def test_a_new_limit_of_all_groups_holds_for_those_that_have_their_turn(de
     assert await desk.groups() == {"a": (2, 1), "b": (1, 1)}
 
 
+async def test_new_defaults_open_a_group_at_once_though_another_waits_for_the_end_of_its_window(desk: Desk) -> None:
+    await desk.configure(gd={"xa": 1})
+    await desk.configure_group("b", rl={"n": 1, "d": 10 * SECOND})
+    await desk.add(*of("a", "1", "2"), *of("b", "1", "2"))
+    assert await desk.lease_ids() == ["a1", "b1"]
+    await desk.configure()
+    assert await desk.lease_ids() == ["a2"]
+
+
 async def test_groups_that_new_defaults_leave_shut_are_looked_at_once(desk: Desk) -> None:
     await desk.configure(gd={"xa": 1})
     await desk.add(*of("a", "1", "2"), *of("b", "1", "2"))
