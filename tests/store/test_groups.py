@@ -294,6 +294,15 @@ async def test_new_defaults_open_a_group_at_once_though_another_waits_for_the_en
     assert await desk.lease_ids() == ["a2"]
 
 
+async def test_a_window_that_new_defaults_make_full_says_when_to_look(desk: Desk) -> None:
+    await desk.configure(gd={"rl": {"n": 2, "d": 10 * SECOND}})
+    await desk.add(*of("a", "1", "2"))
+    await desk.complete(await desk.lease_one("a1"))
+    await desk.configure(gd={"rl": {"n": 1, "d": 10 * SECOND}})
+    reply = await desk.lease_reply(1)
+    assert (reply.answers, reply.next_in_ms) == ([[]], 10 * SECOND)
+
+
 async def test_groups_that_new_defaults_leave_shut_are_looked_at_once(desk: Desk) -> None:
     await desk.configure(gd={"xa": 1})
     await desk.add(*of("a", "1", "2"), *of("b", "1", "2"))
