@@ -116,6 +116,18 @@ async def test_a_group_leases_as_many_a_turn_as_its_weight(desk: Desk, at_once: 
     assert leased == ["a0", "a1", "a2", "b0", "a3", "a4", "a5", "b1", "a6", "b2", "b3"]
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+async def test_a_turn_in_which_a_lower_weight_was_passed_ends_with_the_next_lease(desk: Desk, at_once: int) -> None:
+    await desk.configure_group("a", w=4)
+    await desk.add(*of("a", *map(str, range(7))), *of("b", *map(str, range(3))))
+    assert await desk.lease_ids(3) == ["a0", "a1", "a2"]
+    await desk.configure_group("a", w=3)
+    leased = []
+    while ids := await desk.lease_ids(at_once):
+        leased += ids
+    assert leased == ["a3", "b0", "a4", "a5", "a6", "b1", "b2"]
+
+
 # -- going --------------------------------------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ local function enter(group, turn)
   end
   local said, served = of_groups.rules_of(group), 0
   local weight = said and said.w or 1
-  if weight > 1 then served = tonumber(string.match(redis.call('HGET', heads, group) or '', '^%S+ (%d+)') or 0) end
+  if weight > 1 then served = math.min(weight - 1, tonumber(string.match(redis.call('HGET', heads, group) or '', '^%S+ (%d+)') or 0)) end -- it had more before, perhaps
   return { group = group, turn = turn, room = room, weight = weight, served = served, rate = said and said.rl, read = 0, leased = 0, from_line = {} }
 end
 
