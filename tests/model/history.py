@@ -23,6 +23,7 @@ from tests.model.choices import (
     NewJob,
     configs,
     delays,
+    group_defaults,
     group_settings,
     groups,
     lease_spans,
@@ -70,14 +71,22 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules):
         sizes=st.lists(st.integers(1, 3), max_size=3),
         limits=limits | st.just({}) | st.just({}),
         settings=st.dictionaries(groups, group_settings, max_size=2),
+        defaults=group_defaults | st.just({}),
     )
-    def begin(self, jobs: list[NewJob], sizes: list[int], limits: dict[str, Any], settings: dict[str, dict[str, Any]]) -> None:
+    def begin(
+        self,
+        jobs: list[NewJob],
+        sizes: list[int],
+        limits: dict[str, Any],
+        settings: dict[str, dict[str, Any]],
+        defaults: dict[str, Any],
+    ) -> None:
         self.run(self.desk.client.flushall())
         self.desk.clock.ms = START_MS
         self.model = Model(START_MS)
         self.listener.wakes()  # of the history before
         self._note()
-        self.configure({}, limits)
+        self.configure({"gd": defaults} if defaults else {}, limits)
         for group, said in settings.items():
             self.configure_group(group, said)
         self.add(jobs)
