@@ -27,21 +27,25 @@ class GroupRules(RuleBasedStateMachine):
     @rule(
         lines=st.lists(groups, min_size=6, max_size=12),
         weights=st.dictionaries(groups, st.integers(2, 3), max_size=1),
-        sizes=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+        sizes=st.lists(st.integers(1, 6), min_size=1, max_size=4),
         lease_ms=lease_spans,
+        limited=st.none() | groups,
     )
-    def take_turns(self, lines: list[str], weights: dict[str, int], sizes: list[int], lease_ms: int) -> None:
-        """With no limits at all, and nobody else in the way."""
+    def take_turns(self, lines: list[str], weights: dict[str, int], sizes: list[int], lease_ms: int, limited: str | None) -> None:
+        """With nobody else in the way, and no limits: but perhaps one, of one group, from the second lease on."""
         self._delete(
             [job_id for job_id, job in self.model.jobs.items() if job.state not in ("active", "blocked")] or IDS[:1], force=True
         )
         self.configure({}, {})
         for group in GROUPS:
-            self.configure_group(group, {"w": weights[group]} if group in weights else {})
+            no_limit = {} if limited in (None, group) else {"xa": 0}
+            self.configure_group(group, no_limit | ({"w": weights[group]} if group in weights else {}))
         self._pause(paused=False)
         self._fill_lines(lines)
         for size in sizes:
             self.lease([size], lease_ms)
+            if limited and "gd" not in self.model.config:
+                self.configure({"gd": {"xa": 1}}, {})
 
     @rule(
         lines=st.lists(groups, min_size=5, max_size=9),
