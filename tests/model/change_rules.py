@@ -28,6 +28,7 @@ class ChangeRules(RuleBasedStateMachine):
     )
     def change(self, place: int, payload: bytes | None, priority: int | None, run_in: int | None) -> None:
         job_id = self._unstarted(place)
+        self.moved = self.model.of("waiting").count(job_id) > 0  # what only changes its place is no news
         run_ms = None if run_in is None else self.model.now + run_in
         assert self._changed(job_id, Change(payload, priority, run_ms)) == self.model.change(job_id, payload, priority, run_ms)
 

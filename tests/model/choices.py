@@ -1,5 +1,7 @@
 """What the rules of a history choose from."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 from tests.model.keys import NewJob
@@ -27,7 +29,18 @@ options = st.fixed_dictionaries(
     },
 ).map(lambda it: {**it, "rp": 1} if "ma" in it or "bo" in it else it)
 retrying = st.fixed_dictionaries({"rp": st.just(1), "ma": st.integers(2, 4), "bo": backoffs})
-new_jobs = st.tuples(st.sampled_from(IDS), options | retrying | st.just({}), st.sampled_from([None, None, 500, 500, 3000]))
+GROUPS = ("a", "ab", "b")  # few, so that they meet
+groups = st.sampled_from(GROUPS)
+
+
+def in_group(said: dict[str, Any], group: str) -> dict[str, Any]:
+    return {**said, "g": group} if group else said
+
+
+of_jobs = st.builds(in_group, options | retrying | st.just({}), st.just("") | groups | groups)
+new_jobs = st.tuples(st.sampled_from(IDS), of_jobs, st.sampled_from([None, None, 500, 500, 3000]))
+rates = st.fixed_dictionaries({"n": st.integers(1, 2), "d": st.sampled_from([500, 3000, 30_000])})
+group_defaults = st.fixed_dictionaries({}, optional={"xa": st.integers(1, 2), "rl": rates, "mw": st.integers(3, 5)})
 configs = st.fixed_dictionaries(
     {},
     optional={
@@ -37,6 +50,7 @@ configs = st.fixed_dictionaries(
         "dl": st.just("dead"),
         "cr": st.sampled_from([{"a": 0}, {"a": 4000}, {"a": 90_000, "c": 2}, {"a": 90_000, "c": 0}]),
         "fr": st.sampled_from([{"a": 4000}, {"a": 90_000, "c": 1}]),
+        "gd": group_defaults,
     },
 )
 limits = st.fixed_dictionaries(
@@ -47,6 +61,20 @@ limits = st.fixed_dictionaries(
         "mw": st.integers(2, 9),
     },
 )
+group_rules = st.fixed_dictionaries(
+    {},
+    optional={
+        "xa": st.integers(0, 2),
+        "rl": rates,
+        "mw": st.integers(0, 4),
+        "w": st.integers(1, 3),
+        "p": st.just(1),
+    },
+)
+limiting_settings = st.builds(lambda name, value: {name: value}, st.just("xa") | st.just("w"), st.integers(1, 3)) | st.builds(
+    lambda rate: {"rl": rate}, rates
+)
+group_settings = limiting_settings | st.just({}) | group_rules | st.just({"p": 1})
 steering = st.sampled_from(
     ["cancel", "cancel", "retry", "retry", "promote", "delete", "drain", "await", "await", "pause", "resume"]
 )

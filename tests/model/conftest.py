@@ -7,7 +7,9 @@ import pytest
 from tests.store.valkey import running_valkey
 
 # what holds assertions, so that a mismatch shows both sides
-pytest.register_assert_rewrite(*(f"tests.model.{name}" for name in ("history", "flow_rules", "change_rules", "key_rules")))
+pytest.register_assert_rewrite(
+    *(f"tests.model.{name}" for name in ("history", "flow_rules", "change_rules", "key_rules", "group_rules"))
+)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
 """Jobs that depend on others."""
 
-import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
-from leasemq_server.errors import QueueFullError
 from leasemq_server.store.flows import Edge, EndedEntry, JobRef, Registration, Resolution
 from leasemq_server.store.types import Durability
 
@@ -36,9 +34,7 @@ class FlowRules(RuleBasedStateMachine):
         new = self._new(job, dp=1)
         edges = {job_id: self._edges(needs)}
         self.looked = self.looked or "tl" in said  # it may fail at once, and never expire
-        if self.model.is_over([(job_id, said, delay)]):
-            with pytest.raises(QueueFullError):
-                self.run(self.store.add(self.desk.queue, [new], Durability.MEMORY, edges))
+        if self._is_refused([job], lambda: self.store.add(self.desk.queue, [new], Durability.MEMORY, edges)):
             return
         ((added,), _) = self.run(self.store.add(self.desk.queue, [new], Durability.MEMORY, edges))
         assert tuple(added)[:3] == self.model.add_dependent(job_id, said, delay or 0, needs)

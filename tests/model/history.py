@@ -1,13 +1,14 @@
 """The rules of a random history: each does one thing to the store and to the model, and compares the answers."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from leasemq.v1.job_pb2 import JobSpec
-from leasemq_server.errors import QueueFullError
+from leasemq_server.errors import GroupFullError, QueueFullError
 from leasemq_server.store.flows import EndedEntry
 from leasemq_server.store.keys import queue_keys
 from leasemq_server.store.store import STATE_SETS
@@ -16,11 +17,15 @@ from leasemq_server.store.types import NewJob as StoreJob
 
 from tests.model.change_rules import ChangeRules
 from tests.model.choices import (
+    GROUPS,
     IDS,
     KEPT_MS,
     NewJob,
     configs,
     delays,
+    group_defaults,
+    group_settings,
+    groups,
     lease_spans,
     limits,
     new_jobs,
@@ -30,10 +35,12 @@ from tests.model.choices import (
     steering,
 )
 from tests.model.flow_rules import FlowRules
+from tests.model.group_rules import GroupRules
 from tests.model.key_rules import KeyRules
-from tests.model.model import Model
+from tests.model.model import NEVER, Model
 from tests.model.views import Listener, seen, shown
 from tests.store.declared import undeclared
+from tests.store.grouped import disorder
 from tests.store.harness import START_MS, Desk, new_job
 
 STATES = tuple(STATE_SETS)
@@ -46,7 +53,7 @@ def _shown_entry(entry: OutboxEntry | EndedEntry) -> tuple[str, str, int | str]:
     return (entry.target, entry.job_id, entry.finish_ms)
 
 
-class History(FlowRules, ChangeRules, KeyRules):
+class History(FlowRules, ChangeRules, KeyRules, GroupRules):
     """One history; the store and its client are there for all of them."""
 
     def __init__(self, runner: asyncio.Runner, desk: Desk, listener: Listener) -> None:
@@ -62,25 +69,38 @@ class History(FlowRules, ChangeRules, KeyRules):
     @initialize(
         jobs=st.lists(new_jobs, min_size=2, max_size=8),
         sizes=st.lists(st.integers(1, 3), max_size=3),
-        limits=limits | st.just({}),
+        limits=limits | st.just({}) | st.just({}),
+        settings=st.dictionaries(groups, group_settings, max_size=2),
+        defaults=group_defaults | st.just({}),
     )
-    def begin(self, jobs: list[NewJob], sizes: list[int], limits: dict[str, Any]) -> None:
+    def begin(
+        self,
+        jobs: list[NewJob],
+        sizes: list[int],
+        limits: dict[str, Any],
+        settings: dict[str, dict[str, Any]],
+        defaults: dict[str, Any],
+    ) -> None:
         self.run(self.desk.client.flushall())
         self.desk.clock.ms = START_MS
         self.model = Model(START_MS)
         self.listener.wakes()  # of the history before
         self._note()
-        self.configure({}, limits)
+        self.configure({"gd": defaults} if defaults else {}, limits)
+        for group, said in settings.items():
+            self.configure_group(group, said)
         self.add(jobs)
         if sizes:
             self.lease(sizes, KEPT_MS)
 
     def _note(self) -> None:
         """What the wakes of the next step are judged by."""
-        self.was_waiting = bool(self.model.waiting())
+        self.had_leasable = bool(self.model.groups.leasable())
+        self.was_opening = self.model.groups.opens_ms() or NEVER
         self.was_due, self.was_expiring = self.model.earliest_due(), self.model.earliest_expiry()
         self.looked = False  # a lease or tick, which may take what it woke for
-        self.resumed = self.model.woken = self.model.replaced = False
+        self.resumed = self.moved = self.model.woken = self.model.replaced = False
+        self.model.groups.has_risen = self.model.groups.moves_forward = False
 
     def _token(self, pick: int) -> tuple[str, str]:
         return self.leases[-1 - pick % len(self.leases)]
@@ -99,14 +119,27 @@ class History(FlowRules, ChangeRules, KeyRules):
     def _new(self, job: NewJob, **more: int) -> StoreJob:
         job_id, said, delay = job
         spec = JobSpec(priority=said.get("p", 0)).SerializeToString()
-        return new_job(job_id, spec=spec, delay_ms=delay or "", **more, **said)
+        options = {name: value for name, value in said.items() if name != "g"}
+        return new_job(job_id, spec=spec, group=said.get("g", ""), delay_ms=delay or "", **more, **options)
+
+    def _is_refused(self, jobs: list[NewJob], add: Callable[[], Awaitable[Any]]) -> bool:
+        """Whether there is no place for them; then nothing is added."""
+        full_group = self.model.full_group(jobs)
+        if self.model.is_over(jobs):
+            with pytest.raises(QueueFullError):
+                self.run(add())
+        elif full_group:
+            with pytest.raises(GroupFullError) as refused:
+                self.run(add())
+            assert refused.value.metadata["group"] == full_group
+        else:
+            return False
+        return True
 
     @rule(jobs=st.lists(new_jobs, min_size=1, max_size=5))
     def add(self, jobs: list[NewJob]) -> None:
         new = [self._new(job) for job in jobs]
-        if self.model.is_over(jobs):
-            with pytest.raises(QueueFullError):
-                self.run(self.desk.add(*new))
+        if self._is_refused(jobs, lambda: self.desk.add(*new)):
             return
         assert [tuple(added) for added in self.run(self.desk.add(*new))] == self.model.add(jobs)
 
@@ -146,11 +179,11 @@ class History(FlowRules, ChangeRules, KeyRules):
                 mine = self.model.jobs[job.id]
                 assert (job.attempt, job.expire_ms, job.nonce) == (mine.attempt, mine.lease_ms, mine.token)
                 assert (job.lease_expirations, job.failure_count) == (mine.expirations, mine.failure_count)
-        left = not self.model.paused and bool(self.model.waiting())
+        left = not self.model.paused and bool(self.model.groups.leasable())
         opens_ms = self.model.opens_ms()
         assert reply.more == (left and self.model.slots() > 0 and not opens_ms)
-        if left and opens_ms:
-            assert 0 <= reply.next_in_ms <= opens_ms - self.model.now
+        next_ms = min(self.model.next_ms, opens_ms) if left and opens_ms else self.model.next_ms
+        assert reply.next_in_ms == (-1 if next_ms == NEVER else next_ms - self.model.now)
 
     @precondition(lambda self: self.requests)
     @rule(pick=st.integers(0, 5), perhaps=st.booleans(), whose=st.sampled_from(["any", "any", "last"]))
@@ -302,7 +335,12 @@ class History(FlowRules, ChangeRules, KeyRules):
         assert counts.paused == self.model.paused
         assert counts.held_until_ms == (self.model.hold if self.model.hold > self.model.now else 0)
         for state, ids in zip(STATES, await self._indexes(), strict=True):
-            assert [job_id.decode() for job_id in ids] == self.model.of(state), state
+            if state != "waiting":
+                assert [job_id.decode() for job_id in ids] == self.model.of(state), state
+        assert await self.desk.ids("waiting") == self.model.of("waiting")
+        assert await disorder(self.desk.client, self.desk.queue) == []
+        for group in await self.store.read_groups(self.desk.queue, GROUPS):
+            assert (group.waiting, group.active) == self.model.group_counts(group.name), group.name
         for job_id, stored in zip(IDS, await self.store.read(self.desk.queue, IDS), strict=True):
             assert (stored and seen(stored)) == shown(self.model.jobs.get(job_id))
         outbox = await self.store.outbox(self.desk.queue, count=1000)
@@ -326,19 +364,23 @@ class History(FlowRules, ChangeRules, KeyRules):
         looks = self.desk.client.pipeline(transaction=False)
         for state in STATES:
             looks.zrange(queue_keys(self.desk.queue)[STATE_SETS[state][0]], 0, -1)
-        return await looks.execute()
+        for group in GROUPS:  # the store's own clock does not tidy up meanwhile
+            looks.pexpire(queue_keys(self.desk.queue)["window*"] + group, KEPT_MS)
+        return (await looks.execute())[: len(STATES)]
 
     @invariant()
     def wakes_come_when_something_is_new_and_only_then(self) -> None:
-        wakes = self.listener.wakes()
-        if self.resumed or self.model.woken or (self.model.waiting() and not self.was_waiting):
+        wakes, groups = self.listener.wakes(), self.model.groups
+        rises = bool(groups.leasable()) and not self.had_leasable and not self.moved
+        if self.resumed or self.model.woken or rises:
             assert "email 0" in wakes
-        elif not self.looked:
+        elif not (self.looked or groups.has_risen):
             assert "email 0" not in wakes
         sooner = self.model.earliest_due() < self.was_due or self.model.earliest_expiry() < self.was_expiring
+        sooner = sooner or (groups.opens_ms() or NEVER) < self.was_opening
         later_looks = set(wakes) - {"email 0"}
         assert later_looks or not sooner, "the next moment moved forward in silence"
-        assert sooner or self.looked or not later_looks
+        assert sooner or groups.moves_forward or self.looked or not later_looks
         self._note()
 
     def teardown(self) -> None:

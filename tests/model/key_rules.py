@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from tests.model.choices import IDS, KEPT_MS, NewJob, keyed_jobs, keys, modes, new_jobs, with_key
+from tests.model.choices import IDS, KEPT_MS, NewJob, groups, in_group, keyed_jobs, keys, modes, new_jobs, with_key
 
 
 class KeyRules(RuleBasedStateMachine):
@@ -23,13 +23,21 @@ class KeyRules(RuleBasedStateMachine):
         second=st.none() | modes,
         end=st.sampled_from(["", "complete", "redrive", "redrive", "fail", "fail", "delete", "free"]),
         third=modes,
+        group=groups | st.just(""),
     )
     def add_three_with_one_key(
-        self, key: str, first: dict[str, Any], starts: bool, second: dict[str, Any] | None, end: str, third: dict[str, Any]
+        self,
+        key: str,
+        first: dict[str, Any],
+        starts: bool,
+        second: dict[str, Any] | None,
+        end: str,
+        third: dict[str, Any],
+        group: str,
     ) -> None:
         """The first one perhaps runs when the second, if any, comes; and ends or waits for its retry when the third comes."""
         new = [job_id for job_id in IDS if job_id not in self.model.jobs]
-        new_keyed = [(job_id, {"ma": 2, "rp": 1}, None) for job_id in new[:3]]
+        new_keyed = [(job_id, in_group({"ma": 2, "rp": 1}, group), None) for job_id in new[:3]]
         jobs = [with_key(job, key, mode) for job, mode in zip(new_keyed, (first, second or first, third), strict=False)]
         self.add(jobs[:1] or [(IDS[0], {}, None)])
         if starts:

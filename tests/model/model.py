@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.model.groups import Groups, Rules
 from tests.model.keys import FINISHED, Keys, NewJob
 
 DAY = 86_400_000
@@ -69,7 +70,11 @@ class Model:
         self.now = now
         self.jobs: dict[str, Job] = {}
         self.order: dict[int, list[str]] = {}  # waiting ids by priority
+        self.groups = Groups(self.jobs, self._placed)
+        self.ended: list[tuple[str, str]] = []  # group and id of what this call has completed
         self.requests: dict[str, Request] = {}
+        self.next_ms = NEVER  # when to look again, as the last lease call has it
+        self.others_wait = False  # groups that the last lease call has not seen, and that come before any has a second turn
         self.outbox: list[tuple[str, str, int | str]] = []  # dead letters (target, id, time), and ("ended", id, how)
         self.edges: dict[str, dict[str, tuple[str, str]]] = {}  # of a dependent: policy and outcome by dependency
         self.failed_for: set[str] = set()  # dependents of which a dependency failed that may not
@@ -87,13 +92,13 @@ class Model:
 
     # -- what can be seen ----------------------------------------------------------------------------------------
 
-    def waiting(self) -> list[str]:
+    def _placed(self) -> list[str]:
         return [job_id for priority in sorted(self.order) for job_id in self.order[priority]]
 
     def of(self, state: str) -> list[str]:
         """The ids of a state, in index order."""
         if state == "waiting":
-            return self.waiting()
+            return self.groups.waiting()
         keys = {
             "delayed": lambda job: (*job.due, job.id),
             "active": lambda job: (job.lease_ms, job.id),
@@ -101,6 +106,11 @@ class Model:
         }
         key = keys.get(state, lambda job: (job.finish_ms, job.id))
         return [job.id for job in sorted((job for job in self.jobs.values() if job.state == state), key=key)]
+
+    def group_counts(self, group: str) -> tuple[int, int]:
+        """Its waiting and its active jobs."""
+        states = [job.state for job in self.jobs.values() if job.options.get("g") == group]
+        return states.count("waiting"), states.count("active")
 
     def earliest_due(self) -> int:
         return min((job.due[0] for job in self.jobs.values() if job.state == "delayed"), default=NEVER)
@@ -114,9 +124,15 @@ class Model:
     def configure(self, config: dict[str, Any]) -> None:
         limits = ("xa", "rl")
         self.woken = self.woken or any(self.config.get(name) != config.get(name) for name in limits)
+        if "gd" in config or "gd" in self.config:
+            self.woken = True
+            self.groups.set_defaults(config.get("gd", {}))
         self.config = config
         if "rl" not in config:
             self.window = (0, 0)
+
+    def configure_group(self, group: str, own: Rules) -> None:
+        self.groups.configure(group, own, self.now)
 
     def pause(self, *, paused: bool) -> None:
         self.paused = paused
@@ -148,18 +164,30 @@ class Model:
             start, count = self.window
             self.window = (start, count + leases) if self.now < start + self.config["rl"]["d"] else (self.now, leases)
 
-    def _lease_ended(self) -> None:
+    def _lease_ended(self, job: Job) -> None:
         self.woken = self.woken or self.full
         self.full = False
+        if "g" in job.options:
+            self.groups.leases_ended([(job.options["g"], job.id)], self.now)
 
     def is_over(self, new: list[NewJob]) -> bool:
         """Whether max_waiting refuses the batch."""
         added = len({job_id for job_id, _, _ in new} - self.jobs.keys())
         return added > 0 and len(self.of("waiting")) + len(self.of("delayed")) + added > self.config.get("mw", NEVER)
 
+    def full_group(self, new: list[NewJob]) -> str | None:
+        """The group whose max_waiting refuses the batch."""
+        first = {job_id: (options, delay) for job_id, options, delay in reversed(new) if job_id not in self.jobs}
+        ids = dict.fromkeys(job_id for job_id, _, _ in new if job_id in first)
+        return self.groups.full(first[job_id][0]["g"] for job_id in ids if "g" in first[job_id][0] and not first[job_id][1])
+
     # -- where jobs go -------------------------------------------------------------------------------------------
 
     def _wait(self, job: Job, *, head: bool) -> None:
+        if "g" in job.options:
+            self.groups.joins(job.options["g"], self.now)
+        else:
+            self.groups.note_rise()
         job.state = "waiting"
         line = self.order.setdefault(job.priority, [])
         line.insert(0 if head else len(line), job.id)
@@ -173,6 +201,8 @@ class Model:
     def _leave(self, job: Job) -> None:
         if job.state == "waiting":
             self.order[job.priority].remove(job.id)
+            if "g" in job.options:
+                self.groups.left(job.options["g"])
 
     def _remove(self, job: Job) -> None:
         self._leave(job)
@@ -239,6 +269,7 @@ class Model:
     # -- time ----------------------------------------------------------------------------------------------------
 
     def _maintain(self) -> None:
+        self.groups.look_again(self.now)
         unstarted = [
             job for job in self.jobs.values() if job.state in ("waiting", "delayed", "blocked") and job.expire_ms is not None
         ]
@@ -257,7 +288,7 @@ class Model:
 
     def _end_lease(self, job: Job) -> bool:
         """The lease is over; says whether the job goes back to the head."""
-        self._lease_ended()
+        self._lease_ended(job)
         job.token, job.outcome = "", None
         timed_out = job.deadline is not None and job.deadline <= self.now
         self._record(job, "CANCELLED" if job.cancel else "TIMEOUT" if timed_out else "LEASE_EXPIRED")
@@ -362,7 +393,7 @@ class Model:
         job = self._held(job_id, token)
         if not isinstance(job, Job):
             return job
-        self._lease_ended()
+        self._lease_ended(job)
         left = max(0, self._max_attempts(job) - job.attempt + 1)
         if job.cancel:
             job.outcome = ("cancelled", 0, 0)
@@ -454,17 +485,18 @@ class Model:
     def lease(self, requests: list[tuple[str, int, int]]) -> list[list[str]]:
         """Requests as (request_id, max_jobs, lease_ms); returns the ids that each gets. `leased` then tells the tokens."""
         self._maintain()
+        self.next_ms = self.next_change()
         answers: list[list[str]] = [[] for _ in requests]
-        room = self._room()
-        for index, (request_id, max_jobs, lease_ms) in enumerate(requests):
-            if request_id in self.requests or self.paused:
-                continue
-            for job_id in self.waiting()[: min(max_jobs, room)]:
-                self._lease(self.jobs[job_id], lease_ms)
-                answers[index].append(job_id)
-            room -= len(answers[index])
-        self._count(sum(map(len, answers)))
-        if self.waiting() and not self.paused and not self.slots():
+        new = [index for index, it in enumerate(requests) if it[0] not in self.requests and not self.paused]
+        given = 0
+        for job_id in self._take(min(self._room(), sum(requests[index][1] for index in new))):
+            index = next(index for index in new if len(answers[index]) < requests[index][1])
+            self._hold(self.jobs[job_id], requests[index][2])
+            answers[index].append(job_id)
+            given += 1
+        self._count(given)
+        self.next_ms = min(self.next_ms, self.groups.opens_ms() or NEVER)
+        if self.groups.leasable() and not self.paused and not self.slots():
             self.full = True
         for index, (request_id, _, _) in enumerate(requests):
             if request_id in self.requests:
@@ -476,13 +508,48 @@ class Model:
         job = self.jobs.get(job_id)
         return job is not None and job.state == "active" and job.token == token
 
-    def _lease(self, job: Job, lease_ms: int) -> None:
-        self._leave(job)
+    def _pop(self, asked: int) -> list[str]:
+        """The first that may be leased, without groups that were shut since their turn came: these lose it."""
+        while asked and (seen := self.groups.leasable()[:asked]):
+            names = {name: job_id for job_id in seen if (name := self.groups.of(job_id))}
+            closed = self.groups.close_the_shut(names, self.now)
+            popped = [job_id for job_id in seen if self.groups.of(job_id) not in closed]
+            if popped:
+                self.others_wait = len(seen) == asked
+                return popped
+        return []
+
+    def _take(self, asked: int) -> list[str]:
+        """Takes as many out of those that wait: first those without a group, then by turns."""
+        popped = self._pop(asked)
+        taken = [job_id for job_id in popped if not self.groups.of(job_id)]
+        for job_id in taken:
+            self.order[self.jobs[job_id].priority].remove(job_id)
+        names = {name for job_id in popped if (name := self.groups.of(job_id))}
+        while len(taken) < asked and (name := self.groups.first(names)):
+            job_id = next(job_id for job_id in self._placed() if self.groups.of(job_id) == name)
+            self.order[self.jobs[job_id].priority].remove(job_id)
+            taken.append(job_id)
+            goes_on = self.groups.leased(name, job_id, self.now)
+            if not self.groups.has_turn(name) or (self.others_wait and not goes_on):
+                names.remove(name)
+        return taken
+
+    def next_change(self) -> int:
+        """When time alone changes something."""
+        if self.groups.stale():
+            return self.now
+        times = [self.earliest_due(), self.earliest_expiry(), self.groups.opens_ms() or NEVER]
+        times += [self.jobs[job_id].lease_ms for job_id in self.of("active")]
+        return max(self.now, min(times))
+
+    def _hold(self, job: Job, lease_ms: int) -> None:
         job.state, job.token, job.started = "active", "told by the store", True
         job.attempt += 1
         job.expire_ms = None
         job.deadline = self.now + job.options["to"] if "to" in job.options else None
         job.lease_ms = min(self.now + lease_ms, job.deadline or self.now + lease_ms)
+        self.next_ms = min(self.next_ms, job.lease_ms)
 
     def leased(self, request_id: str, leases: list[tuple[str, str]], call: str) -> None:
         """The tokens that the store gave."""
@@ -506,17 +573,19 @@ class Model:
         job = self._held(job_id, token)
         if not isinstance(job, Job):
             return job
-        self._lease_ended()
+        self.woken, self.full = self.woken or self.full, False
         job.outcome = ("completed", 0, 0)
         self.completed += 1
         self._finish(job, "completed")
+        if "g" in job.options:
+            self.ended.append((job.options["g"], job_id))
         return ("completed", 0, 0)
 
     def fail(self, job_id: str, token: str, *, fatal: bool, retry_delay: int | None) -> Outcome:
         job = self._held(job_id, token)
         if not isinstance(job, Job):
             return job
-        self._lease_ended()
+        self._lease_ended(job)
         self._record(job, "CANCELLED" if job.cancel else "ERROR")
         job.outcome = self._after_failure(job, fatal=fatal, retry_delay=retry_delay)
         return job.outcome
@@ -553,7 +622,7 @@ class Model:
         job = self._held(job_id, token)
         if not isinstance(job, Job):
             return job
-        self._lease_ended()
+        self._lease_ended(job)
         if hold:
             self.hold = max(self.hold, self.now + hold)
         left = max(0, self._max_attempts(job) - job.attempt + 1)
@@ -572,6 +641,8 @@ class Model:
 
     def done(self) -> None:
         """A settling verb, a give-back or a cancel is over."""
+        self.groups.leases_ended(self.ended, self.now)
+        self.ended = []
         self._trim()
 
     def give_back(self, request_id: str, *, perhaps: bool, call: str) -> int:
@@ -678,12 +749,15 @@ class Model:
         if job.state == "active" and not force:
             return "JOB_NOT_IN_STATE"
         if job.state == "active":
-            self._lease_ended()
+            self._lease_ended(job)
         self._remove(job)
         return "OK"
 
     def drain(self, state: str) -> int:
         ids = self.of(state)
+        if state == "waiting":  # those behind the first of their groups go first
+            first = self.groups.leasable()
+            ids = [job_id for job_id in ids if job_id not in first] + first
         for job_id in ids:
             self._remove(self.jobs[job_id])
         return len(ids)

@@ -16,10 +16,12 @@ def seen(stored: StoredJob) -> dict[str, Any]:
     fields = {name.decode(): value.decode() for name, value in stored.fields.items()}
     finished = stored.state in ("completed", "failed", "cancelled")
     spec = JobSpec.FromString(stored.spec)
+    options, _, group = stored.options.decode().partition("\t")
     return {
         "state": stored.state,
         "payload": spec.payload,
-        "priority": (spec.priority, json.loads(stored.options or "{}").get("p", 0)),
+        "priority": (spec.priority, json.loads(options or "{}").get("p", 0)),
+        "group": group,
         "attempt": int(fields.get("a", 0)),
         "expirations": int(fields.get("n", 0)),
         "failures": [json.loads(line)["kind"] for line in fields.get("f", "").splitlines()],
@@ -42,6 +44,7 @@ def shown(job: Job | None) -> dict[str, Any] | None:
         "state": job.state,
         "payload": job.payload,
         "priority": (job.priority, job.priority),
+        "group": job.options.get("g", ""),
         "attempt": job.attempt,
         "expirations": job.expirations,
         "failures": job.failures,

@@ -35,8 +35,10 @@ async def disorder(client: Any, queue: str) -> list[str]:
     ]
     groups = {**{it[2]: group for group, it in heads.items()}, **{job: group for group, line in lines.items() for job in line}}
     groups.update({job: group for group, job in leased})
-    for job in [*wait, *behind, *leases]:
-        head = (await client.get(f"{base}spec:{job}") or b"").partition(b"\n")[0].decode()
+    jobs = [*wait, *behind, *leases]
+    specs = await client.mget([f"{base}spec:{job}" for job in jobs]) if jobs else []
+    for job, spec in zip(jobs, specs, strict=True):
+        head = (spec or b"").partition(b"\n")[0].decode()
         if head.partition("\t")[2] != groups.get(job, ""):
             problems.append((True, f"{job} is of {head!r}, and stands in {groups.get(job)!r}"))
     return [f"{queue}: {what}" for is_wrong, what in problems if is_wrong]

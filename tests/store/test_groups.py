@@ -76,6 +76,16 @@ async def test_a_job_given_back_is_the_first_of_its_group_again(desk: Desk) -> N
     assert await desk.lease_ids() == ["b1", "a1", "a2"]
 
 
+async def test_the_first_job_of_a_group_may_come_due_in_the_call_that_leases_it(desk: Desk) -> None:
+    await desk.configure(gd={"xa": 1})
+    await desk.add(*of("a", "1", "2", delay_ms=SECOND, to=HOUR))
+    desk.clock.advance(SECOND)
+    await desk.complete(await desk.lease_one("a1"))
+    assert await disorder(desk.client, desk.queue) == []
+    await desk.complete(await desk.lease_one("a2"))
+    assert await desk.groups() == {}
+
+
 async def test_a_lease_that_ran_out_is_the_first_of_its_group_again(desk: Desk) -> None:
     await desk.add(*of("a", "1", "2", "3"))
     await desk.lease(2)
@@ -104,6 +114,18 @@ async def test_a_group_leases_as_many_a_turn_as_its_weight(desk: Desk, at_once: 
     while ids := await desk.lease_ids(at_once):
         leased += ids
     assert leased == ["a0", "a1", "a2", "b0", "a3", "a4", "a5", "b1", "a6", "b2", "b3"]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+async def test_a_turn_in_which_a_lower_weight_was_passed_ends_with_the_next_lease(desk: Desk, at_once: int) -> None:
+    await desk.configure_group("a", w=4)
+    await desk.add(*of("a", *map(str, range(7))), *of("b", *map(str, range(3))))
+    assert await desk.lease_ids(3) == ["a0", "a1", "a2"]
+    await desk.configure_group("a", w=3)
+    leased = []
+    while ids := await desk.lease_ids(at_once):
+        leased += ids
+    assert leased == ["a3", "b0", "a4", "a5", "a6", "b1", "b2"]
 
 
 # -- going --------------------------------------------------------------------------------------------------------
@@ -273,6 +295,24 @@ async def test_a_new_limit_of_all_groups_holds_for_those_that_have_their_turn(de
     await desk.configure(gd={"xa": 1})
     assert await desk.lease_ids() == []
     assert await desk.groups() == {"a": (2, 1), "b": (1, 1)}
+
+
+async def test_new_defaults_open_a_group_at_once_though_another_waits_for_the_end_of_its_window(desk: Desk) -> None:
+    await desk.configure(gd={"xa": 1})
+    await desk.configure_group("b", rl={"n": 1, "d": 10 * SECOND})
+    await desk.add(*of("a", "1", "2"), *of("b", "1", "2"))
+    assert await desk.lease_ids() == ["a1", "b1"]
+    await desk.configure()
+    assert await desk.lease_ids() == ["a2"]
+
+
+async def test_a_window_that_new_defaults_make_full_says_when_to_look(desk: Desk) -> None:
+    await desk.configure(gd={"rl": {"n": 2, "d": 10 * SECOND}})
+    await desk.add(*of("a", "1", "2"))
+    await desk.complete(await desk.lease_one("a1"))
+    await desk.configure(gd={"rl": {"n": 1, "d": 10 * SECOND}})
+    reply = await desk.lease_reply(1)
+    assert (reply.answers, reply.next_in_ms) == ([[]], 10 * SECOND)
 
 
 async def test_groups_that_new_defaults_leave_shut_are_looked_at_once(desk: Desk) -> None:

@@ -21,6 +21,7 @@ if next_in == 0 then
   maintain(now, tonumber(max_moves))
   file_finished()
   outbox_entries = outbox_written
+  limits[5] = has_groups -- the first job of a group may have begun to wait
   next_in = next_change(now)
 end
 

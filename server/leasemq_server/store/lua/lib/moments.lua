@@ -13,13 +13,11 @@ local function next_change(now)
     local first = first_score(set)
     if first and (not soonest or first < soonest) then soonest = first end
   end
-  if has_groups then
-    local first = first_score(shut)
-    if first and first < SHUT then
-      soonest = math.min(soonest or first, first)
-    elseif first and first < SHUT + group_generation then
-      return 0 -- the limits have changed since
-    end
+  local first_open = has_groups and first_score(shut)
+  if first_open then
+    local stale = redis.call('ZRANGEBYSCORE', shut, SHUT, '(' .. string.format('%.0f', SHUT + group_generation), 'LIMIT', 0, 1)
+    if stale[1] then return 0 end -- the limits have changed since
+    if first_open < SHUT and (not soonest or first_open < soonest) then soonest = first_open end
   end
   return soonest and math.max(0, math.floor(soonest) - now) or -1 -- a fraction of a millisecond is only for the order
 end

@@ -6,16 +6,21 @@ local WINDOW_KEEP_MS = 1000 -- a window outlives its time by this: the store's o
 local of_groups = groups()
 local in_round -- by group; nothing when each job popped is its group's only one, and no group has limits
 
+local function look_again_at(ms)
+  if ms and (next_in < 0 or ms - now < next_in) then next_in = ms - now end
+end
+
 -- What is known of a group in this call: how many more it may lease, its weight, how many it had leased in this turn before.
 local function enter(group, turn)
-  local room = of_groups.room_of(group)
+  local room, opens_ms = of_groups.room_of(group)
   if room <= 0 then
     of_groups.reconsider(group) -- its limits were changed since its turn came
+    look_again_at(opens_ms)
     return nil
   end
   local said, served = of_groups.rules_of(group), 0
   local weight = said and said.w or 1
-  if weight > 1 then served = tonumber(string.match(redis.call('HGET', heads, group) or '', '^%S+ (%d+)') or 0) end
+  if weight > 1 then served = math.min(weight - 1, tonumber(string.match(redis.call('HGET', heads, group) or '', '^%S+ (%d+)') or 0)) end -- it had more before, perhaps
   return { group = group, turn = turn, room = room, weight = weight, served = served, rate = said and said.rl, read = 0, leased = 0, from_line = {} }
 end
 
@@ -103,7 +108,7 @@ local function stand_next(have_leased)
         id, score = of_groups.next_in_line(it.group)
       else
         of_groups.shut_group(it.group, opens_ms)
-        if opens_ms and (next_in < 0 or opens_ms - now < next_in) then next_in = opens_ms - now end
+        look_again_at(opens_ms)
       end
     end
     if not id then

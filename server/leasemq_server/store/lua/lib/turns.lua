@@ -183,7 +183,10 @@ end
 -- Jobs begin to wait: the group of each, its id and its score.
 local function join(groups_of, ids, scores)
   config()
-  if not has_groups then redis.call('HSET', meta, 'gr', 1) end
+  if not has_groups then
+    redis.call('HSET', meta, 'gr', 1)
+    has_groups = '1'
+  end
   local names, seen = {}, {}
   for _, group in ipairs(groups_of) do
     if not seen[group] then
