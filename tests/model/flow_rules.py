@@ -68,7 +68,7 @@ class FlowRules(RuleBasedStateMachine):
             self._delete([job_id], force=True)
         else:
             self._cancel([job_id])
-        self.was_waiting = self.was_waiting and bool(self.model.waiting())  # it may have been the only one that waited
+        self.had_leasable = self.had_leasable and bool(self.model.groups.leasable())  # it may have been the only one
         if told and any(entry[0] == "ended" for entry in self.model.outbox):
             self.tell_an_end(twice=told > 1)
 

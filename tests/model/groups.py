@@ -96,6 +96,9 @@ class Groups:
     def set_defaults(self, defaults: Rules) -> None:
         self._defaults = defaults
         self._generation += 1
+        for group in self._groups.values():
+            if group.until is not None:
+                group.until, group.found_in = None, 0
 
     def full(self, new: Iterable[str]) -> str | None:
         """The first group that has no place for one more of these jobs, each named by its group."""

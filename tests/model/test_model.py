@@ -14,7 +14,7 @@ from tests.model.history import History
 from tests.model.views import Listener
 from tests.store.harness import Desk
 
-EXAMPLES = int(os.environ.get("LEASEMQ_MODEL_EXAMPLES", "120"))
+EXAMPLES = int(os.environ.get("LEASEMQ_MODEL_EXAMPLES", "100"))
 STEPS = 60
 
 

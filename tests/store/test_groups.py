@@ -347,6 +347,18 @@ async def test_a_group_that_was_shut_meanwhile_gives_its_turn_to_the_next_and_no
     assert await desk.lease_ids() == ["c3", "b4", "c4"]
 
 
+async def test_taking_a_rate_limit_of_all_groups_away_opens_what_waits_for_its_window(desk: Desk) -> None:
+    await desk.configure(gd={"rl": {"n": 1, "d": HOUR}})
+    await desk.add(*of("a", "1", "2"), *of("b", "1", "2"))
+    await complete_all(desk, await desk.lease(10))
+    await desk.configure(gd={"rl": {"n": 2, "d": HOUR}})
+    await complete_all(desk, await desk.lease(10))
+    await desk.add(*of("a", "3"))
+    await desk.configure()
+    assert await desk.lease_ids() == ["a3"]
+    assert len(await desk.ids("completed")) == 4
+
+
 async def test_one_call_goes_past_all_groups_that_were_shut_meanwhile(desk: Desk) -> None:
     for n in range(20):
         await desk.add(*of(f"g{n:02}-", "1", "2"))
@@ -418,6 +430,16 @@ async def test_a_full_group_takes_no_more_and_nothing_of_the_batch_is_added(desk
     await desk.lease_one("a1")
     assert (await desk.add(*of("a", "3")))[0].created
     assert [it.created for it in await desk.add(*of("c", "1", "2", "2", "1"))] == [True, True, False, False]
+
+
+async def test_a_weight_takes_no_more_than_the_room_of_the_queue(desk: Desk) -> None:
+    await desk.configure(xa=3)
+    await desk.configure_group("a", w=3)
+    await desk.add(*of("a", *"1234"), *of("b", "1"), *of("c", "1"))
+    reply = await desk.store.lease(desk.queue, [LeaseRequest("r1", "w", 3, LEASE_MS), LeaseRequest("r2", "w", 2, LEASE_MS)])
+    assert [ids_of(answer) for answer in reply.answers] == [["a1", "a2", "a3"], []]
+    await complete_all(desk, reply.answers[0])
+    assert await desk.lease_ids() == ["b1", "c1", "a4"]
 
 
 async def test_requests_beyond_the_room_of_the_queue_leave_the_groups_as_they_were(desk: Desk) -> None:

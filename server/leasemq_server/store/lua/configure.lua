@@ -1,11 +1,21 @@
 -- configure: changes fields of the queue's configuration: `config` is what scripts decide by, `config_proto` what callers set.
 -- Compare-and-set on config_proto, so that two updates of different fields both stand. What a limit lets through now is told to those who wait.
--- KEYS: meta
+-- KEYS: meta, shut
 -- ARGV: now_ms, expected, config_proto, options
 -- RETURNS: OK | CONFLICT
 -- FLAGS: allow-oom
--- USES: wake, job, events
+-- USES: wake, job, groups, events
+local MOST_LOOKED_AT = 5000 -- the others are when their windows end
 local now = clock()
+
+local function look_at_those_shut_by_time()
+  local stale = {}
+  for i, group in ipairs(redis.call('ZRANGEBYSCORE', shut, '-inf', '(' .. string.format('%.0f', SHUT), 'LIMIT', 0, MOST_LOOKED_AT)) do
+    stale[2 * i - 1], stale[2 * i] = SHUT, group
+  end
+  for first = 1, #stale, 2000 do redis.call('ZADD', shut, unpack(stale, first, math.min(first + 1999, #stale))) end
+end
+
 if (redis.call('HGET', meta, 'config_proto') or '') ~= expected then return 'CONFLICT' end
 local groups_had_limits = decode(redis.call('HGET', meta, 'config')).gd ~= nil
 redis.call('HSET', meta, 'config', options, 'config_proto', config_proto)
@@ -22,6 +32,7 @@ if not said.rl then redis.call('HDEL', meta, 'rw', 'rc') end
 if said.gd or groups_had_limits then -- those that are shut are looked at again (lib/maintain.lua)
   redis.call('HINCRBY', meta, 'gg', 1)
   redis.call('HSET', meta, 'gx', 1)
+  look_at_those_shut_by_time()
   changed = true
 end
 if changed then publish_wake(0) end

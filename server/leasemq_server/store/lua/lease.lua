@@ -64,7 +64,9 @@ local to_lease, to_run, unexpiring = {}, {}, {}
 local group_of = {} -- of the jobs popped
 local take_out
 
-local function pop_waiting(asked)
+local asked = 0 -- how many this call may lease: groups with a weight may have more popped and read
+
+local function pop_waiting()
   popped = redis.call('ZPOPMIN', wait, asked)
   if not popped[1] then return false end
   local specs, hashes = {}, {}
@@ -72,7 +74,7 @@ local function pop_waiting(asked)
   blobs = redis.call('MGET', unpack(specs))
   if tonumber(popped[#popped]) >= FIRST_TURN then
     -- INLINE: round
-    begin_round(asked)
+    begin_round()
     if not popped[1] then return true end -- all were of groups that are shut
   end
   for i = 1, #popped, 2 do hashes[#hashes + 1] = job .. popped[i] end
@@ -131,7 +133,7 @@ local function lease_one(answer, id, blob, group, worker, lease_ms)
 end
 
 local function serve(answer, worker, max_jobs, lease_ms)
-  while #answer[2] < max_jobs and popped[next_pop] and not full do
+  while #answer[2] < max_jobs and #to_lease < 2 * asked and popped[next_pop] and not full do
     local blob = blobs[(next_pop + 1) / 2]
     if blob then
       if used_bytes > 0 and used_bytes + #blob > tonumber(max_bytes) then
@@ -161,8 +163,9 @@ if limited then
   -- INLINE: limit
 end
 if open and wanted > 0 then
+  asked = math.min(wanted, #nonces / NONCE_LENGTH)
   for _ = 1, MAX_TRIES do
-    if not pop_waiting(math.min(wanted, #nonces / NONCE_LENGTH)) then break end
+    if not pop_waiting() then break end
   end
 end
 for i, request_id, worker, max_jobs, lease_ms in items() do

@@ -52,8 +52,6 @@ end
 
 local LEASED = { 't', 'a', 'n', 'c', 'ld', 'w', 'f', 'fc', 'aw', 'm' }
 
-local groups_of, of_groups = {}, {} -- the groups of jobs whose leases end here, and their ids
-
 -- What a job is at the end of its lease, by field, and what is to be written of it besides; `plain` is its plain record, which is gone then, if it has one.
 local function left_by_lease(id, plain)
   local left, fields = {}, {}
@@ -72,7 +70,7 @@ local function end_lease(id, now, why, plain)
   local left, fields = left_by_lease(id, plain)
   local attempt, expirations, cancel, deadline, worker = tonumber(left.a), tonumber(left.n or 0) + 1, left.c, tonumber(left.ld) or 0, left.w
   local options = decode(left.m)
-  if options.g then groups_of[#groups_of + 1], of_groups[#of_groups + 1] = options.g, id end
+  if options.g then groups().leases_ended({ options.g }, { id }) end
   local timed_out = deadline > 0 and now >= deadline
   local reason = timed_out and 'timeout' or why
   tell_worker(worker, 'LOST', left.t, id, reason)
@@ -112,8 +110,6 @@ local function end_leases(ids, now, why)
     if options then to_head[#to_head + 1] = { id, options } end
   end
   all_wait(to_head, true)
-  if of_groups[1] then groups().leases_ended(groups_of, of_groups) end
-  groups_of, of_groups = {}, {}
 end
 
 -- Those that ended last come first, where not all can: the ones of the next call, which ended before them, stand before them at the head then.
@@ -175,6 +171,6 @@ end
 local function maintain(now, most)
   config()
   local most_ends = math.max(1, math.floor(most / END_COST))
-  local moved = expire_unstarted(now, most_ends) + promote_due(now, most) + reap_leases(now, most_ends)
-  return moved + (has_groups and reopen_groups(now, most_ends) or 0)
+  local reopened = has_groups and reopen_groups(now, most_ends) or 0
+  return reopened + expire_unstarted(now, most_ends) + promote_due(now, most) + reap_leases(now, most_ends)
 end

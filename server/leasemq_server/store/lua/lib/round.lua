@@ -33,7 +33,7 @@ local function read_line(it, most)
 end
 
 -- Makes `popped` what may be leased, in its order: a score of false is that of a job in line.
-local function put_in_order(asked, have_lines)
+local function put_in_order(have_lines)
   local from, from_groups = popped, group_of
   popped, group_of, in_round = {}, {}, {}
   local n, again = 0, {}
@@ -77,7 +77,7 @@ local function put_in_order(asked, have_lines)
   blobs = n > 0 and redis.call('MGET', unpack(specs)) or {}
 end
 
-local function begin_round(asked)
+local function begin_round()
   config()
   local names = {}
   for i = 1, #popped, 2 do
@@ -88,7 +88,7 @@ local function begin_round(asked)
   local have_lines = of_groups.some_have_lines(names)
   if have_lines or groups_limited then
     if names[1] then of_groups.read_rules(names) end
-    put_in_order(asked, have_lines)
+    put_in_order(have_lines)
   end
 end
 
