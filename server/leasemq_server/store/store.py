@@ -271,7 +271,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
             queue,
             requests,
             seed=self._seed(),
-            max_moves=MAX_MOVES // 4,
+            max_moves=MAX_MOVES // 2,
             max_bytes=MAX_REPLY_BYTES,
             nonces=nonces,
             call=call,
