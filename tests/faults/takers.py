@@ -1,4 +1,4 @@
-"""Workers that are killed at random moments: each leases a few jobs at a time, and takes a moment over each.
+"""Workers that are killed at random moments, each of which leases a few jobs at a time; and a look at the store meanwhile.
 
 python -m tests.faults.takers QUEUE NAME ADDRESS...
 """
@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,10 +17,33 @@ from collections.abc import Iterator
 import grpc
 from leasemq.v1 import worker_pb2
 
-from tests.support import BrokerProcess, Stubs, seconds
+from tests.support import BrokerProcess, StoreProcess, Stubs, seconds
 
 LEASE_S = 1.0
 WORKERS = 6
+
+
+class Watcher(threading.Thread):
+    """Looks at the store as often as it can, past the brokers."""
+
+    def __init__(self, store: StoreProcess) -> None:
+        super().__init__(daemon=True)
+        self.client = store.client()
+        self._over = threading.Event()
+        self.most = self.looks = 0
+
+    def run(self) -> None:
+        while not self._over.is_set():
+            self.look()
+            self.looks += 1
+
+    def look(self) -> None:
+        raise NotImplementedError
+
+    def end(self) -> None:
+        self._over.set()
+        self.join()
+        self.client.close()
 
 
 class Takers:

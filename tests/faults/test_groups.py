@@ -6,12 +6,11 @@ looked at all the time, past the brokers.
 
 import contextlib
 import os
-import threading
 from collections import Counter
 
 from leasemq.v1 import admin_pb2, job_pb2, producer_pb2
 
-from tests.faults.takers import taking
+from tests.faults.takers import Watcher, taking
 from tests.support import BrokerProcess, StoreProcess, Stubs, eventually, short_directory
 
 SECONDS = float(os.environ.get("LEASEMQ_LIMIT_SECONDS", "12"))
@@ -21,36 +20,26 @@ JOBS_A_KEY = 40
 PATIENCE_S = 60.0
 
 
-class Watcher(threading.Thread):
-    """Looks at which jobs run, as often as it can, and notes what must not be."""
+class KeyWatcher(Watcher):
+    """Looks at which jobs run, and notes what must not be."""
 
     def __init__(self, store: StoreProcess) -> None:
-        super().__init__(daemon=True)
-        self._client = store.client()
-        self._over = threading.Event()
+        super().__init__(store)
         self.wrong: list[str] = []
-        self.most = self.looks = 0
 
-    def run(self) -> None:
-        while not self._over.is_set():
-            look = self._client.pipeline(transaction=True)
-            look.zrange(f"lmq:q:{{{QUEUE}}}:leases", 0, -1)
-            look.zrange(f"lmq:q:{{{QUEUE}}}:group_leases", 0, -1)
-            leases, of_groups = look.execute()
-            self._check({it.decode() for it in leases}, [it.decode().split("\n") for it in of_groups])
+    def look(self) -> None:
+        look = self.client.pipeline(transaction=True)
+        look.zrange(f"lmq:q:{{{QUEUE}}}:leases", 0, -1)
+        look.zrange(f"lmq:q:{{{QUEUE}}}:group_leases", 0, -1)
+        leases, of_groups = look.execute()
+        self._check({it.decode() for it in leases}, [it.decode().split("\n") for it in of_groups])
 
     def _check(self, leases: set[str], of_groups: list[list[str]]) -> None:
-        self.looks += 1
         if {job for _, job in of_groups} != leases:
             self.wrong.append(f"the running jobs are {sorted(leases)}, by their groups {sorted(of_groups)}")
         running = Counter(group for group, _ in of_groups)
         self.most = max(self.most, len(running))
         self.wrong += [f"{count} jobs of {group} run" for group, count in running.items() if count > 1]
-
-    def end(self) -> None:
-        self._over.set()
-        self.join()
-        self._client.close()
 
 
 async def test_a_key_runs_one_job_at_a_time_and_none_is_stuck_when_workers_are_killed():
@@ -65,7 +54,7 @@ async def test_a_key_runs_one_job_at_a_time_and_none_is_stuck_when_workers_are_k
                 for key in range(KEYS)
             ]
             await stubs.producer.BatchAddJobs(producer_pb2.BatchAddJobsRequest(queue=QUEUE, jobs=jobs))
-            watcher = Watcher(store)
+            watcher = KeyWatcher(store)
             watcher.start()
             try:
                 with taking(QUEUE, brokers) as takers:

@@ -6,11 +6,10 @@ leases that it holds are the running jobs.
 
 import contextlib
 import os
-import threading
 
 from leasemq.v1 import admin_pb2, job_pb2, producer_pb2
 
-from tests.faults.takers import taking
+from tests.faults.takers import Watcher, taking
 from tests.support import BrokerProcess, StoreProcess, Stubs, eventually, short_directory
 
 SECONDS = float(os.environ.get("LEASEMQ_LIMIT_SECONDS", "12"))
@@ -20,24 +19,11 @@ JOBS = 400
 PATIENCE_S = 60.0
 
 
-class Watcher(threading.Thread):
-    """Looks at how many leases there are, as often as it can."""
+class LeaseWatcher(Watcher):
+    """Looks at how many leases there are."""
 
-    def __init__(self, store: StoreProcess) -> None:
-        super().__init__(daemon=True)
-        self._client = store.client()
-        self._over = threading.Event()
-        self.most = self.looks = 0
-
-    def run(self) -> None:
-        while not self._over.is_set():
-            self.most = max(self.most, self._client.zcard(f"lmq:q:{{{QUEUE}}}:leases"))
-            self.looks += 1
-
-    def end(self) -> None:
-        self._over.set()
-        self.join()
-        self._client.close()
+    def look(self) -> None:
+        self.most = max(self.most, self.client.zcard(f"lmq:q:{{{QUEUE}}}:leases"))
 
 
 async def test_max_active_holds_and_no_slot_leaks_when_workers_are_killed():
@@ -48,7 +34,7 @@ async def test_max_active_holds_and_no_slot_leaks_when_workers_are_killed():
             await stubs.admin.UpdateQueue(admin_pb2.UpdateQueueRequest(queue=QUEUE, config=config))
             spec = job_pb2.JobSpec(name="n", max_lease_expirations=1_000_000)
             await stubs.producer.BatchAddJobs(producer_pb2.BatchAddJobsRequest(queue=QUEUE, jobs=[spec] * JOBS))
-            watcher = Watcher(store)
+            watcher = LeaseWatcher(store)
             watcher.start()
             try:
                 with taking(QUEUE, brokers) as takers:
