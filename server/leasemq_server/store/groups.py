@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from leasemq_server.store import keys
+from leasemq_server.store.types import as_text
 
 
 class StoredGroup(NamedTuple):
@@ -47,7 +48,7 @@ class GroupVerbs(ABC):
     async def group_names(self, queue: str, place: str) -> tuple[list[str], str]:
         """Some names of groups from a place ("": the beginning), and the place to go on at ("": all were named).
 
-        Every group that is there all the time is named; one that changes meanwhile may be named twice.
+        Every group that is there all the time is named; some are named more than once.
         """
         source, cursor = place.split(":", 1) if place else (_SOURCES[0], "0")
         key = keys.queue_keys(queue)[source]
@@ -56,7 +57,7 @@ class GroupVerbs(ABC):
         else:
             reply, found = await self._command("ZSCAN" if source == "shut" else "HSCAN", key, cursor, "COUNT", _LOOK)
             cursor = str(int(reply))
-            names = [_text(it) for it in _first_of_pairs(found)]
+            names = [as_text(it) for it in _first_of_pairs(found)]
         if cursor != "0":
             return names, f"{source}:{cursor}"
         following = _SOURCES.index(source) + 1
@@ -70,17 +71,13 @@ class GroupVerbs(ABC):
             first = await self._command("ZRANGEBYLEX", key, bound, "+", "LIMIT", 0, 1)
             if not first:
                 return names, "0"
-            names.append(_text(first[0]).split("\n", 1)[0])
+            names.append(as_text(first[0]).split("\n", 1)[0])
             bound = f"({names[-1]}\v"
         return names, f"={names[-1]}"
 
 
 _LOOK = 100  # names, about, that one look finds
 _SOURCES = ("group_rules", "heads", "shut", "group_leases")  # where names of groups are found
-
-
-def _text(value: bytes | str) -> str:
-    return value if isinstance(value, str) else value.decode()
 
 
 def is_place(text: str) -> bool:

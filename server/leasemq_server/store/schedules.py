@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from leasemq_server.store import keys
-from leasemq_server.store.types import NewJob
+from leasemq_server.store.types import NewJob, as_text
 
 MAX_REPLY_BYTES = 3 * 1024 * 1024
 NAMES_A_CALL = 1000
@@ -108,7 +108,7 @@ class ScheduleVerbs(ABC):
             max_runs=new.max_runs,
             next_ms=_or_none(next_ms),
         )
-        return _text(reply) == "OK"
+        return as_text(reply) == "OK"
 
     async def read_schedules(self, queue: str, ids: Sequence[str]) -> list[StoredSchedule | None]:
         """Schedules by id, None for each that does not exist; fewer than asked for when they are too large for one reply."""
@@ -122,35 +122,35 @@ class ScheduleVerbs(ABC):
     async def delete_schedules(self, queue: str, ids: Sequence[str]) -> list[bool]:
         """Removes schedules; False for each that does not exist."""
         replies = await self._run("schedule_delete", queue, [(schedule_id,) for schedule_id in ids])
-        return [_text(word) == "OK" for word in replies]
+        return [as_text(word) == "OK" for word in replies]
 
     async def pause_schedule(self, queue: str, schedule_id: str) -> bool:
         """Stops firing; False when there is no such schedule."""
         reply = await self._run("schedule_pause", queue, id=schedule_id, paused=1, revision="", next_ms="")
-        return _text(reply) == "OK"
+        return as_text(reply) == "OK"
 
     async def resume_schedule(self, queue: str, paused: StoredSchedule, next_ms: int | None) -> str:
         """Fires again from that time on: OK, CONFLICT (it was changed meanwhile) or SCHEDULE_NOT_FOUND."""
-        return _text(
+        return as_text(
             await self._run("schedule_pause", queue, id=paused.id, paused=0, revision=paused.revision, next_ms=_or_none(next_ms))
         )
 
     async def due_schedules(self, queue: str, most: int) -> Due:
         """The schedules whose time has come, at most so many."""
         now_ms, next_in_ms, found = await self._run("schedule_due", queue, max_schedules=most)
-        schedules = [DueSchedule(_text(it[0]), _text(it[1]), it[2], int(it[3])) for it in found]
+        schedules = [DueSchedule(as_text(it[0]), as_text(it[1]), it[2], int(it[3])) for it in found]
         return Due(int(now_ms), int(next_in_ms), schedules)
 
     async def fire(self, queue: str, steps: Sequence[FireStep]) -> list[str]:
         """Makes runs that are due: FIRED, OVERLAP, MISSED or CONFLICT each."""
-        return [_text(word) for word in await self._run("schedule_fire", queue, steps)]
+        return [as_text(word) for word in await self._run("schedule_fire", queue, steps)]
 
     async def trigger_schedule(self, queue: str, schedule_id: str, job_id: str) -> Triggered | None:
         """Adds a schedule's job now; None when there is no such schedule."""
         reply = await self._run("schedule_trigger", queue, id=schedule_id, job_id=job_id)
-        if _text(reply[0]) != "OK":
+        if as_text(reply[0]) != "OK":
             return None
-        return Triggered(_text(reply[1]), bool(reply[2]), _text(reply[3]))
+        return Triggered(as_text(reply[1]), bool(reply[2]), as_text(reply[3]))
 
     async def register_schedule_queue(self, queue: str) -> None:
         """Makes it known to all brokers that the queue has schedules. To be called before the first one is stored."""
@@ -169,11 +169,7 @@ class ScheduleVerbs(ABC):
 
     async def _names_in(self, key: str, after: str, count: int) -> list[str]:
         found = await self._command("ZRANGEBYLEX", key, f"({after}" if after else "-", "+", "LIMIT", 0, count)
-        return [_text(name) for name in found]
-
-
-def _text(value: bytes | str) -> str:
-    return value if isinstance(value, str) else value.decode()
+        return [as_text(name) for name in found]
 
 
 def _or_none(ms: int | None) -> int | str:

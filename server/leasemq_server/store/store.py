@@ -45,6 +45,7 @@ from leasemq_server.store.types import (
     Position,
     StoredJob,
     Tick,
+    as_text,
 )
 
 PART = 100  # items of one script call where each stands for itself and costs some 20 to 40 µs: no call holds the store for 10 ms
@@ -69,10 +70,6 @@ STATE_SETS = {
 }
 
 
-def _text(value: bytes | str) -> str:
-    return value if isinstance(value, str) else value.decode()
-
-
 def _ms(value: Any) -> int:
     """A time or score as the store gives it, "1763780000000.0312" too; nil is 0."""
     try:
@@ -86,9 +83,9 @@ _COMPLETED = Outcome("completed", 0, 0)
 
 
 def _outcome(reply: Sequence[Any]) -> Outcome:
-    if _text(reply[0]) == "LEASE_LOST":
+    if as_text(reply[0]) == "LEASE_LOST":
         return LOST
-    return Outcome(_text(reply[1]), _ms(reply[2]), int(reply[3]))
+    return Outcome(as_text(reply[1]), _ms(reply[2]), int(reply[3]))
 
 
 def parse_blob(blob: bytes) -> tuple[int, bytes, bytes]:
@@ -223,9 +220,9 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         if reply[0] == b"QUEUE_FULL":
             raise QueueFullError(queue, int(reply[1]))
         if reply[0] == b"GROUP_FULL":
-            raise GroupFullError(queue, _text(reply[2]), int(reply[1]))
+            raise GroupFullError(queue, as_text(reply[2]), int(reply[1]))
         self._strip(queue, reply, len(jobs))
-        return [Added(bool(item[0]), _text(item[1]), _ms(item[2]), *map(_text, item[3:])) for item in reply], reached
+        return [Added(bool(item[0]), as_text(item[1]), _ms(item[2]), *map(as_text, item[3:])) for item in reply], reached
 
     async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability, args: dict[str, Any]) -> Any:
         """WAITAOF speaks of the writes of its own connection, so both go through one."""
@@ -296,7 +293,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         reply: list[Any] = []
         for first in range(0, len(leases), LARGE_PART):
             reply += await self._run("extend", queue, leases[first : first + LARGE_PART], lease_ms=lease_ms)
-        return [Extension(_text(word), _ms(expire_ms)) for word, expire_ms in reply]
+        return [Extension(as_text(word), _ms(expire_ms)) for word, expire_ms in reply]
 
     # -- settling ------------------------------------------------------------------------------------------------
 
@@ -341,19 +338,19 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
 
     async def progress(self, queue: str, items: Sequence[tuple[str, str, str]]) -> list[bool]:
         """Stores progress, each (job id, nonce, JSON); False where the lease is lost."""
-        return [_text(word) == "OK" for word in await self._run_in_parts("progress", queue, items)]
+        return [as_text(word) == "OK" for word in await self._run_in_parts("progress", queue, items)]
 
     async def log(self, queue: str, job_id: str, nonce: str, lines: Sequence[str]) -> int | None:
         """Appends lines to a job's log; returns how many were ever appended, or None when the lease is lost."""
         reply = await self._run("log", queue, [(line,) for line in lines], id=job_id, nonce=nonce, max_lines=MAX_LOG_LINES)
-        return int(reply[1]) if _text(reply[0]) == "OK" else None
+        return int(reply[1]) if as_text(reply[0]) == "OK" else None
 
     # -- changing jobs -------------------------------------------------------------------------------------------
 
     async def cancel(self, queue: str, items: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Cancels jobs, each (job id, reason): (OK | JOB_NOT_IN_STATE | JOB_NOT_FOUND, state)."""
         replies = await self._run_in_parts("cancel", queue, items, seed=self._seed())
-        return [(_text(reply[0]), _text(reply[1]) if len(reply) > 1 else "") for reply in replies]
+        return [(as_text(reply[0]), as_text(reply[1]) if len(reply) > 1 else "") for reply in replies]
 
     async def retry(self, queue: str, ids: Sequence[str], *, keep_attempts: bool = False) -> list[str]:
         """Redrives finished jobs: OK, JOB_NOT_FOUND or JOB_NOT_IN_STATE each."""
@@ -368,11 +365,11 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         return await self._words("delete", queue, ids, force=int(force))
 
     async def _words(self, name: str, queue: str, ids: Sequence[str], **args: Any) -> list[str]:
-        return [_text(word) for word in await self._run_in_parts(name, queue, [(job_id,) for job_id in ids], **args)]
+        return [as_text(word) for word in await self._run_in_parts(name, queue, [(job_id,) for job_id in ids], **args)]
 
     async def await_mark(self, queue: str, job_id: str) -> str:
         """Asks that the job's end is published; returns its state, or JOB_NOT_FOUND."""
-        return _text(await self._run("await", queue, id=job_id))
+        return as_text(await self._run("await", queue, id=job_id))
 
     # -- queues --------------------------------------------------------------------------------------------------
 
@@ -383,7 +380,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
     async def configure(self, queue: str, expected: bytes, config_proto: bytes, config: str) -> bool:
         """Stores a queue's configuration if it still is `expected`; False when it is not."""
         reply = await self._run("configure", queue, expected=expected, config_proto=config_proto, options=config)
-        return _text(reply) == "OK"
+        return as_text(reply) == "OK"
 
     async def stats(self, queue: str) -> Counts:
         """Counts a queue's jobs."""
@@ -419,7 +416,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
 
     async def drop_queue(self, queue: str) -> bool:
         """Removes an empty queue; False when a job is in it."""
-        if _text(await self._run("drop_queue", queue)) != "OK":
+        if as_text(await self._run("drop_queue", queue)) != "OK":
             return False
         await self._command("ZREM", keys.QUEUES, queue)
         return True
@@ -432,7 +429,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
     async def queue_names(self, after: str = "", count: int = 1000) -> list[str]:
         """Known queues by name, from the one after `after`."""
         names = await self._command("ZRANGEBYLEX", keys.QUEUES, f"({after}" if after else "-", "+", "LIMIT", 0, count)
-        return [_text(name) for name in names]
+        return [as_text(name) for name in names]
 
     async def queue_exists(self, queue: str) -> bool:
         """Whether a job was ever added to the queue, or it was configured."""
@@ -484,8 +481,8 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         command = "ZREVRANGEBYSCORE" if descending else "ZRANGEBYSCORE"
         flat = await self._command(command, key, *bounds, "WITHSCORES", "LIMIT", offset, count)
         if flat and isinstance(flat[0], list | tuple):
-            return [Position(_score(score), _text(job_id)) for job_id, score in flat]
-        return [Position(_score(flat[n + 1]), _text(flat[n])) for n in range(0, len(flat), 2)]
+            return [Position(_score(score), as_text(job_id)) for job_id, score in flat]
+        return [Position(_score(flat[n + 1]), as_text(flat[n])) for n in range(0, len(flat), 2)]
 
     async def _ties_until(self, key: str, after: Position, descending: bool) -> int:
         """How many of the jobs with this very score come up to and including the one seen last."""
@@ -516,12 +513,12 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
             fields = dict(flat) if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
             if fields.get(b"kind") == b"ended":
                 job_id, state, content_type = (fields[name].decode() for name in (b"id", b"state", b"content_type"))
-                found.append(EndedEntry(_text(entry_id), job_id, state, fields[b"result"], content_type))
+                found.append(EndedEntry(as_text(entry_id), job_id, state, fields[b"result"], content_type))
                 continue
             text = {name: fields[name].decode() for name in (b"target", b"id", b"finish_ms", b"failure")}
             found.append(
                 OutboxEntry(
-                    _text(entry_id), text[b"target"], text[b"id"], int(text[b"finish_ms"]), text[b"failure"], fields[b"spec"]
+                    as_text(entry_id), text[b"target"], text[b"id"], int(text[b"finish_ms"]), text[b"failure"], fields[b"spec"]
                 )
             )
         return found
@@ -593,7 +590,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         except (RedisError, OSError) as error:
             raise StoreUnavailableError(str(error)) from error
         pairs = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
-        return next((_text(value) for value in pairs.values()), None)
+        return next((as_text(value) for value in pairs.values()), None)
 
     async def publish(self, channel: str, message: str) -> None:
         """Sends a message to all brokers."""
@@ -614,7 +611,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
                     if confirmed == len(channels):
                         ready()
                 elif message["type"] == "message":
-                    yield _text(message["channel"]), _text(message["data"])
+                    yield as_text(message["channel"]), as_text(message["data"])
         except RedisError as error:
             raise StoreUnavailableError(str(error)) from error
         except OSError as error:
@@ -626,7 +623,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
 def _score(value: Any) -> str:
     if isinstance(value, float):
         return repr(value)
-    return _text(value)
+    return as_text(value)
 
 
 def _leased(

@@ -183,6 +183,11 @@ class OutboxEntry(NamedTuple):
     spec: bytes
 
 
+def as_text(value: bytes | str) -> str:
+    """What the store gives as text, whichever way its client decodes."""
+    return value if isinstance(value, str) else value.decode()
+
+
 BEHIND = "b"  # before the score of a waiting job behind its group's head: those are a set of their own
 
 
