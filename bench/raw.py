@@ -5,7 +5,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Self
 
 import grpc
@@ -70,6 +70,42 @@ class RawOperations:
         await in_parallel(in_flight, in_flight, work)
         return {"seconds": time.perf_counter() - start}
 
+    async def raw_stream(self, *, queue: str, batch: int, in_flight: int) -> Answer:
+        """The same on one Work stream: each request settles a batch and asks for the next."""
+        start = time.perf_counter()
+        requests: asyncio.Queue[worker_pb2.WorkRequest | None] = asyncio.Queue()
+        answers: dict[tuple[str, int], asyncio.Future[Any]] = {}
+
+        async def read() -> None:
+            async for response in self._worker.Work(_until_none(requests)):
+                kind = response.WhichOneof("answer")
+                answers.pop((kind, response.request_number)).set_result(getattr(response, kind))
+
+        async def work(number: int) -> None:
+            tokens: list[str] = []
+            while True:
+                request = worker_pb2.WorkRequest(request_number=number, lease=_lease_request(queue, batch))
+                if tokens:
+                    request.settle.settlements.extend(_completions(tokens))
+                expected = [(kind, number) for kind in (("leased", "settled") if tokens else ("leased",))]
+                for key in expected:
+                    answers[key] = asyncio.get_running_loop().create_future()
+                asked = [answers[key] for key in expected]
+                requests.put_nowait(request)
+                leased, *settled = await asyncio.gather(*asked)
+                for answer in settled:
+                    _check(answer)
+                tokens = [lease.lease_token for lease in leased.leases]
+                if not tokens:
+                    return
+                number += in_flight
+
+        reading = asyncio.create_task(read())
+        await in_parallel(in_flight, in_flight, lambda index: work(index + 1))
+        requests.put_nowait(None)
+        await reading
+        return {"seconds": time.perf_counter() - start}
+
     async def raw_lease(self, *, queue: str, count: int, batch: int) -> Answer:
         """Leases `count` jobs, and keeps the tokens for raw_complete."""
         tokens = self._tokens[queue] = []
@@ -96,19 +132,32 @@ class RawOperations:
                 worker_pb2.LeaseJobRequest(queues=[queue], worker_id=WORKER_ID, lease_duration=LEASE)
             )
             return [one.lease.lease_token] if one.HasField("lease") else []
-        many = await self._worker.BatchLeaseJobs(
-            worker_pb2.BatchLeaseJobsRequest(queues=[queue], worker_id=WORKER_ID, lease_duration=LEASE, max_jobs=batch)
-        )
+        many = await self._worker.BatchLeaseJobs(_lease_request(queue, batch))
         return [lease.lease_token for lease in many.leases]
 
     async def _complete(self, tokens: list[str]) -> None:
         if len(tokens) == 1:
             await self._worker.CompleteJob(worker_pb2.CompleteJobRequest(lease_token=tokens[0]))
             return
-        outcome = worker_pb2.CompleteOutcome()
-        settlements = [worker_pb2.Settlement(lease_token=token, complete=outcome) for token in tokens]
-        answer = await self._worker.SettleJobs(worker_pb2.SettleJobsRequest(settlements=settlements))
-        failed = list(itertools.compress(answer.results, (result.HasField("error") for result in answer.results)))
-        if failed:
-            msg = f"{len(failed)} of {len(tokens)} not settled: {failed[0].error.message}"
-            raise RuntimeError(msg)
+        _check(await self._worker.SettleJobs(worker_pb2.SettleJobsRequest(settlements=_completions(tokens))))
+
+
+def _lease_request(queue: str, batch: int) -> worker_pb2.BatchLeaseJobsRequest:
+    return worker_pb2.BatchLeaseJobsRequest(queues=[queue], worker_id=WORKER_ID, lease_duration=LEASE, max_jobs=batch)
+
+
+def _completions(tokens: Sequence[str]) -> list[worker_pb2.Settlement]:
+    outcome = worker_pb2.CompleteOutcome()
+    return [worker_pb2.Settlement(lease_token=token, complete=outcome) for token in tokens]
+
+
+def _check(answer: worker_pb2.SettleJobsResponse) -> None:
+    failed = list(itertools.compress(answer.results, (result.HasField("error") for result in answer.results)))
+    if failed:
+        msg = f"{len(failed)} of {len(answer.results)} not settled: {failed[0].error.message}"
+        raise RuntimeError(msg)
+
+
+async def _until_none(requests: "asyncio.Queue[worker_pb2.WorkRequest | None]") -> AsyncIterator[worker_pb2.WorkRequest]:
+    while request := await requests.get():
+        yield request

@@ -17,7 +17,7 @@ CALLERS = 8
 CONCURRENCY = 100
 MEMORY_BATCH = 1_000
 
-SDK, RAW, PEER = "LeaseMQ, SDK", "LeaseMQ, raw calls", "BullMQ"
+SDK, RAW, STREAM, PEER = "LeaseMQ, SDK", "LeaseMQ, raw calls", "LeaseMQ, raw stream", "BullMQ"
 ONE_GROUP, MANY_GROUPS = "all of one group", "each of its own group"
 SINGLY, BY_BATCHES = "single adds", f"batches of {BATCH}"
 
@@ -94,14 +94,15 @@ def work(peer: Peer, queue: str, jobs: int) -> float:
     return float(peer.worker.call("process", queue=queue, count=jobs, concurrency=CONCURRENCY)["seconds"])
 
 
-def work_raw(peer: Peer, queue: str, jobs: int, *, batch: int, in_flight: int) -> float:  # noqa: ARG001 - as work()
-    return float(peer.worker.call("raw_process", queue=queue, batch=batch, in_flight=in_flight)["seconds"])
+def work_raw(peer: Peer, queue: str, jobs: int, *, batch: int, in_flight: int, by: str = "raw_process") -> float:  # noqa: ARG001 - as work()
+    return float(peer.worker.call(by, queue=queue, batch=batch, in_flight=in_flight)["seconds"])
 
 
 Step = Callable[[Peer, str, int], float]
 add_unary: Step = partial(add_raw, batch=1, in_flight=IN_FLIGHT)
 add_raw_batches: Step = partial(add_raw, batch=BATCH, in_flight=BATCHES_IN_FLIGHT)
 work_raw_batches: Step = partial(work_raw, batch=BATCH, in_flight=BATCHES_IN_FLIGHT)
+work_raw_stream: Step = partial(work_raw, batch=BATCH, in_flight=BATCHES_IN_FLIGHT, by="raw_stream")
 
 
 # What is measured of it.
@@ -207,6 +208,7 @@ def process_variants(_: Sizes) -> list[Variant]:
     return [
         Variant(case, SDK, LEASEMQ, partial(processing, work)),
         Variant(case, RAW, LEASEMQ, partial(processing, work_raw_batches)),
+        Variant(case, STREAM, LEASEMQ, partial(processing, work_raw_stream)),
         Variant(case, PEER, BULLMQ, partial(processing, work)),
     ]
 
@@ -217,6 +219,7 @@ def lifecycle_variants(_: Sizes) -> list[Variant]:
         Variant(SINGLY, PEER, BULLMQ, partial(living, add_singly, work, all_jobs)),
         Variant(BY_BATCHES, SDK, LEASEMQ, partial(living, add_by_batches, work, all_jobs)),
         Variant(BY_BATCHES, RAW, LEASEMQ, partial(living, add_raw_batches, work_raw_batches, all_jobs)),
+        Variant(BY_BATCHES, STREAM, LEASEMQ, partial(living, add_raw_batches, work_raw_stream, all_jobs)),
         Variant(BY_BATCHES, PEER, BULLMQ, partial(living, add_by_batches, work, all_jobs)),
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.runner import Result
-from bench.scenarios import BY_BATCHES, MANY_GROUPS, ONE_GROUP, PEER, RAW, SDK
+from bench.scenarios import BY_BATCHES, MANY_GROUPS, ONE_GROUP, PEER, RAW, SDK, STREAM
 
 LIFECYCLE_RATIO = 2.0
 MEMORY_RATIO = 0.75
@@ -47,7 +47,7 @@ def targets(results: Sequence[Result]) -> list[Target]:
 
 def lifecycle_targets(results: Sequence[Result]) -> Iterator[Target]:
     for result in results:
-        if result.scenario.name == "lifecycle" and result.variant.contender in (SDK, RAW):
+        if result.scenario.name == "lifecycle" and result.variant.contender in (SDK, RAW, STREAM):
             ratio = ratio_to_peer(result, results)
             name = f"lifecycle, {result.variant.case}, {result.variant.contender.removeprefix('LeaseMQ, ')}"
             yield against_peer(name, result, ratio, f"≥ {LIFECYCLE_RATIO:g}x BullMQ", lambda it: it >= LIFECYCLE_RATIO)

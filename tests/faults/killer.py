@@ -2,8 +2,9 @@
 
     python -m tests.faults.killer ADDRESS KILLS SEED
 
-Each worker is a forked child with a connection of its own: a control stream and one lease call. It is killed with SIGKILL
-at a random moment around the reply, and says through a pipe that it has read the reply before it does anything else.
+Each worker is a forked child with a connection of its own: a control stream and one lease call, every second one's on a
+Work stream. It is killed with SIGKILL at a random moment around the reply, and says through a pipe that it has read the reply
+before it does anything else.
 Prints one JSON object: how many were killed before and after that, and the lease tokens that were read.
 """
 
@@ -79,7 +80,7 @@ class Killer:
         listens, says = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _work(self._address, queue, f"killed-{self._number}", hears, says)
+            _work(self._address, queue, f"killed-{self._number}", self._number % 2 == 0, hears, says)
         os.close(hears)
         os.close(says)
         return Child(pid, queue, tells, listens, parks)
@@ -117,18 +118,24 @@ class Killer:
             self._window_s *= STEP
 
 
-def _work(address: str, queue: str, worker_id: str, hears: int, says: int) -> None:
+def _work(address: str, queue: str, worker_id: str, streams: bool, hears: int, says: int) -> None:
     """A child's whole life."""
     wire = Wire(address)
     watch = wire.start("Worker/WatchWorker", worker_pb2.WatchWorkerRequest(worker_id=worker_id))
     wire.read(watch, worker_pb2.WatchWorkerResponse)
-    request = worker_pb2.LeaseJobRequest(queues=[queue], worker_id=worker_id, lease_duration=LEASE, wait_duration=seconds(20))
     os.write(says, READY)
     os.read(hears, 1)
-    reply = wire.call("Worker/LeaseJob", request, worker_pb2.LeaseJobResponse)
-    os.write(says, reply.lease.lease_token.encode())
+    os.write(says, _lease(wire, streams, queue, worker_id).lease_token.encode())
     time.sleep(600)
     os._exit(1)
+
+
+def _lease(wire: Wire, streams: bool, queue: str, worker_id: str) -> worker_pb2.Lease:
+    asked = {"queues": [queue], "worker_id": worker_id, "lease_duration": LEASE, "wait_duration": seconds(20)}
+    if not streams:
+        return wire.call("Worker/LeaseJob", worker_pb2.LeaseJobRequest(**asked), worker_pb2.LeaseJobResponse).lease
+    request = worker_pb2.WorkRequest(request_number=1, lease=worker_pb2.BatchLeaseJobsRequest(**asked))
+    return wire.read(wire.start("Worker/Work", request, more=True), worker_pb2.WorkResponse).leased.leases[0]
 
 
 def main() -> None:

@@ -35,8 +35,8 @@ class Wire:
         """A unary call: "Worker/LeaseJob"."""
         return self.read(self.start(method, request), reply)
 
-    def start(self, method: str, request: Message) -> int:
-        """Sends a request; returns its stream."""
+    def start(self, method: str, request: Message, *, more: bool = False) -> int:
+        """Sends a request, perhaps with more to follow; returns its stream."""
         service, _, name = method.partition("/")
         stream = self._http.get_next_available_stream_id()
         headers = [
@@ -50,7 +50,7 @@ class Wire:
         body = request.SerializeToString()
         self._buffers[stream] = bytearray()
         self._http.send_headers(stream, headers)
-        self._http.send_data(stream, struct.pack(">BI", 0, len(body)) + body, end_stream=True)
+        self._http.send_data(stream, struct.pack(">BI", 0, len(body)) + body, end_stream=not more)
         self._flush()
         return stream
 

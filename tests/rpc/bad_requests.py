@@ -209,6 +209,13 @@ def bad_leases() -> Iterator[Bad]:
     yield batch("linger of most of the lease", ["linger"], linger=seconds(0.501), lease_duration=seconds(1))
 
 
+def bad_parts() -> Iterator[Bad]:
+    """What ends a Work stream; what is wrong with a part is answered for it alone (test_work.py)."""
+    lease = worker.BatchLeaseJobsRequest(queues=["q"], worker_id="w")
+    yield Bad("work: no number", "worker.Work", worker.WorkRequest(lease=lease), ["request_number"])
+    yield Bad("work: no part", "worker.Work", worker.WorkRequest(request_number=1), ["lease"])
+
+
 def bad_tokens(scene: Scene) -> Iterator[Bad]:
     nonce, queue, _ = scene.token.split("/")
     lost = {
@@ -685,6 +692,7 @@ def all_bad(scene: Scene) -> dict[str, list[Bad]]:
         "adds": [*bad_adds(), *bad_spans_of_jobs(), *bad_retries(), *bad_batches(), *bad_deduplications()],
         "reads": [*bad_reads()],
         "leases": [*bad_leases()],
+        "parts of a Work stream": [*bad_parts()],
         "tokens": [*bad_tokens(scene)],
         "settlements": [*bad_settlements(scene)],
         "worker calls": [*bad_worker_calls(scene)],

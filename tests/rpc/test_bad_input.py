@@ -77,9 +77,10 @@ async def scene(stubs: Stubs, place: Place) -> Scene:
 
 async def send(stubs: Stubs, bad: Bad) -> Refusal:
     service, _, name = bad.rpc.partition(".")
-    call: Any = getattr(getattr(stubs, service), name)(bad.request)
+    rpc: Any = getattr(getattr(stubs, service), name)
+    call = rpc(iter([bad.request])) if isinstance(rpc, grpc.aio.StreamStreamMultiCallable) else rpc(bad.request)
     try:
-        answer = await (call.read() if isinstance(call, grpc.aio.UnaryStreamCall) else call)
+        answer = await (call if isinstance(call, grpc.aio.UnaryUnaryCall) else call.read())
     except grpc.aio.AioRpcError as error:
         return refusal_of(error)
     raise AssertionError(f"it was accepted: {answer!r}")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from leasemq import Cancelled, CancelSignal, Client, Job, JobState, NewJob
 from leasemq.lifeline import Lifeline
+from leasemq.stream import WorkStream
 from leasemq.v1 import worker_pb2
 
 from tests.sdk.support import Broker, is_state, new_queue, until, worker
@@ -247,14 +248,14 @@ async def test_a_quiet_worker_asks_for_no_jobs_until_it_may_run_again(
     client: Client, queue: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     polls = 0
-    attempt = client.connection.attempt
+    lease = WorkStream.lease
 
-    async def counted(method: Any, request: Any, seconds: float) -> Any:
+    async def counted(self: WorkStream, request: worker_pb2.BatchLeaseJobsRequest, seconds: float) -> Any:
         nonlocal polls
-        polls += isinstance(request, worker_pb2.BatchLeaseJobsRequest)
-        return await attempt(method, request, seconds)
+        polls += 1
+        return await lease(self, request, seconds)
 
-    monkeypatch.setattr(client.connection, "attempt", counted)
+    monkeypatch.setattr(WorkStream, "lease", counted)
     monkeypatch.setattr(Lifeline, "_learn", lambda *_: None)  # each heartbeat of the broker says RUN
     async with worker(client, queue, lambda _: "done") as running:
         await until(lambda: running._poller._in_flight)

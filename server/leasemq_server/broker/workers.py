@@ -49,7 +49,7 @@ class Workers:
         self._sleepers: dict[str, set[Sleeper]] = {}
         self._streams: dict[str, list[ControlStream]] = {}
         self._polls: dict[str, float] = {}
-        self.closing = False
+        self.stopping = asyncio.Event()
 
     # -- polls and drains ----------------------------------------------------------------------------------------
 
@@ -75,13 +75,13 @@ class Workers:
 
     def drain_all(self) -> None:
         """The broker stops: all polls end with an empty OK."""
-        self.closing = True
+        self.stopping.set()
         for worker_id in list(self._sleepers):
             self.drain(worker_id)
 
     def drained(self, worker_id: str) -> bool:
         """Whether its polls are to end."""
-        if self.closing:
+        if self.stopping.is_set():
             return True
         until = self._drained.get(worker_id)
         if until is None:

@@ -33,7 +33,9 @@ def register(server: Any, service: ServiceDescriptor, servicer: Any, gate: Gate)
 
 def _handler(method: MethodDescriptor, servicer: Any, gate: Gate) -> Any:
     make = grpc.unary_unary_rpc_method_handler
-    if method.server_streaming or method.name in servicer.writes_reply:
+    if method.client_streaming:
+        make = grpc.stream_stream_rpc_method_handler
+    elif method.server_streaming or method.name in servicer.writes_reply:
         make = grpc.unary_stream_rpc_method_handler
     return make(
         _guarded(method.name, getattr(servicer, method.name), gate),

@@ -3,7 +3,7 @@
 Fields are named by the contract's descriptors, so a number that changes there changes here; tests/unit compares with protobuf.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -56,6 +56,17 @@ def added_job(job_id: str, common: bytes) -> bytes:
     """An AddJobResponse: the id, and what it shares with others."""
     said = job_id.encode()
     return b"".join((_ADDED_ID, _length(said), said, common))
+
+
+def answer_writer(field: str) -> Callable[[int, bytes], bytes]:
+    """Writes a WorkResponse from its request_number and the bytes of its answer, which stand in this field."""
+    number_tag = _varint(worker_pb2.WorkResponse.DESCRIPTOR.fields_by_name["request_number"].number << 3)
+    tag = _tag(worker_pb2.WorkResponse, field)
+
+    def write(request_number: int, answer: bytes) -> bytes:
+        return b"".join((number_tag, _varint(request_number), tag, _length(answer), answer))
+
+    return write
 
 
 def set_time(timestamp: Any, ms: int) -> None:

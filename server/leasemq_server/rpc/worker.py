@@ -21,6 +21,7 @@ from leasemq_server.jobs.tokens import parse_token
 from leasemq_server.rpc.encode import STATES
 from leasemq_server.rpc.errors import status_of
 from leasemq_server.rpc.wire import LeaseWriter, repeated, set_time
+from leasemq_server.rpc.work import WorkStream, Write
 from leasemq_server.store.flows import JobRef
 from leasemq_server.store.keys import CONTROL_CHANNEL
 from leasemq_server.store.types import Outcome
@@ -44,12 +45,15 @@ class WorkerServicer:
         self._broker = broker
 
     async def LeaseJob(self, request: worker_pb2.LeaseJobRequest, context: Any) -> None:
-        await self._deliver(_poll(request, 1), context, worker_pb2.LeaseJobResponse, "lease")
+        await self._deliver(_poll(request, 1), context.write, worker_pb2.LeaseJobResponse, "lease")
 
     async def BatchLeaseJobs(self, request: worker_pb2.BatchLeaseJobsRequest, context: Any) -> None:
-        await self._deliver(_batch_poll(request), context, worker_pb2.BatchLeaseJobsResponse, "leases")
+        await self._lease(request, context.write)
 
-    async def _deliver(self, poll: Poll, context: Any, response: type[Message], field: str) -> None:
+    async def _lease(self, request: worker_pb2.BatchLeaseJobsRequest, write: Write) -> None:
+        await self._deliver(_batch_poll(request), write, worker_pb2.BatchLeaseJobsResponse, "leases")
+
+    async def _deliver(self, poll: Poll, write: Write, response: type[Message], field: str) -> None:
         """Writes the leases to the worker, or gives them back."""
         dispatcher = self._broker.dispatcher
         request_id = dispatcher.request_id(poll)
@@ -58,7 +62,7 @@ class WorkerServicer:
             message = repeated(response, field, LeaseWriter(poll.worker_id, poll.lease_ms).leases(lots))
             # noted before it is written: a stream that breaks meanwhile must find it
             self._broker.workers.replied(poll.worker_id, lots, request_id)
-            await context.write(message)
+            await write(message)
         except BaseException:
             dispatcher.give_back([lot.source for lot in lots], request_id)
             raise
@@ -88,6 +92,15 @@ class WorkerServicer:
         return worker_pb2.ReleaseJobResponse(next_state=STATES[outcome.state])
 
     async def SettleJobs(self, request: worker_pb2.SettleJobsRequest, _: Any) -> bytes:
+        return await self._settle(request)
+
+    async def Work(self, _: Any, context: Any) -> None:
+        async def settle(request: worker_pb2.SettleJobsRequest, write: Write) -> None:
+            await write(await self._settle(request))
+
+        await WorkStream(context, self._lease, settle).run(self._broker.workers.stopping)
+
+    async def _settle(self, request: worker_pb2.SettleJobsRequest) -> bytes:
         check = Check()
         check.batch(request.settlements, "settlements")
         settlements = [self._settlement(settlement, index, check) for index, settlement in enumerate(request.settlements)]
@@ -170,7 +183,7 @@ class WorkerServicer:
         stream = workers.watch(worker_id)
         try:
             await context.write(worker_pb2.WatchWorkerResponse(keep_alive=worker_pb2.KeepAlive()))
-            while not workers.closing:
+            while not workers.stopping.is_set():
                 message = await _next(stream.messages)
                 if message.get("word") == "CLOSE":
                     return

@@ -9,9 +9,10 @@ from contextlib import suppress
 
 from leasemq.client import LONGEST_WAIT, WAIT_MARGIN
 from leasemq.codec import to_duration
-from leasemq.connection import Connection, persist
+from leasemq.connection import persist
 from leasemq.convert import new_id
 from leasemq.errors import InvalidField, LeaseMQError
+from leasemq.stream import WorkStream
 from leasemq.v1 import worker_pb2
 
 MAX_JOBS = 1_000
@@ -28,7 +29,7 @@ class Poller:
 
     def __init__(
         self,
-        connection: Connection,
+        stream: WorkStream,
         queues: Sequence[str],
         worker_id: str,
         lease: float,
@@ -44,7 +45,8 @@ class Poller:
         `take` gets the leases of a poll and when they came (monotonic seconds). With `linger`, the broker waits that long for all
         that are asked for.
         """
-        self._connection = connection
+        self._stream = stream
+        self._connection = stream.connection
         self._queues = queues
         self._worker_id = worker_id
         self._lease = to_duration(lease)
@@ -144,7 +146,7 @@ class Poller:
         async def attempt() -> worker_pb2.BatchLeaseJobsResponse:
             self._in_flight = True
             try:
-                return await self._connection.attempt(self._connection.stubs.worker.BatchLeaseJobs, request, timeout)
+                return await self._stream.lease(request, timeout)
             finally:
                 self._in_flight = False
 

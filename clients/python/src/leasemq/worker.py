@@ -29,6 +29,7 @@ from leasemq.lifeline import Lifeline
 from leasemq.model import Seconds
 from leasemq.polling import Poller
 from leasemq.settling import Settler
+from leasemq.stream import WorkStream
 from leasemq.v1 import worker_pb2
 from leasemq.version import __version__
 
@@ -171,9 +172,10 @@ class Worker:
             raise RuntimeError("a worker runs once: make a new one")
         self._started = True
         self._loop = asyncio.get_running_loop()
-        self._settler = Settler(self._connection, self._settled)
+        self._stream = WorkStream(self._connection, self._take)
+        self._settler = Settler(self._stream, self._settled)
         self._poller = Poller(
-            self._connection,
+            self._stream,
             self.queues,
             self.worker_id,
             self._lease,
@@ -358,6 +360,7 @@ class Worker:
         await self._settler.flush(HURRY_TIMEOUT if self._hurry.is_set() else max(deadline - time.monotonic(), FLUSH_TIMEOUT))
         await self._hooks.finish(FLUSH_TIMEOUT)
         await self._lifeline.stop()
+        await self._stream.close()
         self._handlers.close()
         self._ended.set()
 

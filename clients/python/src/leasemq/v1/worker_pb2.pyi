@@ -350,3 +350,27 @@ class DrainWorkerRequest(_message.Message):
 class DrainWorkerResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class WorkRequest(_message.Message):
+    __slots__ = ("request_number", "lease", "settle")
+    REQUEST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    LEASE_FIELD_NUMBER: _ClassVar[int]
+    SETTLE_FIELD_NUMBER: _ClassVar[int]
+    request_number: int
+    lease: BatchLeaseJobsRequest
+    settle: SettleJobsRequest
+    def __init__(self, request_number: _Optional[int] = ..., lease: _Optional[_Union[BatchLeaseJobsRequest, _Mapping]] = ..., settle: _Optional[_Union[SettleJobsRequest, _Mapping]] = ...) -> None: ...
+
+class WorkResponse(_message.Message):
+    __slots__ = ("request_number", "leased", "settled", "lease_error", "settle_error")
+    REQUEST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    LEASED_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    LEASE_ERROR_FIELD_NUMBER: _ClassVar[int]
+    SETTLE_ERROR_FIELD_NUMBER: _ClassVar[int]
+    request_number: int
+    leased: BatchLeaseJobsResponse
+    settled: SettleJobsResponse
+    lease_error: _status_pb2.Status
+    settle_error: _status_pb2.Status
+    def __init__(self, request_number: _Optional[int] = ..., leased: _Optional[_Union[BatchLeaseJobsResponse, _Mapping]] = ..., settled: _Optional[_Union[SettleJobsResponse, _Mapping]] = ..., lease_error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., settle_error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...

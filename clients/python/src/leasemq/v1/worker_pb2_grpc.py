@@ -91,6 +91,11 @@ class WorkerServiceStub:
                 request_serializer=leasemq_dot_v1_dot_worker__pb2.DrainWorkerRequest.SerializeToString,
                 response_deserializer=leasemq_dot_v1_dot_worker__pb2.DrainWorkerResponse.FromString,
                 _registered_method=True)
+        self.Work = channel.stream_stream(
+                '/leasemq.v1.WorkerService/Work',
+                request_serializer=leasemq_dot_v1_dot_worker__pb2.WorkRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_worker__pb2.WorkResponse.FromString,
+                _registered_method=True)
 
 
 class WorkerServiceServicer:
@@ -177,6 +182,14 @@ class WorkerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Work(self, request_iterator, context):
+        """BatchLeaseJobs and SettleJobs on one stream, for workers that do many: a message costs a fraction of a call. Each part of a request is served as the call
+        that it stands for, retries included, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -234,6 +247,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.DrainWorker,
                     request_deserializer=leasemq_dot_v1_dot_worker__pb2.DrainWorkerRequest.FromString,
                     response_serializer=leasemq_dot_v1_dot_worker__pb2.DrainWorkerResponse.SerializeToString,
+            ),
+            'Work': grpc.stream_stream_rpc_method_handler(
+                    servicer.Work,
+                    request_deserializer=leasemq_dot_v1_dot_worker__pb2.WorkRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_worker__pb2.WorkResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -535,6 +553,33 @@ class WorkerService:
             '/leasemq.v1.WorkerService/DrainWorker',
             leasemq_dot_v1_dot_worker__pb2.DrainWorkerRequest.SerializeToString,
             leasemq_dot_v1_dot_worker__pb2.DrainWorkerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Work(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/leasemq.v1.WorkerService/Work',
+            leasemq_dot_v1_dot_worker__pb2.WorkRequest.SerializeToString,
+            leasemq_dot_v1_dot_worker__pb2.WorkResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,10 @@ class WorkerServiceStub:
     """Appends lines to the job's log; the newest 1,000 are kept. Errors: LEASE_LOST. A retry may repeat lines."""
     DrainWorker: _grpc.UnaryUnaryMultiCallable[_worker_pb2.DrainWorkerRequest, _worker_pb2.DrainWorkerResponse]
     """Ends the worker's open lease calls with an empty OK, and those that arrive within the next 20 s too. Call it, then let polls end by themselves. A retry is safe."""
+    Work: _grpc.StreamStreamMultiCallable[_worker_pb2.WorkRequest, _worker_pb2.WorkResponse]
+    """BatchLeaseJobs and SettleJobs on one stream, for workers that do many: a message costs a fraction of a call. Each part of a request is served as the call
+    that it stands for, retries included, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+    """
 
 @_typing.type_check_only
 class WorkerServiceAsyncStub(WorkerServiceStub):
@@ -95,6 +99,10 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     """Appends lines to the job's log; the newest 1,000 are kept. Errors: LEASE_LOST. A retry may repeat lines."""
     DrainWorker: _aio.UnaryUnaryMultiCallable[_worker_pb2.DrainWorkerRequest, _worker_pb2.DrainWorkerResponse]  # type: ignore[assignment]
     """Ends the worker's open lease calls with an empty OK, and those that arrive within the next 20 s too. Call it, then let polls end by themselves. A retry is safe."""
+    Work: _aio.StreamStreamMultiCallable[_worker_pb2.WorkRequest, _worker_pb2.WorkResponse]  # type: ignore[assignment]
+    """BatchLeaseJobs and SettleJobs on one stream, for workers that do many: a message costs a fraction of a call. Each part of a request is served as the call
+    that it stands for, retries included, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+    """
 
 class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Leases jobs, keeps the leases alive and settles them. The lease token is the only handle: a superseded one changes nothing
@@ -192,5 +200,15 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.DrainWorkerResponse, _abc.Awaitable[_worker_pb2.DrainWorkerResponse]]:
         """Ends the worker's open lease calls with an empty OK, and those that arrive within the next 20 s too. Call it, then let polls end by themselves. A retry is safe."""
+
+    @_abc_1.abstractmethod
+    def Work(
+        self,
+        request_iterator: _MaybeAsyncIterator[_worker_pb2.WorkRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_worker_pb2.WorkResponse], _abc.AsyncIterator[_worker_pb2.WorkResponse]]:
+        """BatchLeaseJobs and SettleJobs on one stream, for workers that do many: a message costs a fraction of a call. Each part of a request is served as the call
+        that it stands for, retries included, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+        """
 
 def add_WorkerServiceServicer_to_server(servicer: WorkerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -2295,6 +2295,200 @@ func (*DrainWorkerResponse) Descriptor() ([]byte, []int) {
 	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{33}
 }
 
+// One or both of: a lease call, a settle call.
+type WorkRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Chosen by the client, new for each request of the stream; the answers to its parts bear it.
+	RequestNumber uint64 `protobuf:"varint,1,opt,name=request_number,json=requestNumber,proto3" json:"request_number,omitempty"`
+	// Optional. Asks for jobs, as by BatchLeaseJobs.
+	Lease *BatchLeaseJobsRequest `protobuf:"bytes,2,opt,name=lease,proto3" json:"lease,omitempty"`
+	// Optional. Settles jobs, as by SettleJobs.
+	Settle        *SettleJobsRequest `protobuf:"bytes,3,opt,name=settle,proto3" json:"settle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkRequest) Reset() {
+	*x = WorkRequest{}
+	mi := &file_leasemq_v1_worker_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkRequest) ProtoMessage() {}
+
+func (x *WorkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_worker_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkRequest.ProtoReflect.Descriptor instead.
+func (*WorkRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *WorkRequest) GetRequestNumber() uint64 {
+	if x != nil {
+		return x.RequestNumber
+	}
+	return 0
+}
+
+func (x *WorkRequest) GetLease() *BatchLeaseJobsRequest {
+	if x != nil {
+		return x.Lease
+	}
+	return nil
+}
+
+func (x *WorkRequest) GetSettle() *SettleJobsRequest {
+	if x != nil {
+		return x.Settle
+	}
+	return nil
+}
+
+// The answer to one part of a request.
+type WorkResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// That of the request.
+	RequestNumber uint64 `protobuf:"varint,1,opt,name=request_number,json=requestNumber,proto3" json:"request_number,omitempty"`
+	// Always set.
+	//
+	// Types that are valid to be assigned to Answer:
+	//
+	//	*WorkResponse_Leased
+	//	*WorkResponse_Settled
+	//	*WorkResponse_LeaseError
+	//	*WorkResponse_SettleError
+	Answer        isWorkResponse_Answer `protobuf_oneof:"answer"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkResponse) Reset() {
+	*x = WorkResponse{}
+	mi := &file_leasemq_v1_worker_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkResponse) ProtoMessage() {}
+
+func (x *WorkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_worker_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkResponse.ProtoReflect.Descriptor instead.
+func (*WorkResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_worker_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *WorkResponse) GetRequestNumber() uint64 {
+	if x != nil {
+		return x.RequestNumber
+	}
+	return 0
+}
+
+func (x *WorkResponse) GetAnswer() isWorkResponse_Answer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *WorkResponse) GetLeased() *BatchLeaseJobsResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*WorkResponse_Leased); ok {
+			return x.Leased
+		}
+	}
+	return nil
+}
+
+func (x *WorkResponse) GetSettled() *SettleJobsResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*WorkResponse_Settled); ok {
+			return x.Settled
+		}
+	}
+	return nil
+}
+
+func (x *WorkResponse) GetLeaseError() *status.Status {
+	if x != nil {
+		if x, ok := x.Answer.(*WorkResponse_LeaseError); ok {
+			return x.LeaseError
+		}
+	}
+	return nil
+}
+
+func (x *WorkResponse) GetSettleError() *status.Status {
+	if x != nil {
+		if x, ok := x.Answer.(*WorkResponse_SettleError); ok {
+			return x.SettleError
+		}
+	}
+	return nil
+}
+
+type isWorkResponse_Answer interface {
+	isWorkResponse_Answer()
+}
+
+type WorkResponse_Leased struct {
+	// To `lease`: the leases.
+	Leased *BatchLeaseJobsResponse `protobuf:"bytes,2,opt,name=leased,proto3,oneof"`
+}
+
+type WorkResponse_Settled struct {
+	// To `settle`: what became of each settlement.
+	Settled *SettleJobsResponse `protobuf:"bytes,3,opt,name=settled,proto3,oneof"`
+}
+
+type WorkResponse_LeaseError struct {
+	// To `lease`: why there are none, with ErrorInfo, as BatchLeaseJobs would have failed.
+	LeaseError *status.Status `protobuf:"bytes,4,opt,name=lease_error,json=leaseError,proto3,oneof"`
+}
+
+type WorkResponse_SettleError struct {
+	// To `settle`: why nothing was settled, with ErrorInfo, as SettleJobs would have failed.
+	SettleError *status.Status `protobuf:"bytes,5,opt,name=settle_error,json=settleError,proto3,oneof"`
+}
+
+func (*WorkResponse_Leased) isWorkResponse_Answer() {}
+
+func (*WorkResponse_Settled) isWorkResponse_Answer() {}
+
+func (*WorkResponse_LeaseError) isWorkResponse_Answer() {}
+
+func (*WorkResponse_SettleError) isWorkResponse_Answer() {}
+
 var File_leasemq_v1_worker_proto protoreflect.FileDescriptor
 
 const file_leasemq_v1_worker_proto_rawDesc = "" +
@@ -2450,7 +2644,19 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"line_count\x18\x01 \x01(\rR\tlineCount\"1\n" +
 	"\x12DrainWorkerRequest\x12\x1b\n" +
 	"\tworker_id\x18\x01 \x01(\tR\bworkerId\"\x15\n" +
-	"\x13DrainWorkerResponse*\x80\x01\n" +
+	"\x13DrainWorkerResponse\"\xa4\x01\n" +
+	"\vWorkRequest\x12%\n" +
+	"\x0erequest_number\x18\x01 \x01(\x04R\rrequestNumber\x127\n" +
+	"\x05lease\x18\x02 \x01(\v2!.leasemq.v1.BatchLeaseJobsRequestR\x05lease\x125\n" +
+	"\x06settle\x18\x03 \x01(\v2\x1d.leasemq.v1.SettleJobsRequestR\x06settle\"\xa9\x02\n" +
+	"\fWorkResponse\x12%\n" +
+	"\x0erequest_number\x18\x01 \x01(\x04R\rrequestNumber\x12<\n" +
+	"\x06leased\x18\x02 \x01(\v2\".leasemq.v1.BatchLeaseJobsResponseH\x00R\x06leased\x12:\n" +
+	"\asettled\x18\x03 \x01(\v2\x1e.leasemq.v1.SettleJobsResponseH\x00R\asettled\x125\n" +
+	"\vlease_error\x18\x04 \x01(\v2\x12.google.rpc.StatusH\x00R\n" +
+	"leaseError\x127\n" +
+	"\fsettle_error\x18\x05 \x01(\v2\x12.google.rpc.StatusH\x00R\vsettleErrorB\b\n" +
+	"\x06answer*\x80\x01\n" +
 	"\vLeaseStatus\x12\x1c\n" +
 	"\x18LEASE_STATUS_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15LEASE_STATUS_EXTENDED\x10\x01\x12\x15\n" +
@@ -2460,7 +2666,7 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\x1cWORKER_DIRECTIVE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14WORKER_DIRECTIVE_RUN\x10\x01\x12\x1a\n" +
 	"\x16WORKER_DIRECTIVE_QUIET\x10\x02\x12\x1e\n" +
-	"\x1aWORKER_DIRECTIVE_TERMINATE\x10\x032\xef\x06\n" +
+	"\x1aWORKER_DIRECTIVE_TERMINATE\x10\x032\xae\a\n" +
 	"\rWorkerService\x12E\n" +
 	"\bLeaseJob\x12\x1b.leasemq.v1.LeaseJobRequest\x1a\x1c.leasemq.v1.LeaseJobResponse\x12W\n" +
 	"\x0eBatchLeaseJobs\x12!.leasemq.v1.BatchLeaseJobsRequest\x1a\".leasemq.v1.BatchLeaseJobsResponse\x12N\n" +
@@ -2475,7 +2681,8 @@ const file_leasemq_v1_worker_proto_rawDesc = "" +
 	"\x0eReportProgress\x12!.leasemq.v1.ReportProgressRequest\x1a\".leasemq.v1.ReportProgressResponse\x12K\n" +
 	"\n" +
 	"AppendLogs\x12\x1d.leasemq.v1.AppendLogsRequest\x1a\x1e.leasemq.v1.AppendLogsResponse\x12N\n" +
-	"\vDrainWorker\x12\x1e.leasemq.v1.DrainWorkerRequest\x1a\x1f.leasemq.v1.DrainWorkerResponseBJ\n" +
+	"\vDrainWorker\x12\x1e.leasemq.v1.DrainWorkerRequest\x1a\x1f.leasemq.v1.DrainWorkerResponse\x12=\n" +
+	"\x04Work\x12\x17.leasemq.v1.WorkRequest\x1a\x18.leasemq.v1.WorkResponse(\x010\x01BJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
 
 var (
@@ -2491,7 +2698,7 @@ func file_leasemq_v1_worker_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemq_v1_worker_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_leasemq_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_leasemq_v1_worker_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_leasemq_v1_worker_proto_goTypes = []any{
 	(LeaseStatus)(0),               // 0: leasemq.v1.LeaseStatus
 	(WorkerDirective)(0),           // 1: leasemq.v1.WorkerDirective
@@ -2529,89 +2736,99 @@ var file_leasemq_v1_worker_proto_goTypes = []any{
 	(*AppendLogsResponse)(nil),     // 33: leasemq.v1.AppendLogsResponse
 	(*DrainWorkerRequest)(nil),     // 34: leasemq.v1.DrainWorkerRequest
 	(*DrainWorkerResponse)(nil),    // 35: leasemq.v1.DrainWorkerResponse
-	nil,                            // 36: leasemq.v1.HeartbeatRequest.CheckpointsEntry
-	(*Job)(nil),                    // 37: leasemq.v1.Job
-	(*timestamppb.Timestamp)(nil),  // 38: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 39: google.protobuf.Duration
-	(JobState)(0),                  // 40: leasemq.v1.JobState
-	(*Failure)(nil),                // 41: leasemq.v1.Failure
-	(*Dependency)(nil),             // 42: leasemq.v1.Dependency
-	(*status.Status)(nil),          // 43: google.rpc.Status
-	(*structpb.Value)(nil),         // 44: google.protobuf.Value
+	(*WorkRequest)(nil),            // 36: leasemq.v1.WorkRequest
+	(*WorkResponse)(nil),           // 37: leasemq.v1.WorkResponse
+	nil,                            // 38: leasemq.v1.HeartbeatRequest.CheckpointsEntry
+	(*Job)(nil),                    // 39: leasemq.v1.Job
+	(*timestamppb.Timestamp)(nil),  // 40: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 41: google.protobuf.Duration
+	(JobState)(0),                  // 42: leasemq.v1.JobState
+	(*Failure)(nil),                // 43: leasemq.v1.Failure
+	(*Dependency)(nil),             // 44: leasemq.v1.Dependency
+	(*status.Status)(nil),          // 45: google.rpc.Status
+	(*structpb.Value)(nil),         // 46: google.protobuf.Value
 }
 var file_leasemq_v1_worker_proto_depIdxs = []int32{
-	37, // 0: leasemq.v1.Lease.job:type_name -> leasemq.v1.Job
-	38, // 1: leasemq.v1.Lease.lease_expire_time:type_name -> google.protobuf.Timestamp
-	39, // 2: leasemq.v1.Lease.lease_duration:type_name -> google.protobuf.Duration
-	39, // 3: leasemq.v1.LeaseJobRequest.lease_duration:type_name -> google.protobuf.Duration
-	39, // 4: leasemq.v1.LeaseJobRequest.wait_duration:type_name -> google.protobuf.Duration
+	39, // 0: leasemq.v1.Lease.job:type_name -> leasemq.v1.Job
+	40, // 1: leasemq.v1.Lease.lease_expire_time:type_name -> google.protobuf.Timestamp
+	41, // 2: leasemq.v1.Lease.lease_duration:type_name -> google.protobuf.Duration
+	41, // 3: leasemq.v1.LeaseJobRequest.lease_duration:type_name -> google.protobuf.Duration
+	41, // 4: leasemq.v1.LeaseJobRequest.wait_duration:type_name -> google.protobuf.Duration
 	2,  // 5: leasemq.v1.LeaseJobResponse.lease:type_name -> leasemq.v1.Lease
-	39, // 6: leasemq.v1.BatchLeaseJobsRequest.lease_duration:type_name -> google.protobuf.Duration
-	39, // 7: leasemq.v1.BatchLeaseJobsRequest.wait_duration:type_name -> google.protobuf.Duration
-	39, // 8: leasemq.v1.BatchLeaseJobsRequest.linger:type_name -> google.protobuf.Duration
+	41, // 6: leasemq.v1.BatchLeaseJobsRequest.lease_duration:type_name -> google.protobuf.Duration
+	41, // 7: leasemq.v1.BatchLeaseJobsRequest.wait_duration:type_name -> google.protobuf.Duration
+	41, // 8: leasemq.v1.BatchLeaseJobsRequest.linger:type_name -> google.protobuf.Duration
 	2,  // 9: leasemq.v1.BatchLeaseJobsResponse.leases:type_name -> leasemq.v1.Lease
-	40, // 10: leasemq.v1.CompleteJobResponse.state:type_name -> leasemq.v1.JobState
-	41, // 11: leasemq.v1.FailJobRequest.failure:type_name -> leasemq.v1.Failure
-	39, // 12: leasemq.v1.FailJobRequest.retry_delay:type_name -> google.protobuf.Duration
-	40, // 13: leasemq.v1.FailJobResponse.next_state:type_name -> leasemq.v1.JobState
-	38, // 14: leasemq.v1.FailJobResponse.next_run_time:type_name -> google.protobuf.Timestamp
-	39, // 15: leasemq.v1.ReleaseJobRequest.delay:type_name -> google.protobuf.Duration
-	39, // 16: leasemq.v1.ReleaseJobRequest.hold_queue:type_name -> google.protobuf.Duration
-	40, // 17: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
-	41, // 18: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
-	39, // 19: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
-	39, // 20: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
-	39, // 21: leasemq.v1.ReleaseOutcome.hold_queue:type_name -> google.protobuf.Duration
-	42, // 22: leasemq.v1.BlockOnOutcome.dependencies:type_name -> leasemq.v1.Dependency
+	42, // 10: leasemq.v1.CompleteJobResponse.state:type_name -> leasemq.v1.JobState
+	43, // 11: leasemq.v1.FailJobRequest.failure:type_name -> leasemq.v1.Failure
+	41, // 12: leasemq.v1.FailJobRequest.retry_delay:type_name -> google.protobuf.Duration
+	42, // 13: leasemq.v1.FailJobResponse.next_state:type_name -> leasemq.v1.JobState
+	40, // 14: leasemq.v1.FailJobResponse.next_run_time:type_name -> google.protobuf.Timestamp
+	41, // 15: leasemq.v1.ReleaseJobRequest.delay:type_name -> google.protobuf.Duration
+	41, // 16: leasemq.v1.ReleaseJobRequest.hold_queue:type_name -> google.protobuf.Duration
+	42, // 17: leasemq.v1.ReleaseJobResponse.next_state:type_name -> leasemq.v1.JobState
+	43, // 18: leasemq.v1.FailOutcome.failure:type_name -> leasemq.v1.Failure
+	41, // 19: leasemq.v1.FailOutcome.retry_delay:type_name -> google.protobuf.Duration
+	41, // 20: leasemq.v1.ReleaseOutcome.delay:type_name -> google.protobuf.Duration
+	41, // 21: leasemq.v1.ReleaseOutcome.hold_queue:type_name -> google.protobuf.Duration
+	44, // 22: leasemq.v1.BlockOnOutcome.dependencies:type_name -> leasemq.v1.Dependency
 	13, // 23: leasemq.v1.Settlement.complete:type_name -> leasemq.v1.CompleteOutcome
 	14, // 24: leasemq.v1.Settlement.fail:type_name -> leasemq.v1.FailOutcome
 	15, // 25: leasemq.v1.Settlement.release:type_name -> leasemq.v1.ReleaseOutcome
 	16, // 26: leasemq.v1.Settlement.block_on:type_name -> leasemq.v1.BlockOnOutcome
 	17, // 27: leasemq.v1.SettleJobsRequest.settlements:type_name -> leasemq.v1.Settlement
-	40, // 28: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
-	38, // 29: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
+	42, // 28: leasemq.v1.Settled.state:type_name -> leasemq.v1.JobState
+	40, // 29: leasemq.v1.Settled.next_run_time:type_name -> google.protobuf.Timestamp
 	19, // 30: leasemq.v1.SettleResult.settled:type_name -> leasemq.v1.Settled
-	43, // 31: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
+	45, // 31: leasemq.v1.SettleResult.error:type_name -> google.rpc.Status
 	20, // 32: leasemq.v1.SettleJobsResponse.results:type_name -> leasemq.v1.SettleResult
 	22, // 33: leasemq.v1.HeartbeatRequest.worker:type_name -> leasemq.v1.WorkerInfo
-	39, // 34: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
-	36, // 35: leasemq.v1.HeartbeatRequest.checkpoints:type_name -> leasemq.v1.HeartbeatRequest.CheckpointsEntry
+	41, // 34: leasemq.v1.HeartbeatRequest.lease_duration:type_name -> google.protobuf.Duration
+	38, // 35: leasemq.v1.HeartbeatRequest.checkpoints:type_name -> leasemq.v1.HeartbeatRequest.CheckpointsEntry
 	0,  // 36: leasemq.v1.LeaseHeartbeat.status:type_name -> leasemq.v1.LeaseStatus
-	38, // 37: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
+	40, // 37: leasemq.v1.LeaseHeartbeat.lease_expire_time:type_name -> google.protobuf.Timestamp
 	24, // 38: leasemq.v1.HeartbeatResponse.leases:type_name -> leasemq.v1.LeaseHeartbeat
 	1,  // 39: leasemq.v1.HeartbeatResponse.directive:type_name -> leasemq.v1.WorkerDirective
 	0,  // 40: leasemq.v1.LeaseCancelled.status:type_name -> leasemq.v1.LeaseStatus
 	27, // 41: leasemq.v1.WatchWorkerResponse.cancel:type_name -> leasemq.v1.LeaseCancelled
 	1,  // 42: leasemq.v1.WatchWorkerResponse.directive:type_name -> leasemq.v1.WorkerDirective
 	28, // 43: leasemq.v1.WatchWorkerResponse.keep_alive:type_name -> leasemq.v1.KeepAlive
-	44, // 44: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
-	3,  // 45: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
-	5,  // 46: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
-	7,  // 47: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
-	9,  // 48: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
-	11, // 49: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
-	18, // 50: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
-	23, // 51: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
-	26, // 52: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
-	30, // 53: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
-	32, // 54: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
-	34, // 55: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
-	4,  // 56: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
-	6,  // 57: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
-	8,  // 58: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
-	10, // 59: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
-	12, // 60: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
-	21, // 61: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
-	25, // 62: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
-	29, // 63: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
-	31, // 64: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
-	33, // 65: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
-	35, // 66: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
-	56, // [56:67] is the sub-list for method output_type
-	45, // [45:56] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	46, // 44: leasemq.v1.ReportProgressRequest.progress:type_name -> google.protobuf.Value
+	5,  // 45: leasemq.v1.WorkRequest.lease:type_name -> leasemq.v1.BatchLeaseJobsRequest
+	18, // 46: leasemq.v1.WorkRequest.settle:type_name -> leasemq.v1.SettleJobsRequest
+	6,  // 47: leasemq.v1.WorkResponse.leased:type_name -> leasemq.v1.BatchLeaseJobsResponse
+	21, // 48: leasemq.v1.WorkResponse.settled:type_name -> leasemq.v1.SettleJobsResponse
+	45, // 49: leasemq.v1.WorkResponse.lease_error:type_name -> google.rpc.Status
+	45, // 50: leasemq.v1.WorkResponse.settle_error:type_name -> google.rpc.Status
+	3,  // 51: leasemq.v1.WorkerService.LeaseJob:input_type -> leasemq.v1.LeaseJobRequest
+	5,  // 52: leasemq.v1.WorkerService.BatchLeaseJobs:input_type -> leasemq.v1.BatchLeaseJobsRequest
+	7,  // 53: leasemq.v1.WorkerService.CompleteJob:input_type -> leasemq.v1.CompleteJobRequest
+	9,  // 54: leasemq.v1.WorkerService.FailJob:input_type -> leasemq.v1.FailJobRequest
+	11, // 55: leasemq.v1.WorkerService.ReleaseJob:input_type -> leasemq.v1.ReleaseJobRequest
+	18, // 56: leasemq.v1.WorkerService.SettleJobs:input_type -> leasemq.v1.SettleJobsRequest
+	23, // 57: leasemq.v1.WorkerService.Heartbeat:input_type -> leasemq.v1.HeartbeatRequest
+	26, // 58: leasemq.v1.WorkerService.WatchWorker:input_type -> leasemq.v1.WatchWorkerRequest
+	30, // 59: leasemq.v1.WorkerService.ReportProgress:input_type -> leasemq.v1.ReportProgressRequest
+	32, // 60: leasemq.v1.WorkerService.AppendLogs:input_type -> leasemq.v1.AppendLogsRequest
+	34, // 61: leasemq.v1.WorkerService.DrainWorker:input_type -> leasemq.v1.DrainWorkerRequest
+	36, // 62: leasemq.v1.WorkerService.Work:input_type -> leasemq.v1.WorkRequest
+	4,  // 63: leasemq.v1.WorkerService.LeaseJob:output_type -> leasemq.v1.LeaseJobResponse
+	6,  // 64: leasemq.v1.WorkerService.BatchLeaseJobs:output_type -> leasemq.v1.BatchLeaseJobsResponse
+	8,  // 65: leasemq.v1.WorkerService.CompleteJob:output_type -> leasemq.v1.CompleteJobResponse
+	10, // 66: leasemq.v1.WorkerService.FailJob:output_type -> leasemq.v1.FailJobResponse
+	12, // 67: leasemq.v1.WorkerService.ReleaseJob:output_type -> leasemq.v1.ReleaseJobResponse
+	21, // 68: leasemq.v1.WorkerService.SettleJobs:output_type -> leasemq.v1.SettleJobsResponse
+	25, // 69: leasemq.v1.WorkerService.Heartbeat:output_type -> leasemq.v1.HeartbeatResponse
+	29, // 70: leasemq.v1.WorkerService.WatchWorker:output_type -> leasemq.v1.WatchWorkerResponse
+	31, // 71: leasemq.v1.WorkerService.ReportProgress:output_type -> leasemq.v1.ReportProgressResponse
+	33, // 72: leasemq.v1.WorkerService.AppendLogs:output_type -> leasemq.v1.AppendLogsResponse
+	35, // 73: leasemq.v1.WorkerService.DrainWorker:output_type -> leasemq.v1.DrainWorkerResponse
+	37, // 74: leasemq.v1.WorkerService.Work:output_type -> leasemq.v1.WorkResponse
+	63, // [63:75] is the sub-list for method output_type
+	51, // [51:63] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_worker_proto_init() }
@@ -2635,13 +2852,19 @@ func file_leasemq_v1_worker_proto_init() {
 		(*WatchWorkerResponse_Directive)(nil),
 		(*WatchWorkerResponse_KeepAlive)(nil),
 	}
+	file_leasemq_v1_worker_proto_msgTypes[35].OneofWrappers = []any{
+		(*WorkResponse_Leased)(nil),
+		(*WorkResponse_Settled)(nil),
+		(*WorkResponse_LeaseError)(nil),
+		(*WorkResponse_SettleError)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_worker_proto_rawDesc), len(file_leasemq_v1_worker_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   35,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

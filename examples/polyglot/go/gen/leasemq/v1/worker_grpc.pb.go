@@ -32,6 +32,7 @@ const (
 	WorkerService_ReportProgress_FullMethodName = "/leasemq.v1.WorkerService/ReportProgress"
 	WorkerService_AppendLogs_FullMethodName     = "/leasemq.v1.WorkerService/AppendLogs"
 	WorkerService_DrainWorker_FullMethodName    = "/leasemq.v1.WorkerService/DrainWorker"
+	WorkerService_Work_FullMethodName           = "/leasemq.v1.WorkerService/Work"
 )
 
 // WorkerServiceClient is the client API for WorkerService service.
@@ -65,6 +66,9 @@ type WorkerServiceClient interface {
 	AppendLogs(ctx context.Context, in *AppendLogsRequest, opts ...grpc.CallOption) (*AppendLogsResponse, error)
 	// Ends the worker's open lease calls with an empty OK, and those that arrive within the next 20 s too. Call it, then let polls end by themselves. A retry is safe.
 	DrainWorker(ctx context.Context, in *DrainWorkerRequest, opts ...grpc.CallOption) (*DrainWorkerResponse, error)
+	// BatchLeaseJobs and SettleJobs on one stream, for workers that do many: a message costs a fraction of a call. Each part of a request is served as the call
+	// that it stands for, retries included, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+	Work(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error)
 }
 
 type workerServiceClient struct {
@@ -194,6 +198,19 @@ func (c *workerServiceClient) DrainWorker(ctx context.Context, in *DrainWorkerRe
 	return out, nil
 }
 
+func (c *workerServiceClient) Work(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WorkRequest, WorkResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &WorkerService_ServiceDesc.Streams[1], WorkerService_Work_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WorkRequest, WorkResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type WorkerService_WorkClient = grpc.BidiStreamingClient[WorkRequest, WorkResponse]
+
 // WorkerServiceServer is the server API for WorkerService service.
 // All implementations must embed UnimplementedWorkerServiceServer
 // for forward compatibility.
@@ -225,6 +242,9 @@ type WorkerServiceServer interface {
 	AppendLogs(context.Context, *AppendLogsRequest) (*AppendLogsResponse, error)
 	// Ends the worker's open lease calls with an empty OK, and those that arrive within the next 20 s too. Call it, then let polls end by themselves. A retry is safe.
 	DrainWorker(context.Context, *DrainWorkerRequest) (*DrainWorkerResponse, error)
+	// BatchLeaseJobs and SettleJobs on one stream, for workers that do many: a message costs a fraction of a call. Each part of a request is served as the call
+	// that it stands for, retries included, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+	Work(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error
 	mustEmbedUnimplementedWorkerServiceServer()
 }
 
@@ -267,6 +287,9 @@ func (UnimplementedWorkerServiceServer) AppendLogs(context.Context, *AppendLogsR
 }
 func (UnimplementedWorkerServiceServer) DrainWorker(context.Context, *DrainWorkerRequest) (*DrainWorkerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DrainWorker not implemented")
+}
+func (UnimplementedWorkerServiceServer) Work(grpc.BidiStreamingServer[WorkRequest, WorkResponse]) error {
+	return status.Error(codes.Unimplemented, "method Work not implemented")
 }
 func (UnimplementedWorkerServiceServer) mustEmbedUnimplementedWorkerServiceServer() {}
 func (UnimplementedWorkerServiceServer) testEmbeddedByValue()                       {}
@@ -480,6 +503,13 @@ func _WorkerService_DrainWorker_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkerService_Work_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(WorkerServiceServer).Work(&grpc.GenericServerStream[WorkRequest, WorkResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type WorkerService_WorkServer = grpc.BidiStreamingServer[WorkRequest, WorkResponse]
+
 // WorkerService_ServiceDesc is the grpc.ServiceDesc for WorkerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -533,6 +563,12 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "WatchWorker",
 			Handler:       _WorkerService_WatchWorker_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "Work",
+			Handler:       _WorkerService_Work_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "leasemq/v1/worker.proto",

@@ -1,0 +1,137 @@
+"""The SDK's end of a Work stream: calls that fail as unary ones do, and a stream that is opened anew after it broke."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from leasemq import Client, InvalidField, LeaseLost, NewJob, Unavailable
+from leasemq.codec import to_duration
+from leasemq.errors import from_status
+from leasemq.stream import WorkStream
+from leasemq.v1 import worker_pb2
+
+from tests.sdk.support import Broker, until
+
+PLENTY = 20.0
+
+
+@asynccontextmanager
+async def stream_of(client: Client, strays: list[worker_pb2.Lease] | None = None) -> AsyncIterator[WorkStream]:
+    stream = WorkStream(client.connection, lambda leases, _: (strays if strays is not None else []).extend(leases))
+    try:
+        yield stream
+    finally:
+        await stream.close()
+
+
+def asking(queue: str, wait: float = 0.0, max_jobs: int = 10) -> worker_pb2.BatchLeaseJobsRequest:
+    return worker_pb2.BatchLeaseJobsRequest(
+        queues=[queue], worker_id=f"w-{queue}", max_jobs=max_jobs, wait_duration=to_duration(wait)
+    )
+
+
+def completing(*tokens: str) -> worker_pb2.SettleJobsRequest:
+    settlements = [worker_pb2.Settlement(lease_token=token, complete=worker_pb2.CompleteOutcome()) for token in tokens]
+    return worker_pb2.SettleJobsRequest(settlements=settlements)
+
+
+async def polls_of(client: Client, queue: str) -> bool:
+    """Whether the broker has heard a lease call of the queue's worker, as soon as a heartbeat has made it known."""
+    info = worker_pb2.WorkerInfo(worker_id=f"w-{queue}")
+    await client.connection.stubs.worker.Heartbeat(worker_pb2.HeartbeatRequest(worker=info))
+    async for worker in client.admin.workers():
+        if worker.worker_id == f"w-{queue}" and worker.poll_time is not None:
+            return True
+    return False
+
+
+async def test_each_call_gets_its_own_answer(client: Client, queue: str) -> None:
+    await client.add_many(queue, [NewJob() for _ in range(20)])
+    async with stream_of(client) as stream:
+        parts = await asyncio.gather(*(stream.lease(asking(queue, max_jobs=4), PLENTY) for _ in range(5)))
+        tokens = [[lease.lease_token for lease in part.leases] for part in parts]
+        assert len({token for part in tokens for token in part}) == 20
+        garbage = asyncio.ensure_future(stream.settle(completing("garbage"), PLENTY))
+        settled = await asyncio.gather(*(stream.settle(completing(*part), PLENTY) for part in tokens))
+        assert [len(answer.results) for answer in settled] == [4] * 5
+        assert all(result.HasField("settled") for answer in settled for result in answer.results)
+        assert isinstance(from_status((await garbage).results[0].error), LeaseLost)
+
+
+async def test_what_is_refused_is_the_error_of_the_unary_call_and_the_stream_goes_on(client: Client, queue: str) -> None:
+    async with stream_of(client) as stream:
+        waiting = asyncio.ensure_future(stream.lease(asking(queue, wait=15), PLENTY))
+        with pytest.raises(InvalidField) as caught:
+            await stream.settle(worker_pb2.SettleJobsRequest(), PLENTY)
+        assert "settlements" in str(caught.value)
+        await client.add(queue)
+        assert len((await waiting).leases) == 1
+
+
+async def test_leases_for_a_caller_that_has_gone_are_strays(client: Client, queue: str) -> None:
+    strays: list[worker_pb2.Lease] = []
+    async with stream_of(client, strays) as stream:
+        waiting = asyncio.ensure_future(stream.lease(asking(queue, wait=15), PLENTY))
+        await until(lambda: polls_of(client, queue))
+        waiting.cancel()
+        added = await client.add(queue)
+        await until(lambda: strays)
+        assert [lease.job.id for lease in strays] == [added.id]
+
+
+async def test_a_closed_stream_leaves_nobody_waiting(client: Client, queue: str) -> None:
+    async with stream_of(client) as stream:
+        waiting = asyncio.ensure_future(stream.lease(asking(queue, wait=15), PLENTY))
+        await until(lambda: polls_of(client, queue))
+    with pytest.raises(Unavailable):
+        await waiting
+
+
+async def test_a_killed_broker_ends_all_calls_as_unavailable_and_the_next_opens_a_new_stream(lasting_broker: Broker) -> None:
+    async with Client(lasting_broker.address) as client, stream_of(client) as stream:
+        await client.add("q")
+        waiting = [asyncio.ensure_future(stream.lease(asking("other", wait=15), PLENTY)) for _ in range(3)]
+        await until(lambda: polls_of(client, "other"))
+        await lasting_broker.end(signal.SIGKILL)
+        for error in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(error, Unavailable)
+            assert error.code is grpc.StatusCode.UNAVAILABLE
+        assert client.connection.outage.is_on
+        await lasting_broker.start()
+
+        async def leased() -> int:
+            try:
+                return len((await stream.lease(asking("q"), PLENTY)).leases)
+            except Unavailable:
+                return 0
+
+        assert await until(leased) == 1
+        assert not client.connection.outage.is_on
+
+
+async def test_a_broker_that_says_nothing_in_time_ends_the_stream(lasting_broker: Broker) -> None:
+    async with Client(lasting_broker.address) as client, stream_of(client) as stream:
+        await client.add("q")
+        assert lasting_broker._process is not None
+        lasting_broker._process.send_signal(signal.SIGSTOP)
+        others = asyncio.ensure_future(stream.lease(asking("other", wait=15), PLENTY))
+        with pytest.raises(Unavailable) as caught:
+            await stream.settle(completing("garbage"), 0.3)
+        assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
+        with pytest.raises(Unavailable):
+            await others
+        lasting_broker._process.send_signal(signal.SIGCONT)
+        assert len((await stream.lease(asking("q"), PLENTY)).leases) == 1
+
+
+async def test_a_client_that_is_closed_ends_the_calls_of_its_stream(client: Client, queue: str) -> None:
+    other = Client(client.connection.address)
+    async with stream_of(other) as stream:
+        waiting = asyncio.ensure_future(stream.lease(asking(queue, wait=15), PLENTY))
+        await until(lambda: polls_of(client, queue))
+        await other.close()
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(waiting, 5)
