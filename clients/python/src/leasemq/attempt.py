@@ -51,31 +51,47 @@ class Attempt:
         """Those of its batch, itself too; none when the handler has it alone."""
 
 
+Said = worker_pb2.CompleteOutcome | worker_pb2.FailOutcome | worker_pb2.ReleaseOutcome | worker_pb2.BlockOnOutcome
+
+
 class Outcome:
     """What is to become of an attempt, as it goes to the broker, and what the hooks are told: the result or the error."""
 
-    __slots__ = ("attempt", "error", "result", "settlement")
+    __slots__ = ("attempt", "error", "kind", "result", "said")
 
     def __init__(
-        self,
-        attempt: Attempt,
-        settlement: worker_pb2.Settlement,
-        result: Any = None,
-        error: BaseException | None = None,
+        self, attempt: Attempt, kind: str, said: Said | None = None, result: Any = None, error: BaseException | None = None
     ) -> None:
+        """`kind` is the name of a Settlement's outcome, `said` the outcome itself if it has more to say."""
         self.attempt = attempt
-        self.settlement = settlement
+        self.kind = kind
+        self.said = said
         self.result = result
         self.error = error
+
+    def write(self, settlement: worker_pb2.Settlement) -> None:
+        """Fill in a settlement."""
+        settlement.lease_token = self.attempt.token
+        outcome = getattr(settlement, self.kind)
+        if self.said is None:
+            outcome.SetInParent()
+        else:
+            outcome.CopyFrom(self.said)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in a request, without the lease token."""
+        return 0 if self.said is None else self.said.ByteSize()
 
 
 def complete(attempt: Attempt, result: Any) -> Outcome:
     """Say that the attempt went well. TypeError, ValueError: the result can't be encoded."""
-    settlement = worker_pb2.Settlement(lease_token=attempt.token)
-    settlement.complete.SetInParent()
-    if result is not None:
-        settlement.complete.result, settlement.complete.result_content_type = encode(result)
-    return Outcome(attempt, settlement, result=result)
+    if result is None:
+        return Outcome(attempt, "complete")
+    encoded, content_type = encode(result)
+    return Outcome(
+        attempt, "complete", worker_pb2.CompleteOutcome(result=encoded, result_content_type=content_type), result=result
+    )
 
 
 def fail(attempt: Attempt, error: BaseException, *, for_good: bool = False, kind: str | None = None) -> Outcome:
@@ -86,19 +102,19 @@ def fail(attempt: Attempt, error: BaseException, *, for_good: bool = False, kind
         stack_trace=_clean(_stack(error))[-MAX_STACK:],
     )
     outcome = worker_pb2.FailOutcome(failure=failure, non_retryable=for_good)
-    return Outcome(attempt, worker_pb2.Settlement(lease_token=attempt.token, fail=outcome), error=error)
+    return Outcome(attempt, "fail", outcome, error=error)
 
 
 def release(attempt: Attempt, delay: Duration | None = None, hold_queue: Duration | None = None) -> Outcome:
     """Give the job back. delay: when it may start again; default at once. hold_queue: for how long the queue rests."""
     outcome = worker_pb2.ReleaseOutcome(delay=delay, hold_queue=hold_queue)
-    return Outcome(attempt, worker_pb2.Settlement(lease_token=attempt.token, release=outcome))
+    return Outcome(attempt, "release", outcome)
 
 
 def block_on(attempt: Attempt, dependencies: Iterable[Dependency]) -> Outcome:
     """Let the job wait for others."""
     outcome = worker_pb2.BlockOnOutcome(dependencies=to_dependencies(dependencies))
-    return Outcome(attempt, worker_pb2.Settlement(lease_token=attempt.token, block_on=outcome))
+    return Outcome(attempt, "block_on", outcome)
 
 
 def _message(error: BaseException) -> str:

@@ -67,10 +67,9 @@ class Handlers:
         """Call the handler with a job, or with a list of jobs of one name."""
         attempts = attempt if isinstance(attempt, list) else [attempt]
         argument: Any = [it.job for it in attempts] if isinstance(attempt, list) else attempt.job
-        name = attempts[0].job.name
-        handler: Callable[[Any], Any] | None = self._by_name.get(name) if self._any is None else self._any
+        handler: Callable[[Any], Any] | None = self._by_name.get(attempts[0].job.name) if self._any is None else self._any
         if handler is None:
-            raise NoHandler(f"this worker has no handler for jobs named {name!r}")
+            raise NoHandler(f"this worker has no handler for jobs named {attempts[0].job.name!r}")
         if id(handler) in self._async:
             _can_be_cancelled(attempts)
             return await handler(argument)

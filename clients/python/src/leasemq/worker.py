@@ -296,7 +296,7 @@ class Worker:
             self._hooks.error(error)
         elif outcome.error is not None:
             self._hooks.failed(attempt.job, outcome.error)
-        elif outcome.settlement.HasField("complete"):
+        elif outcome.kind == "complete":
             self._hooks.completed(attempt.job, outcome.result)
 
     def _stop_attempt(self, attempt: Attempt, stop: Stop, reason: str) -> None:
