@@ -90,7 +90,8 @@ def test_keys_md_names_writers_that_bind_the_key() -> None:
     for declared in DECLARED:
         for writer in declared.writers:
             if not writer.startswith("Store."):
-                assert declared.name in load(writer).keys, f"{writer} does not bind {declared.name}"
+                script = load(writer)
+                assert declared.name in script.keys + script.derived, f"{writer} does not bind {declared.name}"
                 assert writer not in READ_ONLY
 
 

@@ -5,7 +5,8 @@ Each is one atomic transition, and its header is the contract that calls are che
 A header names the KEYS (by their names in keys.py), the ARGV, the ITEMS (the fields of one item; a script takes any
 number of items), the FLAGS (`allow-oom`, `no-writes`) and the lua/lib files that it USES. A line `-- INLINE: lib`, in a
 lib too, puts a lib there instead, for what most calls do not need: a script makes its functions anew at each call, and
-that costs. The loader puts all of it in front of the script, so that its body speaks in names.
+that costs; keys that only such a lib needs are not passed either, but made there. The loader puts all of it in front of the
+script, so that its body speaks in names.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from leasemq_server.store.keys import queue_keys
 LUA = Path(__file__).parent / "lua"
 _HEADER = re.compile(r"^-- (KEYS|ARGV|ITEMS|FLAGS|USES|RETURNS): *(.*)$", re.MULTILINE)
 _INLINE = re.compile(r"^ *-- INLINE: *(.*)$", re.MULTILINE)
+_DERIVED = re.compile(r"queue_base \.\. '(\w+:?)'")
 
 _CLOCK = """\
 local function clock()
@@ -37,10 +39,11 @@ class ScriptCallError(TypeError):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One script, bound to the names in its header."""
+    """One script, bound to the names in its header; `derived` are the keys that it makes itself when it needs them."""
 
     name: str
     keys: tuple[str, ...]
+    derived: tuple[str, ...]
     argv: tuple[str, ...]
     items: tuple[str, ...]
     flags: tuple[str, ...]
@@ -88,9 +91,13 @@ def _with_libs(uses: Iterable[str], seen: dict[str, str]) -> None:
             seen[name] = text
 
 
-def _joined(libs: dict[str, str], known: Iterable[str], keys: dict[str, None]) -> str:
-    """The libs that are not known yet, one after the other, with what they inline; their keys too."""
-    seen = {name: libs[name] for name in known}
+def _keys_of(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(key for text in texts for key in _headers(text).get("KEYS", [])))
+
+
+def _joined(libs: dict[str, str], outer: dict[str, str], keys: Sequence[str]) -> str:
+    """The libs that are not among the outer ones, one after the other, with what they inline; `keys` have names already."""
+    seen = dict(outer)
     parts = []
     for name, text in libs.items():
         if name not in seen:
@@ -99,21 +106,35 @@ def _joined(libs: dict[str, str], known: Iterable[str], keys: dict[str, None]) -
     return "\n".join(parts)
 
 
-def _expanded(text: str, libs: dict[str, str], keys: dict[str, None]) -> str:
-    """A text with the libs that its INLINE lines name, and those that they use, but for those before it."""
-    keys.update(dict.fromkeys(_headers(text).get("KEYS", [])))
+def _expanded(text: str, libs: dict[str, str], keys: Sequence[str]) -> str:
+    """A text with the libs that its INLINE lines name, and those that they use, but for those before it.
+
+    A key that only they need is not passed: a script that rarely needs it makes it from the queue's other keys when it does.
+    """
 
     def inlined(line: re.Match[str]) -> str:
         within = dict(libs)
         _with_libs(_split(line[1]), within)
-        return _joined(within, libs, keys)
+        new = [key for key in _keys_of(text for name, text in within.items() if name not in libs) if key not in keys]
+        return _derived(new) + _joined(within, libs, [*keys, *new])
 
     return _strip_comments(_INLINE.sub(inlined, text))
 
 
-def _prelude(keys: Sequence[str], argv: Sequence[str], items: Sequence[str]) -> str:
+def _derived(keys: Sequence[str]) -> str:
+    """Names keys that are not passed, as store/keys.py does."""
+    if not keys:
+        return ""
+    names = ", ".join(key.rstrip("*") for key in keys)
+    values = ", ".join(f"queue_base .. '{key.replace('*', ':')}'" for key in keys)
+    return f"local {names} = {values}\n"
+
+
+def _prelude(keys: Sequence[str], argv: Sequence[str], items: Sequence[str], *, derives: bool) -> str:
     lines = [f"local {', '.join(key.rstrip('*') for key in keys)} = {', '.join(f'KEYS[{n}]' for n in range(1, len(keys) + 1))}"]
     lines.append(f"local {', '.join(argv)} = {', '.join(f'ARGV[{n}]' for n in range(1, len(argv) + 1))}")
+    if derives:
+        lines.append("local queue_base = string.sub(meta, 1, -5)  -- without 'meta'")
     lines.append(_CLOCK)
     if items:
         fields = ", ".join(f"ARGV[at + {n}]" for n in range(1, len(items) + 1))
@@ -140,11 +161,12 @@ def load(name: str) -> Script:
     header = _headers(text)
     libs: dict[str, str] = {}
     _with_libs(header.get("USES", []), libs)
-    keys = dict.fromkeys(header.get("KEYS", []))
-    body = _joined(libs, (), keys) + _expanded(text, libs, keys)
+    keys = _keys_of([text, *libs.values()])
+    body = _joined(libs, {}, keys) + _expanded(text, libs, keys)
     argv, items = header.get("ARGV", []), header.get("ITEMS", [])
-    body = _prelude(list(keys), argv, items) + body
-    return Script(name, tuple(keys), tuple(argv), tuple(items), tuple(header.get("FLAGS", [])), body)
+    body = _prelude(keys, argv, items, derives="queue_base" in body) + body
+    derived = dict.fromkeys(key.replace(":", "*") for key in _DERIVED.findall(body))
+    return Script(name, tuple(keys), tuple(derived), tuple(argv), tuple(items), tuple(header.get("FLAGS", [])), body)
 
 
 def all_names() -> list[str]:

@@ -8,7 +8,7 @@
 -- USES: job, wake, order, events, counts
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
-local head = string.format('%.0f', now)
+local head = string.format('%d', now)
 local soonest, expiring, first_expiry = nil, {}, nil
 local keyed = false -- whether a job has a deduplication key
 
@@ -26,13 +26,13 @@ local function store_if_all_new()
   return all_once and not keyed and redis.call('MSETNX', unpack(pairs_of)) == 1
 end
 
-local of_queue = redis.call('HMGET', meta, 'mw', 'fl', 'gx')
-local max_waiting, has_had_flows = bounded == '1' and of_queue[1], of_queue[2]
+local _, of_queue = config('mw')
+local max_waiting = bounded == '1' and of_queue[7]
 if max_waiting then
   -- INLINE: bound
   if over_bound(tonumber(max_waiting)) then return { 'QUEUE_FULL', tonumber(max_waiting) } end
 end
-if bounded == '1' and of_queue[3] then
+if bounded == '1' and groups_limited then
   -- INLINE: group_bound
   local group, most = group_over_bound()
   if group then return { 'GROUP_FULL', most, group } end
@@ -45,7 +45,7 @@ local function some_are_awaited()
   for i, id in items() do lists[i] = dependents .. id end
   return redis.call('EXISTS', unpack(lists)) > 0
 end
-local awaited = has_had_flows and some_are_awaited()
+local awaited = has_flows and some_are_awaited()
 
 local function store_if_new(id, spec_bytes, options)
   if options ~= '' then options = ' ' .. options end
@@ -141,7 +141,7 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       plainly = false
     elseif ms > now then
       -- the fraction keeps the order within a batch; due times are compared as whole milliseconds
-      local score = string.format('%.4f', ms + (i - 1) / 1024)
+      local score = string.format('%d.%04d', ms, (i - 1) * 10000 / 1024)
       if own and own.dd then -- at once: the next job of the batch may take its place
         wake_at(delayed, ms)
         redis.call('ZADD', delayed, score, id)
@@ -151,7 +151,7 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
         soonest = math.min(soonest or ms, ms)
       end
       delaying[#delaying + 1] = id
-      due[ms] = due[ms] or { 1, 'delayed', string.format('%.0f', ms) }
+      due[ms] = due[ms] or { 1, 'delayed', string.format('%d', ms) }
       results[i] = replaces and { 1, 'delayed', due[ms][3], id } or due[ms]
       plainly = false
     else

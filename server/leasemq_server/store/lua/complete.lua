@@ -11,7 +11,7 @@ local results, done, all_completed = {}, {}, true
 local groups_of, of_groups = {}, {} -- the groups of jobs, and their ids
 config()
 local records, settled, plain, starts = {}, {}, {}, {}
-local kept_as = string.format('\n%.0f', now)
+local kept_as = string.format('\n%d', now)
 
 for i, id in items() do plain[i] = run .. id end
 records = redis.call('MGET', unpack(plain))

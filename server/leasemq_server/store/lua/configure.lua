@@ -10,7 +10,7 @@ local now = clock()
 
 local function look_at_those_shut_by_time()
   local stale = {}
-  for i, group in ipairs(redis.call('ZRANGEBYSCORE', shut, '-inf', '(' .. string.format('%.0f', SHUT), 'LIMIT', 0, MOST_LOOKED_AT)) do
+  for i, group in ipairs(redis.call('ZRANGEBYSCORE', shut, '-inf', '(' .. string.format('%d', SHUT), 'LIMIT', 0, MOST_LOOKED_AT)) do
     stale[2 * i - 1], stale[2 * i] = SHUT, group
   end
   for first = 1, #stale, 2000 do redis.call('ZADD', shut, unpack(stale, first, math.min(first + 1999, #stale))) end
@@ -24,7 +24,7 @@ local rate = said.rl or {}
 local was = redis.call('HMGET', meta, 'xa', 'rn', 'rd')
 local changed = false
 for i, limit in ipairs({ { 'xa', said.xa }, { 'rn', rate.n }, { 'rd', rate.d }, { 'mw', said.mw } }) do
-  local field, value = limit[1], limit[2] and string.format('%.0f', limit[2])
+  local field, value = limit[1], limit[2] and string.format('%d', limit[2])
   if value then redis.call('HSET', meta, field, value) else redis.call('HDEL', meta, field) end
   if i <= 3 and (was[i] or nil) ~= value then changed = true end
 end

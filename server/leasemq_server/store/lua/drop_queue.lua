@@ -9,5 +9,5 @@ for _, set in ipairs({ wait, behind, delayed, blocked, leases, completed, failed
 end
 if redis.call('XLEN', outbox) > 0 then return 'QUEUE_NOT_EMPTY' end -- an emptied stream goes on to exist
 redis.call('UNLINK', meta, expiry, purge, outbox, events, heads, shut, group_leases, group_rules)
-for ago = 0, 25 do redis.call('UNLINK', metrics .. string.format('%.0f', math.floor(now / 3600000) - ago)) end
+for ago = 0, 25 do redis.call('UNLINK', metrics .. string.format('%d', math.floor(now / 3600000) - ago)) end
 return 'OK'

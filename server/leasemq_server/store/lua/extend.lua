@@ -27,7 +27,7 @@ for i, id, nonce in items() do
   if latest then
     local expire = math.min(now + tonumber(lease_ms), latest)
     redis.call('ZADD', leases, expire, id)
-    results[i] = { cancel and 'CANCEL_REQUESTED' or 'EXTENDED', string.format('%.0f', expire) }
+    results[i] = { cancel and 'CANCEL_REQUESTED' or 'EXTENDED', string.format('%d', expire) }
   else
     results[i] = { 'LOST', '0' }
   end

@@ -11,23 +11,22 @@ local REPLAY_MS = 60000
 local MAX_HASHES = 250 -- a lease kept as a hash costs twice to three times a plain one: so many at most, that no call holds the store for long
 local MAX_TRIES = 100 -- in which all that was popped were heads of groups that are shut, since the limits of all groups were changed
 local now = clock()
-local start = string.format('%.0f', now)
+local start = string.format('%d', now)
 local outbox_entries = 0
-local limits = redis.call('HMGET', meta, 'paused', 'xa', 'rd', 'hold', 'gr')
-if limits[5] then config() end
+local _, of_queue = config('paused', 'xa', 'rd', 'hold')
+local limits = { of_queue[7], of_queue[8], of_queue[9], of_queue[10] }
 local next_in = next_change(now)
 if next_in == 0 then
   -- INLINE: maintain
   maintain(now, tonumber(max_moves))
   file_finished()
   outbox_entries = outbox_written
-  limits[5] = has_groups -- the first job of a group may have begun to wait
   next_in = next_change(now)
 end
 
 local answers, wanted, is_retry, seen = {}, 0, {}, {}
 for i, request_id, _, max_jobs, lease_ms in items() do
-  answers[i] = { string.format('%.0f', now + lease_ms), {}, {}, {}, {} }
+  answers[i] = { string.format('%d', now + lease_ms), {}, {}, {}, {} }
   is_retry[i] = seen[request_id] or redis.call('EXISTS', request .. request_id) == 1
   if not is_retry[i] then wanted = wanted + tonumber(max_jobs) end
   seen[request_id] = true
@@ -85,7 +84,7 @@ end
 -- What a job's options mean for its lease. The same header stands before all jobs of one add.
 local headers = {}
 local function header_read(blob)
-  local header = string.sub(blob, 1, string.find(blob, limits[5] and '[\t\n]' or '\n', 1, not limits[5]))
+  local header = string.sub(blob, 1, string.find(blob, has_groups and '[\t\n]' or '\n', 1, not has_groups))
   local read = headers[header]
   if not read then
     local create_ms, json = header_of(string.sub(header, 1, -2) .. '\n') -- it may end at the tab before the group
@@ -106,7 +105,7 @@ local function lease_by_hash(answer, id, nonce, header, group, worker, lease_ms)
     expire = math.min(expire, deadline)
   end
   redis.call('HSET', job .. id, 's', 'active', 't', nonce, 'a', attempt, 'w', worker, 'ls', start, 'ld', deadline, 'm', group and header.json .. '\t' .. group or header.json)
-  tell(answer, attempt, string.format('%.0f', expire), h[2], h[3], start, h[4])
+  tell(answer, attempt, string.format('%d', expire), h[2], h[3], start, h[4])
   used_bytes = used_bytes + #(h[4] or '')
   return expire
 end

@@ -4,4 +4,4 @@
 -- RETURNS: {the number of the newest event or 0, a list of {entry id, {field, value, ...}}}
 -- FLAGS: no-writes
 local newest = tonumber(redis.call('HGET', meta, 'events') or 0)
-return { newest, redis.call('XRANGE', events, string.format('%.0f', after + 1), '+', 'COUNT', max_entries) }
+return { newest, redis.call('XRANGE', events, string.format('%d', after + 1), '+', 'COUNT', max_entries) }

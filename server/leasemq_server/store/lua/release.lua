@@ -11,7 +11,7 @@ local results = {}
 
 local function hold_queue(ms)
   local held_until = tonumber(redis.call('HGET', meta, 'hold') or 0)
-  redis.call('HSET', meta, 'hold', string.format('%.0f', math.max(held_until, now + ms)))
+  redis.call('HSET', meta, 'hold', string.format('%d', math.max(held_until, now + ms)))
 end
 
 local queued = {}

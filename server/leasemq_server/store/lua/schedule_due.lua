@@ -6,8 +6,8 @@
 -- USES: schedule
 local now = clock()
 local due = {}
-for i, id in ipairs(redis.call('ZRANGEBYSCORE', schedule_times, '-inf', string.format('%.0f', now), 'LIMIT', 0, max_schedules)) do
+for i, id in ipairs(redis.call('ZRANGEBYSCORE', schedule_times, '-inf', string.format('%d', now), 'LIMIT', 0, max_schedules)) do
   local h = redis.call('HMGET', schedule .. id, 'v', 'r', 'n')
   due[i] = { id, h[1], h[2], h[3] }
 end
-return { string.format('%.0f', now), next_run_in(now), due }
+return { string.format('%d', now), next_run_in(now), due }

@@ -6,7 +6,8 @@
 -- FLAGS: allow-oom
 -- USES: job, wake, order, moments, finish, retry, maintain
 local now = clock()
-config()
+local _, of_queue = config('sweep_completed', 'sweep_failed', 'sweep_cancelled')
+local CURSORS = { completed = of_queue[7], failed = of_queue[8], cancelled = of_queue[9] } -- behind which the finished jobs of a state are to be looked at
 local budget = tonumber(max_moves)
 local moved = maintain(now, budget)
 file_finished()
@@ -28,10 +29,16 @@ local function purge_due()
   soonest(first_score(purge))
 end
 
+-- The first job from a cursor on, with its score.
+local function first_from(cursor, state) return redis.call('ZRANGEBYSCORE', SETS[state], cursor, '+inf', 'WITHSCORES', 'LIMIT', 0, 1) end
+
 local function sweep_by_age(state)
   local age = retention({}, state)
-  local cursor = redis.call('HGET', meta, 'sweep_' .. state) or '-inf'
   if not age then return end
+  local cursor = CURSORS[state] or '-inf'
+  local oldest = first_from(cursor, state)
+  if not oldest[2] then return end
+  if tonumber(oldest[2]) > now - age then return soonest(math.max(tonumber(oldest[2]) + age, now + 1000)) end
   local old = redis.call('ZRANGEBYSCORE', SETS[state], cursor, now - age, 'WITHSCORES', 'LIMIT', 0, budget)
   local ids, last = {}, nil
   for i = 1, #old, 2 do
@@ -41,12 +48,10 @@ local function sweep_by_age(state)
   if #ids > 0 then redis.call('ZREM', SETS[state], unpack(ids)) end
   remove_all(ids)
   swept = swept + #ids
-  if last then
-    -- ties with the last one may be left: the cursor moves past it when the whole range was seen, or when all that was seen stays
-    cursor = (#old < 2 * budget or #ids == 0) and '(' .. last or last
-    redis.call('HSET', meta, 'sweep_' .. state, cursor)
-  end
-  local left = redis.call('ZRANGEBYSCORE', SETS[state], cursor, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  -- ties with the last one may be left: the cursor moves past it when the whole range was seen, or when all that was seen stays
+  cursor = (#old < 2 * budget or #ids == 0) and '(' .. last or last
+  redis.call('HSET', meta, 'sweep_' .. state, cursor)
+  local left = first_from(cursor, state)
   if left[2] then soonest(math.max(tonumber(left[2]) + age, now + 1000)) end
 end
 
@@ -66,8 +71,7 @@ if next_sweep then
   local sweep_in = math.max(0, math.ceil(next_sweep) - now)
   if soon < 0 or sweep_in < soon then soon = sweep_in end
 end
-local any = 0
-for _, set in ipairs({ wait, behind, delayed, blocked, leases, completed, failed, cancelled }) do any = math.max(any, redis.call('EXISTS', set)) end
+local any = math.min(1, redis.call('EXISTS', wait, behind, delayed, blocked, leases, completed, failed, cancelled))
 -- INLINE: publish_events
 -- INLINE: publish_metrics
 return { soon, redis.call('XLEN', outbox), moved, swept, any }

@@ -28,7 +28,7 @@ local function take_key(id, own, now, is_new)
   if not own.t then
     redis.call('HSET', record, 'j', id, 'm', own.m)
   else
-    redis.call('HSET', record, 'j', id, 'm', own.m, 'u', string.format('%.0f', now + own.t))
+    redis.call('HSET', record, 'j', id, 'm', own.m, 'u', string.format('%d', now + own.t))
     if own.m ~= 'u' then redis.call('PEXPIRE', record, own.t + KEEP_MS) end -- others go when their job does
   end
 end

@@ -2,7 +2,7 @@
 -- KEYS: meta, wait, delayed, expiry, spec*
 -- USES: job, wake, order, emit
 local function enqueue(id, spec_bytes, options, delay_ms, now, why)
-  local head = string.format('%.0f', now)
+  local head = string.format('%d', now)
   if options ~= '' then head = head .. ' ' .. options end
   if not redis.call('SET', spec .. id, head .. '\n' .. spec_bytes, 'NX') then return false end
   local own = decode(options)

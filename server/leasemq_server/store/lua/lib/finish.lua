@@ -49,7 +49,7 @@ local function send_to_dead_letter_queue(id, options, now, failure)
   if not target or target == '' or target == queue_name then return false end
   local blob = redis.call('GET', spec .. id)
   local _, _, stop = header_of(blob)
-  redis.call('XADD', outbox, '*', 'target', target, 'id', id, 'finish_ms', string.format('%.0f', now), 'failure', failure or '', 'spec', string.sub(blob, stop + 1))
+  redis.call('XADD', outbox, '*', 'target', target, 'id', id, 'finish_ms', string.format('%d', now), 'failure', failure or '', 'spec', string.sub(blob, stop + 1))
   return true
 end
 

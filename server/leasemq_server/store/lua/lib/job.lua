@@ -28,14 +28,16 @@ end
 
 local config_read
 -- Known once config() was called: whether jobs of this queue depend on others, or others on them; whether a job of a group has waited in it, whether groups
--- have limits, and how often those of all were changed.
-local has_flows, has_groups, groups_limited, group_generation
-local function config()
+-- have limits, how often those of all were changed, and whether a lease call has found the queue full.
+local has_flows, has_groups, groups_limited, group_generation, was_full
+-- The first call may ask for more fields of `meta`: the second thing returned then has them, from its seventh place on.
+local function config(...)
+  local h
   if not config_read then
-    local h = redis.call('HMGET', meta, 'config', 'fl', 'gr', 'gx', 'gg')
-    config_read, has_flows, has_groups, groups_limited, group_generation = decode(h[1]), h[2], h[3], h[4], tonumber(h[5] or 0)
+    h = redis.call('HMGET', meta, 'config', 'fl', 'gr', 'gx', 'gg', 'full', ...)
+    config_read, has_flows, has_groups, groups_limited, group_generation, was_full = decode(h[1]), h[2], h[3], h[4], tonumber(h[5] or 0), h[6]
   end
-  return config_read
+  return config_read, h
 end
 
 -- The state in words, or nil when there is no such job.

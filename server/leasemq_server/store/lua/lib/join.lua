@@ -36,7 +36,7 @@ local function join(id, delay_ms, run_ms, now)
   emit(id, 'added', 'blocked')
   if all_pending then return BLOCKED end
   local state, until_ms = go_on(id, now)
-  return { 1, state, string.format('%.0f', until_ms) }
+  return { 1, state, string.format('%d', until_ms) }
 end
 
 local function file_all()

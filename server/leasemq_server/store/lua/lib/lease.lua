@@ -26,4 +26,4 @@ local function held(id, nonce, now)
   return { nonce = nonce, options = decode(h[11]), attempt = tonumber(h[4]), cancel = h[5], failures = h[6], failure_count = tonumber(h[7] or 0), awaited = h[8], worker = h[9], start = h[12] }
 end
 
-local function outcome(state, run_ms, left) return { 'OK', state, string.format('%.0f', run_ms), left } end
+local function outcome(state, run_ms, left) return { 'OK', state, string.format('%d', run_ms), left } end

@@ -2,7 +2,7 @@
 -- for which `full` is left as a mark (lib/slot.lua).
 -- KEYS: meta, wait
 local given = #to_lease / 2
-if limits[3] and given > 0 then redis.call('HSET', meta, 'rw', string.format('%.0f', window_start), 'rc', window_count + given) end
+if limits[3] and given > 0 then redis.call('HSET', meta, 'rw', string.format('%d', window_start), 'rc', window_count + given) end
 if more == 1 then
   local opens_in = math.max(hold_ms, rate_room <= given and window_start + limits[3] - now or 0)
   if opens_in > 0 then

@@ -7,7 +7,7 @@ local END_COST = 4 -- to end a job costs the store as much as to let four wait
 local function due(set, now, most)
   local first = first_score(set)
   if not first or first >= now + 1 then return {} end
-  return redis.call('ZRANGEBYSCORE', set, '-inf', '(' .. string.format('%.0f', now + 1), 'LIMIT', 0, most)
+  return redis.call('ZRANGEBYSCORE', set, '-inf', '(' .. string.format('%d', now + 1), 'LIMIT', 0, most)
 end
 
 local function all_keys(prefix, ids)
@@ -116,7 +116,7 @@ end
 local function reap_leases(now, most)
   local first = first_score(leases)
   if not first or first >= now + 1 then return 0 end
-  local latest, ids = redis.call('ZREVRANGEBYSCORE', leases, '(' .. string.format('%.0f', now + 1), '-inf', 'LIMIT', 0, most), {}
+  local latest, ids = redis.call('ZREVRANGEBYSCORE', leases, '(' .. string.format('%d', now + 1), '-inf', 'LIMIT', 0, most), {}
   for i = #latest, 1, -1 do ids[#ids + 1] = latest[i] end
   end_leases(ids, now, 'lease expired')
   return #ids
@@ -163,7 +163,7 @@ end
 -- Groups whose rate window is over, or that were shut by limits that the queue no longer has.
 local function reopen_groups(now, most)
   local names = due(shut, now, most)
-  if not names[1] then names = redis.call('ZRANGEBYSCORE', shut, SHUT, '(' .. string.format('%.0f', SHUT + group_generation), 'LIMIT', 0, most) end
+  if not names[1] then names = redis.call('ZRANGEBYSCORE', shut, SHUT, '(' .. string.format('%d', SHUT + group_generation), 'LIMIT', 0, most) end
   for _, group in ipairs(names) do groups().reopen(group) end
   return #names
 end

@@ -15,7 +15,7 @@ local function next_change(now)
   end
   local first_open = has_groups and first_score(shut)
   if first_open then
-    local stale = redis.call('ZRANGEBYSCORE', shut, SHUT, '(' .. string.format('%.0f', SHUT + group_generation), 'LIMIT', 0, 1)
+    local stale = redis.call('ZRANGEBYSCORE', shut, SHUT, '(' .. string.format('%d', SHUT + group_generation), 'LIMIT', 0, 1)
     if stale[1] then return 0 end -- the limits have changed since
     if first_open < SHUT and (not soonest or first_open < soonest) then soonest = first_open end
   end

@@ -12,5 +12,5 @@ if most_events > 0 then
   end
   local last = redis.call('HINCRBY', meta, 'events', count)
   if last == count then last = redis.call('HINCRBY', meta, 'events', now * 1000) end
-  redis.call('XADD', events, 'MINID', '~', last - most_events, string.format('%.0f-%.0f', last, now), unpack(happened))
+  redis.call('XADD', events, 'MINID', '~', last - most_events, string.format('%d-%d', last, now), unpack(happened))
 end

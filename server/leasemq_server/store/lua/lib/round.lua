@@ -94,7 +94,7 @@ end
 
 local function count_in_window(it)
   local start, count = of_groups.window_of(it.group, it.rate, now)
-  redis.call('SET', window .. it.group, string.format('%.0f %d', start, count + it.leased), 'PX', start + it.rate.d - now + WINDOW_KEEP_MS)
+  redis.call('SET', window .. it.group, string.format('%d %d', start, count + it.leased), 'PX', start + it.rate.d - now + WINDOW_KEEP_MS)
 end
 
 -- The next heads of groups, in the order in which these have leased last. A group whose turn is not over keeps it, the others go behind all that have one.

@@ -29,4 +29,4 @@ local function next_run_in(now)
 end
 
 -- Every script that moves a next time ends with this, so that the newest message is always true.
-local function tell_brokers(now) redis.call('PUBLISH', 'lmq:schedule', queue_name .. ' ' .. string.format('%.0f', next_run_in(now))) end
+local function tell_brokers(now) redis.call('PUBLISH', 'lmq:schedule', queue_name .. ' ' .. string.format('%d', next_run_in(now))) end

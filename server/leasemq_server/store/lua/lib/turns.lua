@@ -63,7 +63,7 @@ local function head_of(kept)
   return { score = tonumber(score), served = served, id = id }
 end
 
-local function head_record(score, served, id) return string.format('%.0f %d %s', score, served, id) end
+local function head_record(score, served, id) return string.format('%d %d %s', score, served, id) end
 
 local function stand(group, id, score, served, turn)
   wake_if_first()

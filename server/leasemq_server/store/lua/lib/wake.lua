@@ -5,7 +5,7 @@
 local queue_name = string.match(meta, '{(.*)}')
 local woken = false
 
-local function publish_wake(ms) redis.call('PUBLISH', 'lmq:wake', queue_name .. ' ' .. string.format('%.0f', ms)) end
+local function publish_wake(ms) redis.call('PUBLISH', 'lmq:wake', queue_name .. ' ' .. string.format('%d', ms)) end
 
 local function wake_if_first()
   if woken then return end
