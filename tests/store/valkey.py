@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,14 +17,14 @@ START_TRIES = 1000
 
 
 @contextmanager
-def running_valkey() -> Iterator[str]:
-    """Its store URL."""
+def running_valkey(under: Sequence[str] = ()) -> Iterator[str]:
+    """Its store URL; `under` is a command that runs it, such as a profiler."""
     with tempfile.TemporaryDirectory(prefix="lmq") as directory:
         socket = Path(directory, "valkey.sock")
         settings = {"port": "0", "unixsocket": str(socket), "dir": directory, "save": "", "appendonly": "no"}
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
         process = subprocess.Popen(
-            [str(get_binary_path()), *words],
+            [*under, str(get_binary_path()), *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - the child does nothing but ask to end with the tests

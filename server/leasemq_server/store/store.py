@@ -302,7 +302,11 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         outcomes: list[Outcome] = []
         for first in range(0, len(items), LARGE_PART):
             part = items[first : first + LARGE_PART]
-            replies = await self._run("complete", queue, part)
+            kept = [
+                (job_id, nonce, b"%b\n%b" % (content_type.encode(), result) if result else b"")
+                for job_id, nonce, result, content_type in part
+            ]
+            replies = await self._run("complete", queue, kept)
             outcomes += map(_outcome, self._strip(queue, replies, len(part))) if replies else [_COMPLETED] * len(part)
         return outcomes
 

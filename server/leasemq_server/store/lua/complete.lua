@@ -1,7 +1,7 @@
--- complete: ACTIVE → COMPLETED if leased with this nonce. The result is stored, the retention applied.
+-- complete: ACTIVE → COMPLETED if leased with this nonce. The result is stored, the retention applied. `kept` is nothing, or the content type, a newline and the result.
 -- KEYS: meta, leases, completed, job*, spec*, run*
 -- ARGV: now_ms
--- ITEMS: id, nonce, result, content_type
+-- ITEMS: id, nonce, kept
 -- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then OUTBOX if it was written; nothing when all are completed and it was not
 -- FLAGS: allow-oom
 -- USES: job, wake, finish, plain, lease, slot, events, metrics
@@ -17,29 +17,30 @@ for i, id in items() do plain[i] = run .. id end
 records = redis.call('MGET', unpack(plain))
 plain = {}
 
-local function complete(id, nonce, result, content_type)
+local function complete(id, nonce, kept)
   local record, reply = held(id, nonce, now)
   if not record then return reply end
   done[#done + 1] = id
   if record.options.g then groups_of[#groups_of + 1], of_groups[#of_groups + 1] = record.options.g, id end
   redis.call('HDEL', job .. id, 'cp')
   starts[record.start] = (starts[record.start] or 0) + 1
-  finish(id, 'completed', now, record.options, record.awaited, result ~= '' and { 'r', result, 'rt', content_type } or {})
+  local stop = string.find(kept, '\n', 1, true)
+  finish(id, 'completed', now, record.options, record.awaited, stop and { 'r', string.sub(kept, stop + 1), 'rt', string.sub(kept, 1, stop - 1) } or {})
   return COMPLETED
 end
 
-for i, id, nonce, result, content_type in items() do
+for i, id, nonce, kept in items() do
   local reply = COMPLETED
-  if records[i] and string.sub(records[i], 1, 25) == held_plainly(nonce) then
+  if records[i] and is_held_plainly(records[i], nonce) then
     if settled[id] == nil then -- else this batch has it twice
       settled[id] = true
       local tab = has_groups and string.find(records[i], '\t', 39, true)
       if tab then groups_of[#groups_of + 1], of_groups[#of_groups + 1] = string.sub(records[i], tab + 1), id end
       plain[#plain + 1] = id
-      plain[#plain + 1] = 'c' .. string.sub(records[i], 2) .. kept_as .. (result == '' and '' or '\n' .. content_type .. '\n' .. result)
+      plain[#plain + 1] = 'c' .. string.sub(records[i], 2) .. kept_as .. (kept == '' and '' or '\n' .. kept)
     end
   else
-    reply = complete(id, nonce, result, content_type)
+    reply = complete(id, nonce, kept)
     if reply[1] ~= 'OK' or reply[2] ~= 'completed' then all_completed = false end
   end
   results[i] = reply

@@ -13,7 +13,7 @@ records = redis.call('MGET', unpack(records))
 -- When the lease may end at the latest, and whether a cancel was asked for; nothing when this nonce does not hold it.
 local function latest_end(id, nonce, record)
   if record then
-    if string.sub(record, 1, 25) == held_plainly(nonce) then return math.huge, false end
+    if is_held_plainly(record, nonce) then return math.huge, false end
     return nil
   end
   local h = redis.call('HMGET', job .. id, 's', 't', 'ld', 'c')

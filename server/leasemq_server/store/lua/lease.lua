@@ -110,7 +110,7 @@ local function lease_by_hash(answer, id, nonce, header, group, worker, lease_ms)
   return expire
 end
 
-local function lease_one(answer, id, blob, group, worker, lease_ms)
+local function lease_one(answer, id, blob, group, worker, lease_ms, held_since)
   local header = header_read(blob)
   local nonce = string.sub(nonces, used_nonces * NONCE_LENGTH + 1, (used_nonces + 1) * NONCE_LENGTH)
   used_nonces = used_nonces + 1
@@ -119,7 +119,7 @@ local function lease_one(answer, id, blob, group, worker, lease_ms)
   if header.is_plain and not (some_have_hashes and redis.call('EXISTS', job .. id) == 1) then
     to_run[#to_run + 1] = run .. id
     header.started = header.started + 1
-    to_run[#to_run + 1] = held_plainly(nonce) .. start .. ' ' .. worker .. (group and '\t' .. group or '')
+    to_run[#to_run + 1] = 'a' .. nonce .. held_since .. (group and '\t' .. group or '')
   else
     expire = lease_by_hash(answer, id, nonce, header, group, worker, lease_ms)
     hashes = hashes + 1
@@ -132,6 +132,7 @@ local function lease_one(answer, id, blob, group, worker, lease_ms)
 end
 
 local function serve(answer, worker, max_jobs, lease_ms)
+  local held_since = start .. ' ' .. worker
   while #answer[2] < max_jobs and #to_lease < 2 * asked and popped[next_pop] and not full do
     local blob = blobs[(next_pop + 1) / 2]
     if blob then
@@ -140,7 +141,7 @@ local function serve(answer, worker, max_jobs, lease_ms)
         return
       end
       used_bytes = used_bytes + #blob
-      lease_one(answer, popped[next_pop], blob, group_of[(next_pop + 1) / 2], worker, lease_ms)
+      lease_one(answer, popped[next_pop], blob, group_of[(next_pop + 1) / 2], worker, lease_ms, held_since)
     end
     next_pop = next_pop + 2
   end
