@@ -70,6 +70,10 @@ def completed(lease: worker_pb2.Lease) -> worker_pb2.Settlement:
     return worker_pb2.Settlement(lease_token=lease.lease_token, complete=worker_pb2.CompleteOutcome(result=b"1"))
 
 
+async def test_the_broker_says_that_it_has_such_streams(stubs: Stubs):
+    assert "work-stream" in (await stubs.admin.GetServerInfo(admin_pb2.GetServerInfoRequest())).capabilities
+
+
 async def test_leases_and_settlements_share_a_stream(stubs: Stubs, queue: str):
     for job_id in ("a", "b", "c"):
         await stubs.add(queue, id=job_id)

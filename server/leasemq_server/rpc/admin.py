@@ -42,6 +42,7 @@ CAPABILITIES = (
     "retry",
     "retention",
     "watch-worker",
+    "work-stream",
     "schedules",
     "deduplication",
     "search",
