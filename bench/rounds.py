@@ -1,11 +1,13 @@
 """What a round of `bench.scripts` goes through: the store's verbs, in an order in which each finds what it needs.
 
 Each round leaves the queue about as big as it found it. A step without a name prepares the next one, and is not timed. A queue
-that is used `singly` gets a call of its own for each item, one right after the other.
+that is used `singly` gets a call of its own for each item, one right after the other; where time must go by before a call, the
+store works for another queue meanwhile.
 """
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +19,7 @@ from uuid_utils import uuid7
 
 from bench.payload import payload_of
 
-QUEUE = "big"
+QUEUE, OTHER_QUEUE = "big", "other"
 LARGEST = 1_000
 LEASE_MS = 600_000
 FAR_MS = 4_000_000_000_000
@@ -47,6 +49,7 @@ class Queue:
 
     def __init__(self, store: Store, *, singly: bool = False) -> None:
         self.store = store
+        self.rests = True  # whether the store has nothing to do while time goes by; else it works for another queue
         self._singly = singly
         self._payload = json.dumps(payload_of(150), separators=(",", ":")).encode()
         self._calls = 0
@@ -97,6 +100,17 @@ class Queue:
 
     async def delete(self, ids: list[str]) -> None:
         await self.store.delete(QUEUE, ids, force=True)
+
+    async def then_wait(self, first: Awaitable[Any]) -> None:
+        """Does this, and lets the store's clock go on by a few milliseconds."""
+        await first
+        until = time.monotonic() + 0.01
+        while time.monotonic() < until:
+            if self.rests:
+                await asyncio.sleep(0.01)
+            else:
+                await self.store.tick(OTHER_QUEUE)
+                await self.store.lease(OTHER_QUEUE, [LeaseRequest("w:0", "w", 1, LEASE_MS)])
 
 
 async def a_life(queue: Queue, count: int) -> list[Step]:
@@ -154,27 +168,27 @@ async def what_time_does(queue: Queue, count: int) -> list[Step]:
         await queue.store.delete(QUEUE, [*picked, *held.ids])
 
     async def tick_all() -> None:
-        """Until nothing is due any more, as the broker does."""
-        while (await queue.store.tick(QUEUE)).moved:
+        """Until nothing is due any more, as the broker does; one job needs one call."""
+        while (await queue.store.tick(QUEUE)).moved and count > 1:
             pass
 
     return [
-        (PREPARE, lambda: then_wait(queue.add(due, "", 1))),
+        (PREPARE, lambda: queue.then_wait(queue.add(due, "", 1))),
         ("tick, jobs are due", tick_all),
         (PREPARE, lambda: queue.delete(due)),
-        (PREPARE, lambda: then_wait(queue.add(picked, "", 1))),
+        (PREPARE, lambda: queue.then_wait(queue.add(picked, "", 1))),
         ("lease, jobs are due", lease),
         (PREPARE, finish),
-        (PREPARE, lambda: then_wait(lose())),
+        (PREPARE, lambda: queue.then_wait(lose())),
         ("tick, leases end", tick_all),
         (PREPARE, lambda: queue.delete(lost.ids)),
-        (PREPARE, lambda: then_wait(lose())),
+        (PREPARE, lambda: queue.then_wait(lose())),
         ("lease, leases end", lease),
         (PREPARE, lambda: queue.delete([*lost.ids, *held.ids])),
-        (PREPARE, lambda: then_wait(queue.add(unstarted, '{"tl":1}'))),
+        (PREPARE, lambda: queue.then_wait(queue.add(unstarted, '{"tl":1}'))),
         ("tick, jobs expire", tick_all),
         (PREPARE, lambda: queue.delete(unstarted)),
-        (PREPARE, lambda: then_wait(queue.add(buried, '{"tl":1,"dl":"dead"}'))),
+        (PREPARE, lambda: queue.then_wait(queue.add(buried, '{"tl":1,"dl":"dead"}'))),
         ("tick, jobs expire, dead letters", tick_all),
         (PREPARE, lambda: queue.delete(buried)),
         (PREPARE, lambda: relayed(queue.store)),
@@ -212,12 +226,6 @@ async def flows(queue: Queue, count: int) -> list[Step]:
         (PREPARE, lambda: queue.delete([*first, *last, *held.ids])),
         (PREPARE, lambda: relayed(store)),
     ]
-
-
-async def then_wait(first: Awaitable[Any]) -> None:
-    """Does this, and lets the store's clock go on by a few milliseconds."""
-    await first
-    await asyncio.sleep(0.01)
 
 
 async def refilled(queue: Queue, waiting: int) -> None:

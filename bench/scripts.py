@@ -56,14 +56,18 @@ async def measure(bench: Store, jobs: int, sections: Sequence[str], on_progress:
         queue, count = Queue(verbs, singly=batch == 1), LARGEST if batch > 1 else IN_A_ROW
         for section in [section for _ in range(times) for section in sections]:
             rounds = [count] if batch > 1 or section not in ONE_AT_A_TIME else [1] * IN_A_ROW
-            for size in rounds:
+            row: dict[str, list[float]] = {}
+            for number, size in enumerate(rounds):
+                queue.rests = number == 0
                 for script, call in await SECTIONS[section](queue, size):
                     if script == PREPARE:
                         await call()
                         continue
                     bench.begin_script_stats()
                     await call()
-                    spent.setdefault((script, batch), []).append(bench.end_script_durations())
+                    row.setdefault(script, []).extend(bench.end_script_durations())
+            for script, durations in row.items():
+                spent.setdefault((script, batch), []).append(durations)
             on_progress(0)
     await verbs.close()
     return [timing(script, batch, runs) for (script, batch), runs in spent.items()]
