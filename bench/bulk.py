@@ -93,10 +93,11 @@ class Bulk:
         start = time.perf_counter()
         jobs = await do()
         seconds = time.perf_counter() - start
-        by_script = {name: sorted(spent) for name, spent in self._slowlog.end().items() if len(spent) > 1}
+        # but for first calls, which send a text and have it compiled
+        by_script = {NAMES[sha]: sorted(spent) for sha, spent in self._slowlog.end().items() if sha in NAMES and len(spent) > 1}
         slowest, spent = max(by_script.items(), key=lambda item: statistics.median(item[1]))
         figures = (statistics.median(spent), spent[math.ceil(len(spent) * 0.99) - 1], spent[-1])
-        self.timings.append(Timing(verb, jobs, self._jobs, round(seconds, 2), NAMES.get(slowest, "?"), len(spent), *figures))
+        self.timings.append(Timing(verb, jobs, self._jobs, round(seconds, 2), slowest, len(spent), *figures))
 
     async def _add(self, *, delay: float | None = None, ttl: float | None = None) -> int:
         payload = payload_of(150)
