@@ -38,6 +38,7 @@ from tests.model.flow_rules import FlowRules
 from tests.model.group_rules import GroupRules
 from tests.model.key_rules import KeyRules
 from tests.model.model import NEVER, Model
+from tests.model.schedule_rules import ScheduleRules
 from tests.model.views import Listener, seen, shown
 from tests.store.declared import undeclared
 from tests.store.grouped import disorder
@@ -53,7 +54,7 @@ def _shown_entry(entry: OutboxEntry | EndedEntry) -> tuple[str, str, int | str]:
     return (entry.target, entry.job_id, entry.finish_ms)
 
 
-class History(FlowRules, ChangeRules, KeyRules, GroupRules):
+class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules):
     """One history; the store and its client are there for all of them."""
 
     def __init__(self, runner: asyncio.Runner, desk: Desk, listener: Listener) -> None:
@@ -84,7 +85,7 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules):
         self.run(self.desk.client.flushall())
         self.desk.clock.ms = START_MS
         self.model = Model(START_MS)
-        self.listener.wakes()  # of the history before
+        self.listener.heard()  # of the history before
         self._note()
         self.configure({"gd": defaults} if defaults else {}, limits)
         for group, said in settings.items():
@@ -341,8 +342,10 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules):
         assert await disorder(self.desk.client, self.desk.queue) == []
         for group in await self.store.read_groups(self.desk.queue, GROUPS):
             assert (group.waiting, group.active) == self.model.group_counts(group.name), group.name
-        for job_id, stored in zip(IDS, await self.store.read(self.desk.queue, IDS), strict=True):
+        ids = list(dict.fromkeys([*IDS, *self.model.jobs]))
+        for job_id, stored in zip(ids, await self.store.read(self.desk.queue, ids), strict=True):
             assert (stored and seen(stored)) == shown(self.model.jobs.get(job_id))
+        await self._compare_schedules()
         outbox = await self.store.outbox(self.desk.queue, count=1000)
         assert [_shown_entry(entry) for entry in outbox] == self.model.outbox
         assert await self._edges_of_all() == {
@@ -370,7 +373,8 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules):
 
     @invariant()
     def wakes_come_when_something_is_new_and_only_then(self) -> None:
-        wakes, groups = self.listener.wakes(), self.model.groups
+        (wakes, told), groups = self.listener.heard(), self.model.groups
+        assert told == self.model.schedules.told()
         rises = bool(groups.leasable()) and not self.had_leasable and not self.moved
         if self.resumed or self.model.woken or rises:
             assert "email 0" in wakes

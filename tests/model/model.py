@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.model.groups import Groups, Rules
 from tests.model.keys import FINISHED, Keys, NewJob
+from tests.model.schedules import Schedules
 
 DAY = 86_400_000
 AWAITED_MS = 60_000
@@ -80,6 +81,7 @@ class Model:
         self.failed_for: set[str] = set()  # dependents of which a dependency failed that may not
         self.dependents: dict[str, dict[str, bool]] = {}  # of a dependency: who depends on it, and was told its end
         self.keys = Keys(self.jobs)
+        self.schedules = Schedules("email", self.jobs, self._add_one)
         self.config: dict[str, Any] = {}
         self.paused = False
         self.hold = 0  # until when

@@ -5,7 +5,7 @@ from typing import Any
 
 import redis
 from leasemq.v1.job_pb2 import JobSpec
-from leasemq_server.store.keys import WAKE_CHANNEL
+from leasemq_server.store.keys import SCHEDULE_CHANNEL, WAKE_CHANNEL
 from leasemq_server.store.types import StoredJob
 
 from tests.model.model import Job
@@ -60,23 +60,23 @@ def shown(job: Job | None) -> dict[str, Any] | None:
 
 
 class Listener:
-    """Hears the wakes, in step with the history."""
+    """Hears the wakes, and what brokers are told of schedules, in step with the history."""
 
     def __init__(self, url: str) -> None:
         self.client = redis.Redis.from_url(url)
         self.pubsub = self.client.pubsub()
-        self.pubsub.subscribe(WAKE_CHANNEL)
+        self.pubsub.subscribe(WAKE_CHANNEL, SCHEDULE_CHANNEL)
 
-    def wakes(self) -> list[str]:
-        """Everything since the last time."""
+    def heard(self) -> tuple[list[str], list[str]]:
+        """Everything since the last time: the wakes, and the messages about schedules."""
         self.client.publish(WAKE_CHANNEL, "mark")
-        found = []
+        found: dict[str, list[str]] = {WAKE_CHANNEL: [], SCHEDULE_CHANNEL: []}
         while True:
             message = self.pubsub.get_message(ignore_subscribe_messages=True, timeout=10)
             if message is not None and message["data"] == b"mark":
-                return found
+                return found[WAKE_CHANNEL], found[SCHEDULE_CHANNEL]
             if message is not None:
-                found.append(message["data"].decode())
+                found[message["channel"].decode()].append(message["data"].decode())
 
     def close(self) -> None:
         self.pubsub.close()

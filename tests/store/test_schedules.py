@@ -88,9 +88,10 @@ async def test_a_change_of_what_is_no_longer_so_changes_nothing(office: Office, 
 
 async def test_a_change_of_a_schedule_that_was_paused_meanwhile_does_not_make_it_run(office: Office):
     await office.put(next_ms=None)
-    seen = await office.get()
+    seen, new = await office.get(), NewSchedule("s", b"", new_job(""), False, 0)
     await office.store.pause_schedule(office.queue, "s")
-    assert await office.store.put_schedule(office.queue, NewSchedule("s", b"", new_job(""), False, 0), seen, NEXT)
+    assert not await office.store.put_schedule(office.queue, new, seen, NEXT)
+    assert await office.store.put_schedule(office.queue, new, await office.get(), NEXT)
     stored = await office.get()
     assert (stored.paused, stored.next_ms) == (True, 0)
 
@@ -297,7 +298,7 @@ async def test_a_pause_forgets_the_next_time_and_a_resume_sets_it(office: Office
     assert await office.due() == []
     assert await office.store.resume_schedule(office.queue, paused, NEXT + HOUR) == "OK"
     resumed = await office.get()
-    assert resumed == replace(paused, paused=False, next_ms=NEXT + HOUR)
+    assert resumed == replace(paused, revision=resumed.revision, paused=False, next_ms=NEXT + HOUR)
 
 
 async def test_a_pause_and_a_resume_that_are_tried_again_change_nothing(office: Office):
@@ -322,6 +323,31 @@ async def test_a_resume_by_rules_that_were_changed_meanwhile_changes_nothing(off
     assert await office.desk.dump() == before
     assert await office.store.resume_schedule(office.queue, replace(paused, id="gone"), NEXT) == "SCHEDULE_NOT_FOUND"
     assert not await office.store.pause_schedule(office.queue, "gone")
+
+
+@pytest.mark.parametrize("is_paused_again", [False, True])
+async def test_what_was_read_before_a_resume_makes_no_run_twice(office: Office, is_paused_again: bool):
+    """The last run is made meanwhile: revision and next time would be as they were before."""
+    await office.put(max_runs=1)
+    await office.store.pause_schedule(office.queue, "s")
+    seen = await office.get()
+    await office.store.resume_schedule(office.queue, seen, NEXT)
+    assert await office.fire() == "FIRED"
+    if is_paused_again:
+        await office.store.pause_schedule(office.queue, "s")
+        assert await office.store.resume_schedule(office.queue, seen, NEXT) == "CONFLICT"
+    before = await office.desk.dump()
+    assert not await office.store.put_schedule(office.queue, NewSchedule("s", b"", new_job(""), False, 1), seen, NEXT)
+    assert await office.desk.dump() == before
+
+
+async def test_what_was_read_before_a_run_and_a_pause_makes_no_run_twice(office: Office):
+    await office.put()
+    seen = await office.get()
+    await office.fire()
+    await office.store.pause_schedule(office.queue, "s")
+    assert await office.store.resume_schedule(office.queue, seen, seen.next_ms) == "CONFLICT"
+    assert (await office.get()).next_ms == 0
 
 
 async def test_a_deleted_schedule_leaves_its_jobs_and_nothing_else(office: Office):

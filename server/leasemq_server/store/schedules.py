@@ -99,7 +99,7 @@ class ScheduleVerbs(ABC):
             id=new.id,
             expected_revision=expected.revision if expected else "",
             expected_next_ms=(expected.next_ms or "") if expected else "",
-            revision=secrets.token_hex(8),
+            revision=_new_revision(),
             rules=new.rules,
             spec=new.job.spec,
             options=new.job.options,
@@ -126,14 +126,14 @@ class ScheduleVerbs(ABC):
 
     async def pause_schedule(self, queue: str, schedule_id: str) -> bool:
         """Stops firing; False when there is no such schedule."""
-        reply = await self._run("schedule_pause", queue, id=schedule_id, paused=1, revision="", next_ms="")
-        return as_text(reply) == "OK"
+        return await self._set_paused(queue, schedule_id, paused=1, expected_revision="", next_ms="") != "SCHEDULE_NOT_FOUND"
 
     async def resume_schedule(self, queue: str, paused: StoredSchedule, next_ms: int | None) -> str:
         """Fires again from that time on: OK, CONFLICT (it was changed meanwhile) or SCHEDULE_NOT_FOUND."""
-        return as_text(
-            await self._run("schedule_pause", queue, id=paused.id, paused=0, revision=paused.revision, next_ms=_or_none(next_ms))
-        )
+        return await self._set_paused(queue, paused.id, paused=0, expected_revision=paused.revision, next_ms=_or_none(next_ms))
+
+    async def _set_paused(self, queue: str, schedule_id: str, **how: Any) -> str:
+        return as_text(await self._run("schedule_pause", queue, id=schedule_id, revision=_new_revision(), **how))
 
     async def due_schedules(self, queue: str, most: int) -> Due:
         """The schedules whose time has come, at most so many."""
@@ -170,6 +170,10 @@ class ScheduleVerbs(ABC):
     async def _names_in(self, key: str, after: str, count: int) -> list[str]:
         found = await self._command("ZRANGEBYLEX", key, f"({after}" if after else "-", "+", "LIMIT", 0, count)
         return [as_text(name) for name in found]
+
+
+def _new_revision() -> str:
+    return secrets.token_hex(8)
 
 
 def _or_none(ms: int | None) -> int | str:
