@@ -31,7 +31,7 @@ plans = st.builds(
 )
 steering = st.sampled_from(["pause", "pause", "resume", "resume", "trigger", "trigger", "delete"])
 others = st.sampled_from(
-    [["fire"], ["fire"], ["put"], ["fire", "pause"], ["resume", "fire"], ["resume", "fire", "pause"]]
+    [["fire"], ["fire"], ["put"], ["put"], ["fire", "pause"], ["resume", "fire"], ["resume", "fire", "pause"]]
 ) | st.lists(st.sampled_from(["fire", "pause", "resume", "put", "delete", "trigger"]), min_size=1, max_size=4)
 requests = st.sampled_from(["1", "2", "3"])
 
@@ -175,11 +175,11 @@ class ScheduleRules(RuleBasedStateMachine):
         name=names,
         plan=plans,
         gaps=st.lists(spans, min_size=1, max_size=4),
-        last=st.sampled_from(["", "", "cancel", "lease", "delete"]),
+        last=st.sampled_from(["", "trigger", "cancel", "lease", "delete"]),
         again=st.booleans(),
     )
     def live_on(self, name: str, plan: Plan, gaps: list[int], last: str, again: bool) -> None:
-        """Runs for a while; the last jobs perhaps start, or go, in between."""
+        """Runs for a while; the last jobs perhaps start, or go, or others come, in between."""
         if name not in self.model.schedules.all or again:
             self.put_schedule(name, plan, keeps=not again)
         self._resume_schedule(self._read_schedule(name))
@@ -189,6 +189,8 @@ class ScheduleRules(RuleBasedStateMachine):
             jobs = [it.last_job for it in self.model.schedules.all.values() if it.last_job in self.model.jobs]
             if last == "lease":
                 self.lease([2], KEPT_MS)
+            elif last == "trigger":
+                self._trigger_schedule(name, "1")
             elif last and jobs:
                 self._cancel(jobs) if last == "cancel" else self._delete(jobs, force=True)
                 self.looked = True  # what woke may be gone again
@@ -200,7 +202,7 @@ class ScheduleRules(RuleBasedStateMachine):
         paused=st.sampled_from([False, False, True]),
         ms=spans,
         others=others,
-        late=st.sampled_from(["fire", "put", "put", "resume"]),
+        late=st.sampled_from(["fire", "fire", "put", "put", "resume"]),
     )
     def come_too_late(self, name: str, plan: Plan, is_last: bool, paused: bool, ms: int, others: list[str], late: str) -> None:
         """One broker reads, others do this and that, and then the first one goes on from what it has read.
@@ -232,11 +234,24 @@ class ScheduleRules(RuleBasedStateMachine):
         else:
             self._resume_schedule(seen)
 
+    @precondition(lambda self: any(it.next_ms for it in self.model.schedules.all.values()))
+    @rule(ms=spans, skips=st.booleans())
+    def fire_by_old_rules(self, ms: int, skips: bool) -> None:
+        """A put that was decided before a run was due comes between the reading of it and the firing."""
+        name = min(name for name, it in self.model.schedules.all.items() if it.next_ms)
+        early = self._read_schedule(name)
+        self._come_to_a_run(name, ms)
+        steps = self._plan_runs()
+        self._put_schedule(name, replace(early.model.plan, skips=skips), early)
+        self._fire(steps)
+
     def _come_to_a_run(self, name: str, ms: int) -> None:
         """Lets so much time pass, or more if the schedule's next run is later."""
         schedule = self.model.schedules.all.get(name)
         next_ms = schedule.next_ms if schedule else None
-        self._advance(max(ms, (next_ms or 0) - self.model.now))
+        self._advance(max(ms, (next_ms or 0) - self.model.now) - 1)
+        self._plan_runs()  # not yet
+        self._advance(1)
 
     # -- what must hold ------------------------------------------------------------------------------------------
 
