@@ -86,13 +86,12 @@ class Instructions:
 async def _lives(store: Store, meter: Meter, batch: int, rounds: int) -> dict[str, float]:
     """All adds, then all leases, then all completes."""
     leased = []
-    calls = iter(range(10**9))
 
     async def add() -> None:
         await store.add(QUEUE, [NewJob(str(uuid_utils.uuid7()), SPEC, "", "", "") for _ in range(batch)], Durability.MEMORY)
 
     async def lease() -> None:
-        leased.extend((await store.lease(QUEUE, [LeaseRequest(f"w:{next(calls)}", "worker-1", batch, LEASE_MS)])).answers)
+        leased.extend((await store.lease(QUEUE, [LeaseRequest(str(uuid_utils.uuid7()), "worker-1", batch, LEASE_MS)])).answers)
 
     async def complete() -> None:
         await store.complete(QUEUE, [(job.id, job.nonce, b"", "application/json") for job in leased.pop()])
