@@ -59,7 +59,8 @@ def test_every_scenario_runs_on_both_stores_and_the_results_are_written_into_the
     assert on_aof == set(LEASEMQ_CONTENDERS) - {"groups", "memory", "store"}
 
     verdicts = {target["name"]: target["met"] for target in report["targets"]}
-    assert {"memory of a waiting job", "broker CPU over the lifecycle, batches of 100, raw stream"} <= set(verdicts)
+    broker_cpu = {f"broker CPU over the lifecycle, batches of 100, raw {way}" for way in ("calls", "stream")}
+    assert {"memory of a waiting job", *broker_cpu} <= set(verdicts)
     assert (verdicts["memory of a waiting job"] is not None) == peer_is_there
 
     written = document.read_text(encoding="utf-8")
@@ -123,8 +124,7 @@ def test_bulk_verbs_do_all_that_was_asked_for_and_go_on_after_an_interruption():
         "delete",
     ]
     assert {timing["jobs"] for timing in timings} == {5000}
-    # the slowest of each verb: which one that is depends on what else the machine does
-    assert {timing["script"] for timing in timings} <= set(all_names())
+    assert {"add", "promote", "tick", "retry"} <= {timing["script"] for timing in timings} <= set(all_names())
     assert all(0 < timing["median_us"] <= timing["p99_us"] <= timing["longest_us"] for timing in timings)
     assert ran.returncode == (0 if all(timing["within"] for timing in timings) else 1)
     refused = subprocess.run([*command[:4], "9"], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -82,6 +82,28 @@ async def test_leases_for_a_caller_that_has_gone_are_strays(client: Client, queu
         assert [lease.job.id for lease in strays] == [added.id]
 
 
+async def test_who_goes_before_its_request_is_sent_breaks_nothing(client: Client, queue: str) -> None:
+    async with stream_of(client) as stream:
+        waiting = asyncio.ensure_future(stream.lease(asking(queue, wait=15), PLENTY))
+        await until(lambda: polls_of(client, queue))
+        gone = asyncio.ensure_future(stream.settle(completing("garbage"), PLENTY))
+        await asyncio.sleep(0)  # it has asked, and nothing is written yet
+        gone.cancel()
+        await client.add(queue)
+        assert len((await waiting).leases) == 1
+
+
+async def test_a_stream_in_another_event_loop_says_so_at_once(client: Client, queue: str) -> None:
+    await client.add(queue)
+
+    async def ask() -> None:
+        async with stream_of(client) as stream:
+            await stream.lease(asking(queue), PLENTY)
+
+    with pytest.raises(RuntimeError, match="another event loop"):
+        await asyncio.to_thread(asyncio.run, ask())
+
+
 async def test_a_closed_stream_leaves_nobody_waiting(client: Client, queue: str) -> None:
     async with stream_of(client) as stream:
         waiting = asyncio.ensure_future(stream.lease(asking(queue, wait=15), PLENTY))

@@ -83,6 +83,12 @@ def _asked(error: LeaseMQError) -> float:
     return error.retry_delay.total_seconds() if error.retry_delay else 0.0
 
 
+def must_end() -> bool:
+    """Say whether it was the running task that was cancelled, rather than the call that it waited for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 def worth_repeating(error: BaseException) -> bool:
     """Say whether a worker's loop tries again: it does unless the server itself said that it is no use."""
     return isinstance(error, LeaseMQError) and (is_retryable(error) or not error.reason)
@@ -196,8 +202,7 @@ class Connection:
             self.outage.noticed(error)
             raise error from None
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if must_end():
                 raise
             raise Unavailable("the client was closed during the call", code=grpc.StatusCode.CANCELLED) from None
         self.outage.over()

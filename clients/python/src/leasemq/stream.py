@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from leasemq.connection import Connection
+from leasemq.connection import Connection, must_end
 from leasemq.errors import LeaseMQError, Unavailable, from_rpc_error, from_status
 from leasemq.v1 import worker_pb2
 
@@ -58,6 +58,8 @@ class WorkStream:
 
     async def _ask(self, kind: str, request: Any, seconds: float) -> Any:
         loop = asyncio.get_running_loop()
+        if self._call is None:
+            self._open()
         answer: asyncio.Future[Any] = loop.create_future()
         self._unsent.append((kind, request, answer))
         if self._writing is None:
@@ -80,25 +82,35 @@ class WorkStream:
 
     async def _write(self) -> None:
         try:
-            while self._unsent:
-                if self._call is None:
-                    self._open()
-                message = worker_pb2.WorkRequest(request_number=next(self._numbers))
-                self._add_next(message)
-                if self._unsent and not message.HasField(self._unsent[0][0]):
-                    self._add_next(message)
-                assert self._call is not None
-                await self._call.write(message)
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-            self._break(_broken(error))
+            while self._call is not None and self._unsent:
+                if (message := self._next_message()) is not None:
+                    await self._send(self._call, message)
         finally:
             self._writing = None
 
-    def _add_next(self, message: worker_pb2.WorkRequest) -> None:
-        kind, request, answer = self._unsent.popleft()
-        if not answer.done():
-            self._awaited[kind, message.request_number] = answer
-            getattr(message, kind).CopyFrom(request)
+    async def _send(self, call: WorkCall, message: worker_pb2.WorkRequest) -> None:
+        error: Exception
+        try:
+            await call.write(message)
+        except Exception as broken:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            error = broken
+        except asyncio.CancelledError:
+            if must_end():
+                raise
+            error = _closed()
+        else:
+            return
+        self._broke(call, error)
+
+    def _next_message(self) -> worker_pb2.WorkRequest | None:
+        """Take what is to be sent next, of each kind one at most; None if nobody waits for its answer any more."""
+        message = worker_pb2.WorkRequest(request_number=next(self._numbers))
+        while self._unsent and not message.HasField(self._unsent[0][0]):
+            kind, request, answer = self._unsent.popleft()
+            if not answer.done():
+                self._awaited[kind, message.request_number] = answer
+                getattr(message, kind).CopyFrom(request)
+        return message if message.HasField("lease") or message.HasField("settle") else None
 
     def _open(self) -> None:
         self._call = self.connection.stubs.worker.Work()  # type: ignore[call-arg] # the stubs know no calls that are written to
@@ -110,15 +122,13 @@ class WorkStream:
             while (response := await call.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined] # the stubs know no EOF
                 assert isinstance(response, worker_pb2.WorkResponse)
                 self._answered(response)
-        except Exception as broken:  # noqa: BLE001 - as in _write
+        except Exception as broken:  # noqa: BLE001 - as in _send
             error = broken
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if must_end():
                 raise
-            error = Unavailable("the client was closed", code=grpc.StatusCode.CANCELLED)
-        if call is self._call:
-            self._break(_broken(error))
+            error = _closed()
+        self._broke(call, error)
 
     def _answered(self, response: worker_pb2.WorkResponse) -> None:
         said = response.WhichOneof("answer")
@@ -132,6 +142,10 @@ class WorkStream:
         else:
             answer.set_exception(from_status(getattr(response, said)))
 
+    def _broke(self, call: WorkCall, error: Exception) -> None:
+        if call is self._call:  # else another one is open by now
+            self._break(_broken(error))
+
     def _break(self, error: LeaseMQError) -> None:
         call, self._call = self._call, None
         if call is not None:
@@ -142,6 +156,10 @@ class WorkStream:
         for answer in unanswered:
             if not answer.done():
                 answer.set_exception(error)
+
+
+def _closed() -> Unavailable:
+    return Unavailable("the client was closed", code=grpc.StatusCode.CANCELLED)
 
 
 def _broken(error: Exception) -> LeaseMQError:
