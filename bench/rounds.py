@@ -58,12 +58,11 @@ class Queue:
         self,
         ids: list[str],
         options: str = "",
-        delay_ms: int | str = "",
         *,
         keys: bool = False,
         edges: dict[str, list[Edge]] | None = None,
     ) -> None:
-        jobs = [NewJob(job_id, self._payload, keyed_by(job_id) if keys else options, delay_ms) for job_id in ids]
+        jobs = [NewJob(job_id, self._payload, keyed_by(job_id) if keys else options) for job_id in ids]
         for part in [[job] for job in jobs] if self._singly else [jobs]:
             own = {job.id: edges[job.id] for job in part if job.id in edges} if edges else None
             await self.store.add(QUEUE, part, Durability.MEMORY, own)
@@ -123,7 +122,7 @@ async def a_life(queue: Queue, count: int) -> list[Step]:
 
     return [
         ("add", lambda: queue.add(fresh)),
-        ("add, delayed, with options", lambda: queue.add(late, '{"rp":1,"ma":3,"tl":86400000}', 3_600_000)),
+        ("add, delayed, with options", lambda: queue.add(late, '{"rp":1,"ma":3,"tl":86400000,"de":3600000}')),
         ("promote", lambda: queue.each(store.promote, late)),
         ("add, with keys", lambda: queue.add(keyed, keys=True)),
         ("cancel, with keys", lambda: queue.each(store.cancel, [(job_id, "bench") for job_id in keyed])),
@@ -173,10 +172,10 @@ async def what_time_does(queue: Queue, count: int) -> list[Step]:
             pass
 
     return [
-        (PREPARE, lambda: queue.then_wait(queue.add(due, "", 1))),
+        (PREPARE, lambda: queue.then_wait(queue.add(due, '{"de":1}'))),
         ("tick, jobs are due", tick_all),
         (PREPARE, lambda: queue.delete(due)),
-        (PREPARE, lambda: queue.then_wait(queue.add(picked, "", 1))),
+        (PREPARE, lambda: queue.then_wait(queue.add(picked, '{"de":1}'))),
         ("lease, jobs are due", lease),
         (PREPARE, finish),
         (PREPARE, lambda: queue.then_wait(lose())),
@@ -247,7 +246,7 @@ ONE_AT_A_TIME = {"time"}  # where a round is for one script call, whatever the n
 
 def keyed_by(job_id: str) -> str:
     """Options with a deduplication key of its own."""
-    return json.dumps({"dd": {"k": job_id, "m": "u", "t": LEASE_MS}})
+    return json.dumps({"dd": {"m": "u", "t": LEASE_MS}}, separators=(",", ":")) + f"\t\t{job_id}"
 
 
 def new_ids(count: int) -> list[str]:

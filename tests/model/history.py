@@ -121,7 +121,7 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules):
         job_id, said, delay = job
         spec = JobSpec(priority=said.get("p", 0)).SerializeToString()
         options = {name: value for name, value in said.items() if name != "g"}
-        return new_job(job_id, spec=spec, group=said.get("g", ""), delay_ms=delay or "", **more, **options)
+        return new_job(job_id, spec=spec, group=said.get("g", ""), delay_ms=delay or 0, **more, **options)
 
     def _is_refused(self, jobs: list[NewJob], add: Callable[[], Awaitable[Any]]) -> bool:
         """Whether there is no place for them; then nothing is added."""

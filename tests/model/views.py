@@ -16,7 +16,7 @@ def seen(stored: StoredJob) -> dict[str, Any]:
     fields = {name.decode(): value.decode() for name, value in stored.fields.items()}
     finished = stored.state in ("completed", "failed", "cancelled")
     spec = JobSpec.FromString(stored.spec)
-    options, _, group = stored.options.decode().partition("\t")
+    options, group = f"{stored.options.decode()}\t".split("\t")[:2]
     return {
         "state": stored.state,
         "payload": spec.payload,

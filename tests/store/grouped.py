@@ -39,7 +39,7 @@ async def disorder(client: Any, queue: str) -> list[str]:
     specs = await client.mget([f"{base}spec:{job}" for job in jobs]) if jobs else []
     for job, spec in zip(jobs, specs, strict=True):
         head = (spec or b"").partition(b"\n")[0].decode()
-        if head.partition("\t")[2] != groups.get(job, ""):
+        if (head + "\t").split("\t")[1] != groups.get(job, ""):
             problems.append((True, f"{job} is of {head!r}, and stands in {groups.get(job)!r}"))
     return [f"{queue}: {what}" for is_wrong, what in problems if is_wrong]
 

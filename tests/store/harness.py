@@ -35,12 +35,14 @@ class Clock:
         self.ms += ms
 
 
-def new_job(
-    job_id: str, *, spec: bytes = b"spec", group: str = "", delay_ms: int | str = "", run_ms: int | str = "", **options: Any
-) -> NewJob:
-    """A job with options in the words of jobs/options.py."""
+def new_job(job_id: str, *, spec: bytes = b"spec", group: str = "", delay_ms: int = 0, run_ms: int = 0, **options: Any) -> NewJob:
+    """A job with options in the words of jobs/options.py; `dd` has its key, as `k`, among its own."""
+    key = ""
+    if dd := options.get("dd"):
+        key, options["dd"] = dd["k"], {name: value for name, value in dd.items() if name != "k"}
+    options |= {name: ms for name, ms in (("de", delay_ms), ("ru", run_ms)) if ms}
     said = json.dumps(options, separators=(",", ":")) if options else ""
-    return NewJob(job_id, spec, f"{said}\t{group}" if group else said, delay_ms, run_ms)
+    return NewJob(job_id, spec, said + (f"\t{group}" if group or key else "") + (f"\t{key}" if key else ""))
 
 
 class Desk:

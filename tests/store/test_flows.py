@@ -22,9 +22,7 @@ class Flow:
         items = [Registration(job_id, self.ref(dependent).text, int(expected)) for job_id in job_ids]
         return await self.store.register(self.queue, items)
 
-    async def add(
-        self, job_id: str, *edges: tuple[str, str], delay_ms: int | str = "", run_ms: int | str = "", **options
-    ) -> Added:
+    async def add(self, job_id: str, *edges: tuple[str, str], delay_ms: int = 0, run_ms: int = 0, **options) -> Added:
         await self.register(job_id, *(name for name, _ in edges))
         found = {job_id: [Edge(self.ref(name), policy) for name, policy in edges]}
         job = new_job(job_id, delay_ms=delay_ms, run_ms=run_ms, dp=1, **options)

@@ -31,7 +31,7 @@ async def test_waits_and_runs_are_counted_in_the_minute_in_which_they_end(desk: 
 
 
 async def test_a_delayed_job_waits_from_when_it_is_due(desk: Desk) -> None:
-    await desk.add(new_job("delayed", delay_ms=9000, de=9000), new_job("timed", run_ms=START_MS + 9000, ru=START_MS + 9000))
+    await desk.add(new_job("delayed", delay_ms=9000), new_job("timed", run_ms=START_MS + 9000))
     desk.clock.advance(10_000)
     await desk.lease(2)
     (found,) = await points(desk)

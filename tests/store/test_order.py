@@ -63,9 +63,10 @@ async def test_a_due_lifo_job_goes_to_the_head(desk: Desk) -> None:
 
 async def test_jobs_that_become_due_together_go_each_to_its_own_place(desk: Desk) -> None:
     await desk.add("waits", new_job("waits, urgent", p=1))
-    lifo = [new_job("head 1", l=1), new_job("head 2", l=1), new_job("head of 1", p=1, l=1)]
-    others = [new_job("tail 1"), new_job("low", p=9), new_job("tail 2"), new_job("urgent 1", p=1), new_job("urgent 2", p=1)]
-    await desk.add(*(job._replace(delay_ms=1000) for job in [*others, *lifo]))
+    first, of_1 = {"l": 1}, {"p": 1}
+    lifo = {"head 1": first, "head 2": first, "head of 1": first | of_1}
+    others: dict[str, dict[str, int]] = {"tail 1": {}, "low": {"p": 9}, "tail 2": {}, "urgent 1": of_1, "urgent 2": of_1}
+    await desk.add(*(new_job(job_id, delay_ms=1000, **options) for job_id, options in (others | lifo).items()))
     await desk.after(1000)
     urgent = ["head of 1", "waits, urgent", "urgent 1", "urgent 2"]
     assert await desk.lease_ids() == ["head 2", "head 1", "waits", "tail 1", "tail 2", *urgent, "low"]

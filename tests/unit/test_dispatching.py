@@ -197,7 +197,7 @@ async def test_a_burst_reaches_everybody(desk: Desk) -> None:
 async def test_a_delayed_job_wakes_a_parked_poll_when_it_is_due(desk: Desk) -> None:
     poll = asyncio.create_task(desk.lease())
     await desk.parked()
-    await desk.store.add("email", [NewJob("a", b"", "", 30)], Durability.MEMORY)
+    await desk.store.add("email", [NewJob("a", b"", '{"de":30}')], Durability.MEMORY)
     desk.wakes.message("email", 30)
     assert await soon(poll) == ["a"]
 

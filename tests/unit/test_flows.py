@@ -8,7 +8,7 @@ from leasemq.v1 import job_pb2, producer_pb2
 from leasemq_server.errors import BatchTooLargeError, DependencyCycleError
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.flows import edges_of, join_nodes, refuse_cycles, refuse_itself
-from leasemq_server.store.flows import Edge, JobRef, flows_json, job_ref
+from leasemq_server.store.flows import Edge, JobRef, flows_text, job_ref
 
 
 def graph(**needs: str) -> dict[JobRef, list[Edge]]:
@@ -93,5 +93,5 @@ def test_keys_become_dependencies_on_jobs():
 def test_a_job_id_with_a_slash_comes_back_whole():
     ref = JobRef("q", "a/b c")
     assert job_ref(ref.text) == ref
-    assert flows_json({"x": [Edge(ref, "r")], "y": []}) == '{"x": [["q/a/b c", "r"]], "y": []}'
-    assert flows_json({}) == ""
+    assert flows_text("yxz", {"x": [Edge(ref, "r"), Edge(ref, "i")], "y": []}) == "\rq/a/b c\trp\nq/a/b c\tip\n\r\r"
+    assert flows_text("xyz", {}) == ""

@@ -7,7 +7,7 @@ import pytest
 from google.protobuf import text_format
 from leasemq.v1 import admin_pb2, job_pb2
 from leasemq_server.jobs.check import Check
-from leasemq_server.jobs.options import config_options, group_options, job_options, read_options, with_group, with_option
+from leasemq_server.jobs.options import config_options, group_options, job_options, read_options, with_option
 from leasemq_server.jobs.specs import _has_no_options, new_job
 
 MONTH = 30 * 86_400_000
@@ -21,7 +21,7 @@ def options_of(text: str) -> dict[str, Any]:
     check = Check()
     options = job_options(spec(text), check)
     check.done()
-    return json.loads(options) if options else {}
+    return read_options(options.encode())
 
 
 def config_of(text: str) -> dict[str, Any]:
@@ -70,18 +70,35 @@ def test_a_setting_of_a_group_that_breaks_its_rule_is_named(text: str, field: st
     assert group_of(text)[1] == [field]
 
 
-def test_the_group_comes_behind_the_options_and_stays_there() -> None:
+@pytest.mark.parametrize(
+    ("text", "json_part", "behind"),
+    [
+        ('group: "g 1"', "", "\tg 1"),
+        ('deduplication { key: "k 1" }', '{"dd":{"m":"u"}}', "\t\tk 1"),
+        ('group: "g 1" deduplication { key: "k 1" ttl { seconds: 2 } }', '{"dd":{"m":"u","t":2000}}', "\tg 1\tk 1"),
+        ("priority: 1", '{"p":1}', ""),
+    ],
+)
+def test_group_and_key_come_behind_the_options_and_stay_there(text: str, json_part: str, behind: str) -> None:
     check = Check()
-    grouped = with_group("", "g 1", check)
-    assert grouped == "\tg 1"
-    assert read_options(grouped.encode()) == {}
-    grouped = with_option(with_option(grouped, "dp", 1), "sc", "s")
-    assert grouped == '{"dp":1,"sc":"s"}\tg 1'
-    assert read_options(grouped.encode()) == {"dp": 1, "sc": "s"}
-    assert with_option(grouped, "dp", None) == '{"sc":"s"}\tg 1'
-    assert with_group('{"p":1}', "", check) == '{"p":1}'
-    with_group("", "a\tb", check)
-    assert [field for field, _ in check.violations] == ["group"]
+    options = job_options(spec(text), check)
+    assert options == json_part + behind
+    before = json.loads(json_part or "{}")
+    assert read_options(options.encode()) == before
+    options = with_option(with_option(options, "dp", 1), "sc", "s")
+    assert options == json.dumps(before | {"dp": 1, "sc": "s"}, separators=(",", ":")) + behind
+    assert read_options(with_option(options, "dp", None).encode()) == before | {"sc": "s"}
+    assert check.violations == []
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [('group: "a\\tb"', "group"), ('deduplication { key: "a\\tb" }', "deduplication.key")],
+)
+def test_what_comes_behind_the_options_has_no_tab(text: str, field: str) -> None:
+    check = Check()
+    job_options(spec(text), check)
+    assert [name for name, _ in check.violations] == [field]
 
 
 def test_a_job_that_is_all_default_has_no_options() -> None:
@@ -101,13 +118,13 @@ def test_a_job_that_is_all_default_has_no_options() -> None:
         ('dead_letter_queue: "dead"', {"dl": "dead"}),
         ("retry {}", {"rp": 1}),
         ("retry { max_attempts: 5 }", {"rp": 1, "ma": 5}),
-        ('deduplication { key: "k" }', {"dd": {"k": "k", "m": "u"}}),
+        ('deduplication { key: "k" }', {"dd": {"m": "u"}}),
         (
             'deduplication { key: "ü ✓" mode: DEDUPLICATION_MODE_THROTTLE ttl { seconds: 2 } }',
-            {"dd": {"k": "ü ✓", "m": "t", "t": 2000}},
+            {"dd": {"m": "t", "t": 2000}},
         ),
-        ('deduplication { key: "k" mode: DEDUPLICATION_MODE_DEBOUNCE } delay {}', {"dd": {"k": "k", "m": "d"}}),
-        ('deduplication { key: "k" mode: DEDUPLICATION_MODE_KEEP_LATEST }', {"dd": {"k": "k", "m": "l"}}),
+        ('deduplication { key: "k" mode: DEDUPLICATION_MODE_DEBOUNCE } delay {}', {"dd": {"m": "d"}}),
+        ('deduplication { key: "k" mode: DEDUPLICATION_MODE_KEEP_LATEST }', {"dd": {"m": "l"}}),
         ("completed_retention {}", {}),
         ("completed_retention { max_count: 0 }", {"cr": {"c": 0}}),
         ("completed_retention { max_age {} }", {"cr": {"a": 0}}),
@@ -238,18 +255,18 @@ def test_a_job_without_an_id_gets_one_that_grows_with_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "delay_ms", "run_ms"),
+    ("text", "options"),
     [
-        ("", "", ""),
-        ("delay {}", 0, ""),
-        ("delay { seconds: 300 }", 300_000, ""),
-        ("run_time { seconds: 1763780000 nanos: 1 }", "", 1_763_780_000_001),
-        ("run_time { seconds: -5 }", "", 0),
+        ("", ""),
+        ("delay {}", ""),
+        ("delay { seconds: 300 }", '{"de":300000}'),
+        ("run_time { seconds: 1763780000 nanos: 1 }", '{"ru":1763780000001}'),
+        ("run_time { seconds: -5 }", ""),
     ],
 )
-def test_a_start_is_a_delay_or_a_time(text: str, delay_ms: int | str, run_ms: int | str) -> None:
+def test_a_start_is_a_delay_or_a_time(text: str, options: str) -> None:
     job, wrong = _stored(text)
-    assert (job.delay_ms, job.run_ms, wrong) == (delay_ms, run_ms, [])
+    assert (job.options, wrong) == (options, [])
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from leasemq.v1 import admin_pb2, job_pb2
 
 from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
-from leasemq_server.jobs.options import with_option
-from leasemq_server.jobs.specs import run_time_ms
+from leasemq_server.jobs.options import run_time_ms, with_option
 
 FIELDS = ("payload", "priority", "run_time")
 

@@ -16,16 +16,14 @@ _MODES = {
 
 
 def deduplication_options(spec: job_pb2.JobSpec, check: Check) -> dict[str, Any]:
-    """The option dd of a job, if it has a deduplication key; notes what breaks a rule in `check`."""
-    if not spec.HasField("deduplication"):
-        return {}
+    """The option dd of a job with a deduplication key, which is not in it; notes what breaks a rule in `check`."""
     if spec.dependencies:
         check.wrong("deduplication", "must be unset for a job with dependencies")
     said = spec.deduplication
     mode = _MODES.get(said.mode)
     if mode is None:
         check.wrong("deduplication.mode", f"must be one of the enum's values; got {said.mode}")
-    options: dict[str, Any] = {"k": check.text(said.key, "deduplication.key"), "m": mode}
+    options: dict[str, Any] = {"m": mode}
     if said.HasField("ttl"):
         options["t"] = check.span(said.ttl, "deduplication.ttl", 1)
         if mode == "l":
@@ -34,4 +32,4 @@ def deduplication_options(spec: job_pb2.JobSpec, check: Check) -> dict[str, Any]
         check.wrong("deduplication.ttl", "is required for THROTTLE")
     if mode == "d" and spec.WhichOneof("start") is None:
         check.wrong("deduplication.mode", "DEBOUNCE needs a delay or a run_time: only a job that is DELAYED gives up its place")
-    return {"dd": options}
+    return options

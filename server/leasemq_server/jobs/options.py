@@ -1,16 +1,16 @@
-"""What the scripts decide by: the parts of a JobSpec or QueueConfig that differ from the defaults, as compact JSON.
+r"""What the scripts decide by: the parts of a JobSpec or QueueConfig that differ from the defaults, as compact JSON.
 
 The keys are short since each job that needs them carries them: p priority, l lifo, ma max_attempts, rp 1 when the job
 has a retry policy of its own, bo backoff (k kind; d delay; i, m, x initial, multiplier, maximum; l list; j jitter), to
 timeout, tl ttl, cr and fr completed and failed retention (a age, c count), dl dead_letter_queue, me
-max_lease_expirations, sc the id of the schedule that added the job, de delay and ru run_time (waiting begins then, for
-the metrics), dp 1 when it depends on jobs, or jobs of its flow on it, dd deduplication (k key; m mode, in the words of
-KEYS.md; t ttl); of a queue xa max_active, rl rate_limit (n max_jobs, d duration), mw max_waiting, ev max_events, gd the
-group_defaults (xa, rl, mw); of a group xa, rl, mw, w weight, p 1 while it is paused. All times are milliseconds.
-lua/lib/retry.lua, finish.lua, maintain.lua, dedup.lua and turns.lua read them; configure.lua copies the queue's limits
-into fields of their own.
+max_lease_expirations, sc the id of the schedule that added the job, de delay or ru run_time, dp 1 when it depends on
+jobs, or jobs of its flow on it, dd deduplication (m mode, in the words of KEYS.md; t ttl); of a queue xa max_active, rl
+rate_limit (n max_jobs, d duration), mw max_waiting, ev max_events, gd the group_defaults (xa, rl, mw); of a group xa,
+rl, mw, w weight, p 1 while it is paused. All times are milliseconds. lua/lib/retry.lua, finish.lua, maintain.lua,
+dedup.lua and turns.lua read them; configure.lua copies the queue's limits into fields of their own.
 
-The group of a job comes after them, behind a tab, so that jobs that differ by their group alone share the JSON.
+The group of a job and its deduplication key come after them, each behind a tab, so that jobs that differ by these alone
+share the JSON: "<JSON>", "<JSON>\t<group>" or "<JSON>\t<group, may be empty>\t<key>".
 """
 
 import json
@@ -20,8 +20,11 @@ from typing import Any
 from leasemq.v1 import admin_pb2, job_pb2
 
 from leasemq_server.jobs import limits
-from leasemq_server.jobs.check import Check
+from leasemq_server.jobs.check import Check, time_ms
 from leasemq_server.jobs.deduplication import deduplication_options
+
+_YEAR_1_MS = -62_135_596_800_000
+_YEAR_2200_MS = 7_258_118_400_000
 
 
 def job_options(spec: job_pb2.JobSpec, check: Check) -> str:
@@ -41,8 +44,30 @@ def job_options(spec: job_pb2.JobSpec, check: Check) -> str:
         options["dl"] = check.queue(spec.dead_letter_queue, "dead_letter_queue")
     if spec.HasField("max_lease_expirations"):
         options["me"] = spec.max_lease_expirations
-    options.update(deduplication_options(spec, check))
-    return _json(options) if options else ""
+    start = spec.WhichOneof("start")
+    if start == "delay":
+        options["de"] = check.span(spec.delay, "delay") or None
+    elif start == "run_time":
+        options["ru"] = run_time_ms(spec, check) or None
+    if spec.HasField("deduplication"):
+        options["dd"] = deduplication_options(spec, check)
+    return _json(options) + _behind(spec, check)
+
+
+def _behind(spec: job_pb2.JobSpec, check: Check) -> str:
+    if not (spec.group or spec.HasField("deduplication")):
+        return ""
+    group = check.text(spec.group, "group") if spec.group else ""
+    key = "\t" + check.text(spec.deduplication.key, "deduplication.key") if spec.HasField("deduplication") else ""
+    return f"\t{group}{key}"
+
+
+def run_time_ms(spec: Any, check: Check) -> int:
+    """The field run_time, in ms; a time before 1970 is 0."""
+    ms = time_ms(spec.run_time)
+    if not _YEAR_1_MS <= ms <= _YEAR_2200_MS:
+        check.wrong("run_time", f"must be a time between the years 1 and 2200; got {spec.run_time.seconds} s since 1970")
+    return max(ms, 0)
 
 
 def _lifetimes(spec: job_pb2.JobSpec, check: Check, options: dict[str, Any]) -> None:
@@ -57,34 +82,21 @@ def _lifetimes(spec: job_pb2.JobSpec, check: Check, options: dict[str, Any]) -> 
 
 
 def split_options(stored: str) -> tuple[str, str]:
-    """The JSON of a job's options, and what is behind it: its group with the tab, or nothing."""
-    json_part, tab, group = stored.partition("\t")
-    return json_part, tab + group
+    """The JSON of a job's options, and what is behind it, from its tab on."""
+    json_part, tab, behind = stored.partition("\t")
+    return json_part, tab + behind
 
 
 def read_options(stored: bytes) -> dict[str, Any]:
-    """The options of a stored job, without its group."""
+    """The options of a stored job, without its group and its deduplication key."""
     json_part = stored.partition(b"\t")[0]
     return json.loads(json_part) if json_part else {}
 
 
 def with_option(options: str, name: str, value: Any) -> str:
     """The options and one more."""
-    json_part, group = split_options(options)
-    return _json({**json.loads(json_part or "{}"), name: value}) + group
-
-
-def with_group(options: str, group: str, check: Check) -> str:
-    """The options of a job that has none yet, and its group, if it has one."""
-    return f"{options}\t{check.text(group, 'group')}" if group else options
-
-
-def with_start(options: str, delay_ms: int | str, run_ms: int | str) -> str:
-    """The options with when the job is due, where that is not at once."""
-    if not (delay_ms or run_ms):
-        return options
-    start = {"de": delay_ms} if delay_ms else {"ru": run_ms}
-    return _json({**json.loads(options or "{}"), **start})
+    json_part, behind = split_options(options)
+    return _json({**json.loads(json_part or "{}"), name: value}) + behind
 
 
 def config_options(config: admin_pb2.QueueConfig, check: Check) -> str:

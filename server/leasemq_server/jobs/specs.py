@@ -1,17 +1,12 @@
 """From what a producer says to what the store keeps."""
 
-from typing import Any
-
 import uuid_utils
 from leasemq.v1 import job_pb2
 
 from leasemq_server.jobs import limits
-from leasemq_server.jobs.check import Check, time_ms
-from leasemq_server.jobs.options import job_options, with_group, with_start
+from leasemq_server.jobs.check import Check
+from leasemq_server.jobs.options import job_options
 from leasemq_server.store.types import NewJob
-
-_YEAR_1_MS = -62_135_596_800_000
-_YEAR_2200_MS = 7_258_118_400_000
 
 
 def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Check) -> NewJob:
@@ -31,18 +26,9 @@ def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Ch
         return NewJob(job_id, stored, "")
     if spec.headers:
         _check_headers(spec, check)
-    options = job_options(spec, check)
     if spec.dead_letter_queue and spec.dead_letter_queue == queue:
         check.wrong("dead_letter_queue", f"must be another queue than the job's own, {queue!r}")
-    delay_ms: int | str = ""
-    run_ms: int | str = ""
-    start = spec.WhichOneof("start")
-    if start == "delay":
-        delay_ms = check.span(spec.delay, "delay")
-    elif start == "run_time":
-        run_ms = run_time_ms(spec, check)
-    options = with_group(with_start(options, delay_ms, run_ms), spec.group, check)
-    return NewJob(job_id, stored, options, delay_ms, run_ms)
+    return NewJob(job_id, stored, job_options(spec, check))
 
 
 def _has_no_options(spec: job_pb2.JobSpec, size: int) -> bool:
@@ -58,14 +44,6 @@ def _has_no_options(spec: job_pb2.JobSpec, size: int) -> bool:
 
 def _varint_size(number: int) -> int:
     return max(1, (number.bit_length() + 6) // 7)
-
-
-def run_time_ms(spec: Any, check: Check) -> int:
-    """The field run_time, in ms; a time before 1970 is 0."""
-    ms = time_ms(spec.run_time)
-    if not _YEAR_1_MS <= ms <= _YEAR_2200_MS:
-        check.wrong("run_time", f"must be a time between the years 1 and 2200; got {spec.run_time.seconds} s since 1970")
-    return max(ms, 0)
 
 
 def _check_headers(spec: job_pb2.JobSpec, check: Check) -> None:

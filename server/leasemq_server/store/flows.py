@@ -1,8 +1,7 @@
 """The store's verbs for jobs that depend on others: a part of `Store`. Each is one script call."""
 
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from leasemq_server.store import keys
@@ -74,18 +73,14 @@ class StoredEdge(NamedTuple):
     content_type: str
 
 
-def flows_json(edges: dict[str, list[Edge]]) -> str:
-    """What `add` is told of jobs that take part in a flow."""
-    return json.dumps({job_id: _pairs(of_job) for job_id, of_job in edges.items()}) if edges else ""
+def flows_text(job_ids: Iterable[str], edges: dict[str, list[Edge]]) -> str:
+    """What `add` is told of its jobs' edges; no name has control characters."""
+    return "".join(f"{edges_text(edges.get(job_id, ()))}\r" for job_id in job_ids) if edges else ""
 
 
-def edges_json(edges: Sequence[Edge]) -> str:
+def edges_text(edges: Sequence[Edge]) -> str:
     """What `block` is told."""
-    return json.dumps(_pairs(edges))
-
-
-def _pairs(edges: Sequence[Edge]) -> list[list[str]]:
-    return [[edge.dependency.text, edge.policy] for edge in edges]
+    return "".join(f"{edge.dependency.text}\t{edge.policy}p\n" for edge in edges)
 
 
 class FlowVerbs(ABC):

@@ -103,7 +103,6 @@ class ScheduleVerbs(ABC):
             rules=new.rules,
             spec=new.job.spec,
             options=new.job.options,
-            delay_ms=new.job.delay_ms or 0,
             skips_overlap=int(new.skips_overlap),
             max_runs=new.max_runs,
             next_ms=_or_none(next_ms),

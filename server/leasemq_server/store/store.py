@@ -23,7 +23,7 @@ from leasemq_server.store.changes import ChangeVerbs
 from leasemq_server.store.connect import Client
 from leasemq_server.store.deduplication import DeduplicationVerbs
 from leasemq_server.store.events import EventVerbs
-from leasemq_server.store.flows import Edge, EndedEntry, FlowVerbs, edges_json, flows_json
+from leasemq_server.store.flows import Edge, EndedEntry, FlowVerbs, edges_text, flows_text
 from leasemq_server.store.groups import GroupVerbs
 from leasemq_server.store.metrics import MetricVerbs
 from leasemq_server.store.pipe import Pipe
@@ -82,6 +82,10 @@ _CREATED = Added(True, "waiting", 0)
 _COMPLETED = Outcome("completed", 0, 0)
 
 
+def _added(reply: Sequence[Any]) -> Added:
+    return Added(bool(reply[0]), as_text(reply[1]), _ms(reply[2]), *map(as_text, reply[3:]))
+
+
 def _outcome(reply: Sequence[Any]) -> Outcome:
     if as_text(reply[0]) == "LEASE_LOST":
         return LOST
@@ -89,7 +93,7 @@ def _outcome(reply: Sequence[Any]) -> Outcome:
 
 
 def parse_blob(blob: bytes) -> tuple[int, bytes, bytes]:
-    """A stored spec's creation time in ms, its options (JSON, may be empty; with a tab and the group) and its JobSpec bytes."""
+    """A stored spec's creation time in ms, its options (as in jobs/options.py, may be empty) and its JobSpec bytes."""
     header, _, spec = blob.partition(b"\n")
     create_ms, _, options = header.partition(b" ")
     return int(create_ms), options, spec
@@ -208,7 +212,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
             QueueFullError: there would be more jobs than max_waiting allows, and the add is bounded by it.
             GroupFullError: the same of a group.
         """
-        args = {"flows": flows_json(edges or {}), "bounded": int(bounded)}
+        args = {"flows": flows_text((job.id for job in jobs), edges or {}), "bounded": int(bounded)}
         if durability <= self.implied_durability:
             reply = await self._run("add", queue, jobs, **args)
             reached = self.implied_durability
@@ -221,8 +225,12 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
             raise QueueFullError(queue, int(reply[1]))
         if reply[0] == b"GROUP_FULL":
             raise GroupFullError(queue, as_text(reply[2]), int(reply[1]))
-        self._strip(queue, reply, len(jobs))
-        return [Added(bool(item[0]), as_text(item[1]), _ms(item[2]), *map(as_text, item[3:])) for item in reply], reached
+        if reply[-1] == b"OUTBOX":
+            reply.pop()
+            self.outbox_written(queue)
+        if reply[-1:] == [b"ALL"]:
+            return [_added(reply[0])] * len(jobs), reached
+        return ([_added(item) for item in reply] or [_CREATED] * len(jobs)), reached
 
     async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability, args: dict[str, Any]) -> Any:
         """WAITAOF speaks of the writes of its own connection, so both go through one."""
@@ -336,7 +344,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         """Lets jobs wait for others, each (job id, nonce, edges); one a script call, since a job may have 1,000 edges."""
         outcomes: list[Outcome] = []
         for job_id, nonce, edges in items:
-            replies = await self._run("block", queue, [(job_id, nonce, edges_json(edges))])
+            replies = await self._run("block", queue, [(job_id, nonce, edges_text(edges))])
             outcomes += map(_outcome, self._strip(queue, replies, 1))
         return outcomes
 

@@ -16,14 +16,12 @@ class Durability(IntEnum):
 class NewJob(NamedTuple):
     """A job to add.
 
-    `options` is the JSON that scripts decide by ("" when all is default); at most one of delay_ms and run_ms is set.
+    `options` is what scripts decide by, as in jobs/options.py ("" when all is default).
     """
 
     id: str
     spec: bytes
     options: str
-    delay_ms: int | str = ""
-    run_ms: int | str = ""
 
 
 class Added(NamedTuple):

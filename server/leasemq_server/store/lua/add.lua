@@ -3,28 +3,35 @@
 -- With bounded 0 the max_waiting of queue and groups does not count: for what the server moves here itself.
 -- KEYS: meta, wait, delayed, expiry, spec*, job*, dependents*
 -- ARGV: now_ms, flows, bounded
--- ITEMS: id, spec_bytes, options, delay_ms, run_ms
--- RETURNS: one a job: {created 0|1, state, run_ms, where its deduplication key was held: the id of the job that holds it now}; nothing when all are new and wait; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} or {GROUP_FULL, max_waiting, group} (nothing was added)
--- USES: job, wake, order, events, counts
+-- ITEMS: id, spec_bytes, options
+-- RETURNS: one a job: {created 0|1, state, run_ms, where its deduplication key was held: the id of the job that holds it now}; nothing when all are new and wait, one and ALL when that is of all of them; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} or {GROUP_FULL, max_waiting, group} (nothing was added)
+-- USES: job, wake, order, events, counts, key_record
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
 local head = string.format('%d', now)
 local soonest, expiring, first_expiry = nil, {}, nil
-local keyed = false -- whether a job has a deduplication key
 
--- Most batches are of new ids: they are stored by one command.
-local function store_if_all_new()
-  local pairs_of, n, seen, all_once = {}, 0, {}, true
-  for _, id, spec_bytes, options in items() do
-    keyed = keyed or options ~= '' and string.find(options, '"dd":', 1, true)
-    all_once = all_once and not seen[id]
-    seen[id] = true
-    pairs_of[n + 1] = spec .. id
-    pairs_of[n + 2] = options == '' and head .. '\n' .. spec_bytes or head .. ' ' .. options .. '\n' .. spec_bytes
-    n = n + 2
+-- Most jobs of a batch have the same options, but for what is behind them: the group and the deduplication key are the second and third thing returned.
+local decoded = {}
+local function decoded_options(options)
+  local json, group, key = options, nil, nil
+  local tab = string.find(options, '\t', 1, true)
+  if tab then
+    json = string.sub(options, 1, tab - 1)
+    local next_tab = string.find(options, '\t', tab + 1, true)
+    if next_tab then key = string.sub(options, next_tab + 1) end
+    if next_tab ~= tab + 1 then group = string.sub(options, tab + 1, (next_tab or 0) - 1) end
   end
-  return all_once and not keyed and redis.call('MSETNX', unpack(pairs_of)) == 1
+  local own = decoded[json]
+  if not own then
+    own = decode(json)
+    decoded[json] = own
+  end
+  return own, group, key
 end
+
+-- When a job with such options is due, in ms.
+local function start_of(own, now) return own.ru or own.de and now + own.de or 0 end
 
 local _, of_queue = config('mw')
 local max_waiting = bounded == '1' and of_queue[7]
@@ -37,8 +44,30 @@ if bounded == '1' and groups_limited then
   local group, most = group_over_bound()
   if group then return { 'GROUP_FULL', most, group } end
 end
-local all_new = store_if_all_new()
 
+-- Most batches are of new ids, with new keys if any: they are stored by one command.
+local keyed = false -- whether a job has a deduplication key
+local function store_if_all_new()
+  local pairs_of, n, seen, all_once = {}, 0, {}, true
+  for _, id, spec_bytes, options in items() do
+    all_once = all_once and not seen[id]
+    seen[id] = true
+    pairs_of[n + 1] = spec .. id
+    if options == '' then
+      pairs_of[n + 2] = head .. '\n' .. spec_bytes
+    else
+      pairs_of[n + 2] = head .. ' ' .. options .. '\n' .. spec_bytes
+      keyed = keyed or string.find(options, '"dd":', 1, true)
+    end
+    n = n + 2
+  end
+  if not all_once then return false end
+  if keyed then
+    -- INLINE: new_keys
+  end
+  return redis.call('MSETNX', unpack(pairs_of)) == 1
+end
+local all_new = store_if_all_new()
 -- Whether some of the ids were registered before they are here: they must tell their end, so their life is not plain.
 local function some_are_awaited()
   local lists = {}
@@ -52,41 +81,21 @@ local function store_if_new(id, spec_bytes, options)
   return redis.call('SET', spec .. id, head .. options .. '\n' .. spec_bytes, 'NX')
 end
 
--- Most jobs of a batch have the same options, but for the group, which is the second thing returned.
-local decoded = {}
-local function decoded_options(options)
-  if options == '' then return nil end
-  local tab = string.find(options, '\t', 1, true)
-  local json = tab and string.sub(options, 1, tab - 1) or options
-  if json ~= '' then decoded[json] = decoded[json] or cjson.decode(json) end
-  return decoded[json], tab and string.sub(options, tab + 1)
-end
-
 local twins = {} -- what was answered for the jobs that this batch has added
 local wrote_outbox = false
 local by_key -- what to answer for a job that is not to be added because of its key; else, whether it takes the place of another
-if keyed then
+if keyed then redis.call('HSET', meta, 'keyed', 1) end
+if keyed and not all_new then
   -- INLINE: dedup
-  redis.call('HSET', meta, 'keyed', 1)
-  local specs, records, taken = {}, {}, {}
+  local specs = {}
   for _, id, _, options in items() do
-    local own = decoded_options(options)
-    if own and own.dd then
-      specs[#specs + 1] = spec .. id
-      records[#records + 1] = dedup .. own.dd.k
-    end
+    if select(3, decoded_options(options)) then specs[#specs + 1] = spec .. id end
   end
-  local all_ids_new, all_keys_new = redis.call('EXISTS', unpack(specs)) == 0, redis.call('EXISTS', unpack(records)) == 0
+  local all_ids_new = redis.call('EXISTS', unpack(specs)) == 0
 
-  by_key = function(id, spec_bytes, options, own, delay_ms, run_ms)
+  by_key = function(id, spec_bytes, options, own)
     if (twins[id] or not all_ids_new) and redis.call('EXISTS', spec .. id) == 1 then return nil end
-    local holder, replaced, state
-    if all_keys_new and not taken[own.k] then
-      take_key(id, own, now, true)
-    else
-      holder, replaced, state = deduplicate(id, spec_bytes, options, own, delay_ms, run_ms, now)
-    end
-    taken[own.k] = true
+    local holder, replaced, state = deduplicate(id, spec_bytes, options, own, now)
     wrote_outbox = told_dependents
     if holder and not replaced then return { 0, state or '', state == 'delayed' and redis.call('ZSCORE', delayed, holder) or '0', holder } end
     return nil, replaced
@@ -94,22 +103,23 @@ if keyed then
 end
 
 local results, to_wait, to_delay = {}, {}, {}
+local all_the_same = true -- whether the answer is the same for all
 local due = {} -- the answer for jobs that are due at a time: most of a batch have the same
 local groups_of, of_groups, their_scores = {}, {}, {}
 local waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
 local added, tail, plainly = 0, nil, true
 
--- `flows` is '', or JSON by job id: a list of [dependency, policy], empty when only others depend on it.
+-- `flows` is '', or the edges of each job, in order, and "\r" behind them.
 local join_flow, file_joined
 if flows ~= '' then
   -- INLINE: join
   join_flow, file_joined = join, file_all
 end
 
-for i, id, spec_bytes, options, delay_ms, run_ms in items() do
-  local own, group = decoded_options(options)
-  local kept, replaces
-  if own and own.dd then kept, replaces = by_key(id, spec_bytes, options, own.dd, delay_ms, run_ms) end
+for i, id, spec_bytes, options in items() do
+  local own, group, key, kept, replaces
+  if options ~= '' then own, group, key = decoded_options(options) end
+  if key and not all_new then kept, replaces = by_key(id, spec_bytes, options, { k = key, m = own.dd.m, t = own.dd.t }) end
   if kept then
     results[i] = kept
     deduplicated[#deduplicated + 1] = kept[4]
@@ -126,9 +136,9 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       redis.call('PERSIST', dependents .. id)
       redis.call('HSET', job .. id, 'dn', 1)
     end
-    local ms = delay_ms ~= '' and now + tonumber(delay_ms) or run_ms ~= '' and tonumber(run_ms) or 0
-    local joined = join_flow and own and own.dp and join_flow(id, delay_ms, run_ms, now)
-    if own and own.tl and own.dd then -- at once, as its place in `delayed` below
+    local ms = own and start_of(own, now) or 0
+    local joined = join_flow and own and own.dp and join_flow(i, id, own, now)
+    if own and own.tl and key and not all_new then -- at once, as its place in `delayed` below
       wake_at(expiry, now + own.tl)
       redis.call('ZADD', expiry, now + own.tl, id)
     elseif own and own.tl and not (joined and joined[2] == 'failed') then
@@ -141,8 +151,8 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
       plainly = false
     elseif ms > now then
       -- the fraction keeps the order within a batch; due times are compared as whole milliseconds
-      local score = string.format('%d.%04d', ms, (i - 1) * 10000 / 1024)
-      if own and own.dd then -- at once: the next job of the batch may take its place
+      local score = string.format('%d.%03d', ms, i - 1)
+      if key and not all_new then -- at once: the next job of the batch may take its place
         wake_at(delayed, ms)
         redis.call('ZADD', delayed, score, id)
       else
@@ -175,6 +185,7 @@ for i, id, spec_bytes, options, delay_ms, run_ms in items() do
     end
     if not all_new then twins[id] = results[i] end
   end
+  all_the_same = all_the_same and results[i] == results[1]
 end
 
 if #expiring > 0 then
@@ -205,8 +216,6 @@ end
 local outbox_used = join_flow and file_joined()
 -- INLINE: publish_events
 -- INLINE: publish_metrics
-if outbox_used or wrote_outbox then
-  results[#results + 1] = 'OUTBOX'
-  return results
-end
-return plainly and {} or results
+if all_the_same then results = plainly and {} or { results[1], 'ALL' } end
+if outbox_used or wrote_outbox then results[#results + 1] = 'OUTBOX' end
+return results

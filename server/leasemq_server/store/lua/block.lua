@@ -9,7 +9,6 @@
 local now = clock()
 local results = {}
 
--- `edges` is JSON: a list of [dependency, policy].
 local function block_on(id, edges, record)
   redis.call('ZREM', leases, id)
   lease_ended(id, record.options.g)
@@ -20,7 +19,7 @@ local function block_on(id, edges, record)
   end
   redis.call('HSET', job .. id, 'a', record.attempt - 1)
   redis.call('HDEL', job .. id, 'st') -- of the first time that it was blocked
-  join_edges(id, cjson.decode(edges))
+  join_edges(id, edges)
   block(id, now)
   emit(id, 'blocked', nil, record.worker)
   local state, run_ms = go_on(id, now)

@@ -6,7 +6,8 @@
 -- USES: dedup
 local now = clock()
 local holder = holder_of(key, now)
-add_next(dedup .. key, now)
+local _, _, _, aside = read_record(key)
+if aside then add_kept(aside, now) end
 redis.call('DEL', dedup .. key)
 -- INLINE: publish_events
 return holder or ''

@@ -81,30 +81,33 @@ local function pop_waiting()
   return false
 end
 
--- What a job's options mean for its lease. The same header stands before all jobs of one add.
+-- What a job's options mean for its lease. The same header stands before all jobs of one add, up to what is behind a tab.
 local headers = {}
 local function header_read(blob)
-  local header = string.sub(blob, 1, string.find(blob, has_groups and '[\t\n]' or '\n', 1, not has_groups))
+  local header = string.sub(blob, 1, string.find(blob, '\n', 1, true))
+  if headers[header] then return headers[header] end
+  header = string.sub(header, 1, string.find(header, '\t', 1, true))
   local read = headers[header]
   if not read then
-    local create_ms, json = header_of(string.sub(header, 1, -2) .. '\n') -- it may end at the tab before the group
+    local create_ms, json = header_of(string.sub(header, 1, -2) .. '\n')
     local options = decode(json)
-    read = { json = json, timeout = options.to, expires = options.tl, is_plain = not (options.to or options.cr or options.dd), due_ms = options.ru or create_ms + (options.de or 0), started = 0 }
+    read = { timeout = options.to, expires = options.tl, is_plain = not (options.to or options.cr or options.dd), due_ms = options.ru or create_ms + (options.de or 0), started = 0 }
     headers[header] = read
   end
   return read
 end
 
 -- A job that was touched before, or has a timeout, a retention or a deduplication key of its own, is kept as a hash; settling then decides by the hash alone.
-local function lease_by_hash(answer, id, nonce, header, group, worker, lease_ms)
+local function lease_by_hash(answer, id, nonce, header, blob, worker, lease_ms)
   local h = redis.call('HMGET', job .. id, 'a', 'n', 'fc', 'cp', 'ls')
   if not h[5] then header.started = header.started + 1 end
   local attempt, expire, deadline = tonumber(h[1] or 0) + 1, now + lease_ms, ''
+  local _, options = header_of(blob)
   if header.timeout then
     deadline = now + header.timeout
     expire = math.min(expire, deadline)
   end
-  redis.call('HSET', job .. id, 's', 'active', 't', nonce, 'a', attempt, 'w', worker, 'ls', start, 'ld', deadline, 'm', group and header.json .. '\t' .. group or header.json)
+  redis.call('HSET', job .. id, 's', 'active', 't', nonce, 'a', attempt, 'w', worker, 'ls', start, 'ld', deadline, 'm', options)
   tell(answer, attempt, string.format('%d', expire), h[2], h[3], start, h[4])
   used_bytes = used_bytes + #(h[4] or '')
   return expire
@@ -121,7 +124,7 @@ local function lease_one(answer, id, blob, group, worker, lease_ms, held_since)
     header.started = header.started + 1
     to_run[#to_run + 1] = 'a' .. nonce .. held_since .. (group and '\t' .. group or '')
   else
-    expire = lease_by_hash(answer, id, nonce, header, group, worker, lease_ms)
+    expire = lease_by_hash(answer, id, nonce, header, blob, worker, lease_ms)
     hashes = hashes + 1
     full = hashes >= MAX_HASHES
   end

@@ -1,5 +1,5 @@
 -- read: jobs as they are, in one consistent look. Stops before a reply of more than max_bytes.
--- KEYS: delayed, leases, spec*, job*, run*
+-- KEYS: delayed, leases, blocked, spec*, job*, run*
 -- ARGV: now_ms, with_spec, max_bytes
 -- ITEMS: id
 -- RETURNS: one a job, as many as fit: {blob (with_spec 0: its header alone), delayed score, lease score, the job hash, flat, the plain record or nothing} | false when it does not exist
@@ -17,7 +17,12 @@ for i, id in items() do
   if blob then
     bytes = bytes + #blob
     if i > 1 and bytes > tonumber(max_bytes) then return results end
-    results[i] = { blob, redis.call('ZSCORE', delayed, id), redis.call('ZSCORE', leases, id), redis.call('HGETALL', job .. id), redis.call('GET', run .. id) }
+    local fields, plain = redis.call('HGETALL', job .. id), redis.call('GET', run .. id)
+    if not plain and redis.call('ZSCORE', blocked, id) then
+      fields[#fields + 1] = 's'
+      fields[#fields + 1] = 'blocked'
+    end
+    results[i] = { blob, redis.call('ZSCORE', delayed, id), redis.call('ZSCORE', leases, id), fields, plain }
   else
     results[i] = false
   end

@@ -16,7 +16,7 @@ for _, id, dependency, outcome, result, content_type in items() do
   end
 end
 for _, id in ipairs(told) do
-  if redis.call('HGET', job .. id, 's') == 'blocked' then go_on(id, now) end
+  if redis.call('ZSCORE', blocked, id) then go_on(id, now) end
 end
 file_finished()
 -- INLINE: publish_events

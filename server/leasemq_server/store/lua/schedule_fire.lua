@@ -11,11 +11,11 @@ local results = {}
 
 -- Returns the next time that is left: none once the schedule has had all its runs.
 local function make_run(id, run_ms, job_id, next_ms)
-  local h = redis.call('HMGET', schedule .. id, 'j', 'o', 'd', 'mx')
-  enqueue(job_id, h[1], h[2], tonumber(h[3]), now)
+  local h = redis.call('HMGET', schedule .. id, 'j', 'o', 'mx')
+  enqueue(job_id, h[1], h[2], now)
   local count = redis.call('HINCRBY', schedule .. id, 'c', 1)
   redis.call('HSET', schedule .. id, 'l', run_ms, 'lj', job_id)
-  local most = tonumber(h[4])
+  local most = tonumber(h[3])
   return most > 0 and count >= most and '' or next_ms
 end
 

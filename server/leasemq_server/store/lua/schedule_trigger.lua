@@ -4,11 +4,11 @@
 -- RETURNS: {OK, job id, created 0|1, state} | {SCHEDULE_NOT_FOUND}
 -- USES: schedule, enqueue
 local now = clock()
-local h = redis.call('HMGET', schedule .. id, 'j', 'o', 'd', 'ov', 'lj')
+local h = redis.call('HMGET', schedule .. id, 'j', 'o', 'ov', 'lj')
 if not h[1] then return { 'SCHEDULE_NOT_FOUND' } end
-local unfinished, state = in_the_way(h[4], h[5])
+local unfinished, state = in_the_way(h[3], h[4])
 if unfinished then return { 'OK', unfinished, 0, state } end
-local created = enqueue(job_id, h[1], h[2], tonumber(h[3]), now)
+local created = enqueue(job_id, h[1], h[2], now)
 if created then redis.call('HSET', schedule .. id, 'lj', job_id) end
 -- INLINE: publish_events
 return { 'OK', job_id, created and 1 or 0, state_of(job_id) }

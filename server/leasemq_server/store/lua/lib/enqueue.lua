@@ -1,7 +1,7 @@
 -- Adds one job from within another transition, as `add` does for a caller: an id that exists changes nothing.
 -- KEYS: meta, wait, delayed, expiry, spec*
 -- USES: job, wake, order, emit
-local function enqueue(id, spec_bytes, options, delay_ms, now, why)
+local function enqueue(id, spec_bytes, options, now, why)
   local head = string.format('%d', now)
   if options ~= '' then head = head .. ' ' .. options end
   if not redis.call('SET', spec .. id, head .. '\n' .. spec_bytes, 'NX') then return false end
@@ -10,8 +10,9 @@ local function enqueue(id, spec_bytes, options, delay_ms, now, why)
     wake_at(expiry, now + own.tl)
     redis.call('ZADD', expiry, now + own.tl, id)
   end
-  if delay_ms > 0 then
-    delay_until(id, now + delay_ms)
+  local run_ms = own.ru or now + (own.de or 0)
+  if run_ms > now then
+    delay_until(id, run_ms)
     emit(id, 'added', 'delayed', nil, why or 'schedule')
   else
     wait_at_tail(id, own)

@@ -3,10 +3,10 @@
 -- USES: groups
 local function group_over_bound()
   local now, new_of, seen = clock(), {}, {}
-  for _, id, _, options, delay_ms, run_ms in items() do
-    local group = string.match(options, '\t(.*)$')
-    local at_once = (tonumber(delay_ms) or 0) == 0 and (tonumber(run_ms) or 0) <= now
-    local most = group and at_once and not seen[id] and (groups().rules_of(group) or {}).mw
+  for _, id, _, options in items() do
+    local own, group = decoded_options(options)
+    local at_once = group and start_of(own, now) <= now
+    local most = at_once and not seen[id] and (groups().rules_of(group) or {}).mw
     seen[id] = true
     if most and redis.call('EXISTS', spec .. id) == 0 then
       new_of[group] = (new_of[group] or redis.call('HEXISTS', heads, group) + redis.call('ZCARD', line .. group)) + 1

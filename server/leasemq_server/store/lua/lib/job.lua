@@ -1,5 +1,5 @@
--- Reading what is stored of a job. `spec*` holds "<create_ms> <options>\n<JobSpec>" (options: the JSON that scripts decide by, then a tab and the group of a
--- job that has one; absent when all is default);
+-- Reading what is stored of a job. `spec*` holds "<create_ms> <options>\n<JobSpec>" (options: the JSON that scripts decide by, then, each behind a tab, the
+-- group and the deduplication key of a job that has them; absent when all is default);
 -- `run*` and `job*` hold what changes (lib/plain.lua says when which). KEYS.md lists the fields.
 -- KEYS: meta, delayed, spec*, job*, run*
 local function header_of(blob)
@@ -9,14 +9,24 @@ local function header_of(blob)
   return tonumber(string.sub(blob, 1, stop - 1)), '', stop
 end
 
--- Options behind which a tab and the group come, too: it is then among them as `g`.
-local function decode(json)
-  if not json or json == '' then return {} end
-  local tab = string.find(json, '\t', 1, true)
-  if not tab then return cjson.decode(json) end
-  local options = tab > 1 and cjson.decode(string.sub(json, 1, tab - 1)) or {}
-  options.g = string.sub(json, tab + 1)
+-- The group and the key behind the JSON are then among the options, as `g` and `dd.k`.
+local function decode(text)
+  if not text or text == '' then return {} end
+  local tab = string.find(text, '\t', 1, true)
+  if not tab then return cjson.decode(text) end
+  local options = tab > 1 and cjson.decode(string.sub(text, 1, tab - 1)) or {}
+  local next_tab = string.find(text, '\t', tab + 1, true)
+  if next_tab then options.dd.k = string.sub(text, next_tab + 1) end
+  if next_tab ~= tab + 1 then options.g = string.sub(text, tab + 1, (next_tab or 0) - 1) end
   return options
+end
+
+-- The group alone.
+local function group_in(blob)
+  local header = string.sub(blob, 1, string.find(blob, '\n', 1, true))
+  local tab = string.find(header, '\t', 1, true)
+  local stop = tab and (string.find(header, '\t', tab + 1, true) or #header)
+  return stop and stop > tab + 1 and string.sub(header, tab + 1, stop - 1) or nil
 end
 
 local function options_of(id)
@@ -48,5 +58,5 @@ local function state_of(id)
   if plain ~= '' then return plain == 'a' and 'active' or 'completed' end
   if redis.call('EXISTS', spec .. id) == 0 then return nil end
   if redis.call('ZSCORE', delayed, id) then return 'delayed' end
-  return 'waiting'
+  return redis.call('ZSCORE', queue_base .. 'blocked', id) and 'blocked' or 'waiting'
 end

@@ -1,7 +1,12 @@
 -- How `add` adds a job that takes part in a flow.
 -- KEYS: dependents*, deps*, job*, blocked
 -- USES: job, flow, emit
-local edges_of = cjson.decode(flows)
+local edges_of, at = {}, 1
+for i = 1, item_count do
+  local stop = string.find(flows, '\r', at, true)
+  edges_of[i] = string.sub(flows, at, stop - 1)
+  at = stop + 1
+end
 local BLOCKED = { 1, 'blocked', '0' }
 local told_already -- whether any of the jobs was told of an end before it came
 local to_block, blocking = {}, {} -- who is to be in `blocked`, with their scores and without
@@ -17,17 +22,16 @@ local function is_told_already()
 end
 
 -- Returns what becomes of a job that waits for others; nil for one that others wait for.
-local function join(id, delay_ms, run_ms, now)
-  local edges = edges_of[id]
-  if not edges then return nil end
-  if #edges == 0 then return nil end
-  local said = delay_ms ~= '' and '+' .. delay_ms or run_ms
+local function join(i, id, own, now)
+  local edges = edges_of[i]
+  if edges == '' then return nil end
+  local said = own.de and string.format('+%d', own.de) or own.ru and string.format('%d', own.ru) or ''
   if not is_told_already() then
     start_edges(id, edges)
     blocking[#blocking + 1] = id
     to_block[#to_block + 1] = now
     to_block[#to_block + 1] = id
-    if said == '' then redis.call('HSET', job .. id, 's', 'blocked') else redis.call('HSET', job .. id, 's', 'blocked', 'st', said) end
+    if said ~= '' then redis.call('HSET', job .. id, 's', 'blocked', 'st', said) end
     return BLOCKED
   end
   if said ~= '' then redis.call('HSET', job .. id, 'st', said) end

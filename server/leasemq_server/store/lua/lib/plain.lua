@@ -10,7 +10,9 @@ local function is_held_plainly(record, nonce) return string.byte(record) == 97 a
 -- The state that a plain record tells, and the other fields of the hash that it unfolds into.
 local function unfolded(id, record)
   local stop = string.find(record, '\n', 1, true)
-  local start, worker = string.match(string.sub(record, 26, (stop or 0) - 1), '^(%d+) ([^\t]*)')
+  local tab = string.find(record, '\t', 39, true)
+  if tab and stop and tab > stop then tab = nil end -- it is of the result
+  local start, worker = string.sub(record, 26, 38), string.sub(record, 40, (tab or stop or 0) - 1)
   local fields = { 't', string.sub(record, 2, 25), 'a', 1, 'w', worker, 'ls', start }
   local function with(field, value)
     fields[#fields + 1] = field
@@ -19,11 +21,11 @@ local function unfolded(id, record)
   local _, json = header_of(redis.call('GETRANGE', spec .. id, 0, 4095))
   if json ~= '' then with('m', json) end
   if stop then
-    local finish, content_type, result = string.match(string.sub(record, stop + 1), '^(%d+)\n?([^\n]*)\n?(.*)$')
-    with('ft', finish)
-    if content_type ~= '' then
-      with('r', result)
-      with('rt', content_type)
+    with('ft', string.sub(record, stop + 1, stop + 13))
+    local next_stop = string.find(record, '\n', stop + 15, true)
+    if next_stop then
+      with('r', string.sub(record, next_stop + 1))
+      with('rt', string.sub(record, stop + 15, next_stop - 1))
     end
   end
   return PLAIN_STATES[string.sub(record, 1, 1)], fields

@@ -59,7 +59,9 @@ end
 
 -- `served`: how many jobs the group has leased in this turn.
 local function head_of(kept)
-  local score, served, id = string.match(kept, '^(%S+) (%d+) (.*)$')
+  local space = string.find(kept, ' ', 1, true)
+  local next_space = string.find(kept, ' ', space + 1, true)
+  local score, served, id = string.sub(kept, 1, space - 1), string.sub(kept, space + 1, next_space - 1), string.sub(kept, next_space + 1)
   return { score = tonumber(score), served = served, id = id }
 end
 

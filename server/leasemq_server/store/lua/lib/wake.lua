@@ -2,7 +2,7 @@
 -- in so many milliseconds (a span, since the brokers' clocks are not the store's).
 -- It is sent only when the queue goes from nothing to something, or when its next moment moves forward: an idle system is silent.
 -- KEYS: meta, wait, delayed
-local queue_name = string.match(meta, '{(.*)}')
+local queue_name = string.sub(meta, 8, -7) -- of lmq:q:{QUEUE}:meta
 local woken = false
 
 local function publish_wake(ms) redis.call('PUBLISH', 'lmq:wake', queue_name .. ' ' .. string.format('%d', ms)) end
