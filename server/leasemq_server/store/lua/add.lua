@@ -62,6 +62,20 @@ local function decoded_options(options)
   return decoded[json], tab and string.sub(options, tab + 1)
 end
 
+local waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0 -- what is to be told of the batch
+local function told(head, ids)
+  if not ids[1] then return end
+  happened[#happened + 1] = head
+  happened[#happened + 1] = ids
+end
+
+local function tell_all()
+  told('added\twaiting', waiting)
+  told('added\tdelayed', delaying)
+  told('duplicated', duplicates)
+  told('deduplicated', deduplicated)
+end
+
 local twins = {} -- what was answered for the jobs that this batch has added
 local wrote_outbox = false
 local by_key -- what to answer for a job that is not to be added because of its key; else, whether it takes the place of another
@@ -84,6 +98,8 @@ if keyed then
     if all_keys_new and not taken[own.k] then
       take_key(id, own, now, true)
     else
+      tell_all() -- before a job of this batch is taken out again
+      waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
       holder, replaced, state = deduplicate(id, spec_bytes, options, own, delay_ms, run_ms, now)
     end
     taken[own.k] = true
@@ -96,7 +112,6 @@ end
 local results, to_wait, to_delay = {}, {}, {}
 local due = {} -- the answer for jobs that are due at a time: most of a batch have the same
 local groups_of, of_groups, their_scores = {}, {}, {}
-local waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
 local added, tail, plainly = 0, nil, true
 
 -- `flows` is '', or JSON by job id: a list of [dependency, policy], empty when only others depend on it.
@@ -191,17 +206,7 @@ if #to_delay > 0 then
   redis.call('ZADD', delayed, unpack(to_delay))
 end
 if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
-local function told(head, ids)
-  if not ids[1] then return end
-  happened[#happened + 1] = head
-  happened[#happened + 1] = ids
-end
-told('added\twaiting', waiting)
-if not plainly then
-  told('added\tdelayed', delaying)
-  told('duplicated', duplicates)
-  told('deduplicated', deduplicated)
-end
+tell_all()
 local outbox_used = join_flow and file_joined()
 -- INLINE: publish_events
 -- INLINE: publish_metrics
