@@ -88,7 +88,7 @@ async def _lives(store: Store, meter: Meter, batch: int, rounds: int) -> dict[st
     leased = []
 
     async def add() -> None:
-        await store.add(QUEUE, [NewJob(str(uuid_utils.uuid7()), SPEC, "", "", "") for _ in range(batch)], Durability.MEMORY)
+        await store.add(QUEUE, [NewJob(str(uuid_utils.uuid7()), SPEC, "") for _ in range(batch)], Durability.MEMORY)
 
     async def lease() -> None:
         leased.extend((await store.lease(QUEUE, [LeaseRequest(str(uuid_utils.uuid7()), "worker-1", batch, LEASE_MS)])).answers)

@@ -37,7 +37,8 @@ from tests.model.choices import (
 from tests.model.flow_rules import FlowRules
 from tests.model.group_rules import GroupRules
 from tests.model.key_rules import KeyRules
-from tests.model.model import NEVER, Model
+from tests.model.model import Model
+from tests.model.queue import NEVER
 from tests.model.schedule_rules import ScheduleRules
 from tests.model.views import Listener, seen, shown
 from tests.store.declared import undeclared

@@ -8,7 +8,7 @@ from leasemq.v1.job_pb2 import JobSpec
 from leasemq_server.store.keys import SCHEDULE_CHANNEL, WAKE_CHANNEL
 from leasemq_server.store.types import StoredJob
 
-from tests.model.model import Job
+from tests.model.job import Job
 
 
 def seen(stored: StoredJob) -> dict[str, Any]:

@@ -164,6 +164,45 @@ async def test_a_cancel_is_asked_for_once_and_done_once(desk: Desk, ear: Ear) ->
     ]
 
 
+async def test_a_queue_is_drained_when_no_group_has_a_waiting_job_either(desk: Desk, ear: Ear) -> None:
+    await desk.configure_group("shut", xa=1)
+    await desk.add(new_job("a"), new_job("b", group="shut"), new_job("c", group="shut"))
+    a, b = await desk.lease(3)
+    assert ("drained",) not in await ear.heard()
+    await desk.complete(b)
+    await desk.lease_one("c")
+    assert (await ear.heard())[-1] == ("drained",)
+    await desk.complete(a)
+
+
+@pytest.mark.parametrize("end", ["complete", "fail", "cancel", "release"])
+async def test_a_job_that_was_kept_aside_is_told_of_after_the_end_that_let_it_in(desk: Desk, ear: Ear, end: str) -> None:
+    await desk.add("first", dd={"k": "key", "m": "l"})
+    job = await desk.lease_one("first")
+    await desk.add("next", dd={"k": "key", "m": "l"})
+    if end in ("cancel", "release"):
+        await desk.cancel("first")
+    await ear.heard()
+    settle = {"complete": desk.complete, "fail": desk.fail, "cancel": desk.fail, "release": desk.release}
+    await settle[end](job)
+    state = {"complete": "completed", "fail": "failed"}.get(end, "cancelled")
+    heard = [event[:3] for event in await ear.heard()]
+    assert heard == [(state, "first", *heard[0][2:]), ("added", "next", "waiting")]
+
+
+async def test_a_job_that_loses_its_place_within_a_batch_is_added_before_it_is_removed(desk: Desk, ear: Ear) -> None:
+    debounced = [new_job(job_id, delay_ms=500, dd={"k": "key", "m": "d"}) for job_id in ("a", "b", "c")]
+    await desk.add(debounced[0], "x", *debounced[1:])
+    assert await ear.heard() == [
+        ("added", "x", "waiting"),
+        ("added", "a", "delayed"),
+        ("removed", "a", "deduplicated"),
+        ("added", "b", "delayed"),
+        ("removed", "b", "deduplicated"),
+        ("added", "c", "delayed"),
+    ]
+
+
 async def test_operators_are_told_of_too(desk: Desk, ear: Ear) -> None:
     await desk.fail_for_good("dead")
     await ear.heard()

@@ -29,6 +29,13 @@ def test_a_script_says_what_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", all_names())
+@pytest.mark.parametrize("collected", ["happened", "counted", "outbox_written"])
+def test_what_a_script_collects_is_in_one_place(name: str, collected: str) -> None:
+    """Not in one of a lib that is inlined, besides: what is put there would be lost."""
+    assert load(name).body.count(f"local {collected} = ") <= 1
+
+
+@pytest.mark.parametrize("name", all_names())
 def test_only_adding_is_refused_when_the_store_is_full(name: str) -> None:
     expected: tuple[str, ...] = ("allow-oom",)
     if name in READ_ONLY:

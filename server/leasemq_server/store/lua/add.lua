@@ -68,6 +68,7 @@ local function store_if_all_new()
   return redis.call('MSETNX', unpack(pairs_of)) == 1
 end
 local all_new = store_if_all_new()
+
 -- Whether some of the ids were registered before they are here: they must tell their end, so their life is not plain.
 local function some_are_awaited()
   local lists = {}
@@ -79,6 +80,20 @@ local awaited = has_flows and some_are_awaited()
 local function store_if_new(id, spec_bytes, options)
   if options ~= '' then options = ' ' .. options end
   return redis.call('SET', spec .. id, head .. options .. '\n' .. spec_bytes, 'NX')
+end
+
+local waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0 -- what is to be told of the batch
+local function told(head, ids)
+  if not ids[1] then return end
+  happened[#happened + 1] = head
+  happened[#happened + 1] = ids
+end
+
+local function tell_all()
+  told('added\twaiting', waiting)
+  told('added\tdelayed', delaying)
+  told('duplicated', duplicates)
+  told('deduplicated', deduplicated)
 end
 
 local twins = {} -- what was answered for the jobs that this batch has added
@@ -95,6 +110,10 @@ if keyed and not all_new then
 
   by_key = function(id, spec_bytes, options, own)
     if (twins[id] or not all_ids_new) and redis.call('EXISTS', spec .. id) == 1 then return nil end
+    if own.m == 'd' then -- a job of this batch may be taken out again: it was added before
+      tell_all()
+      waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
+    end
     local holder, replaced, state = deduplicate(id, spec_bytes, options, own, now)
     wrote_outbox = told_dependents
     if holder and not replaced then return { 0, state or '', state == 'delayed' and redis.call('ZSCORE', delayed, holder) or '0', holder } end
@@ -106,7 +125,6 @@ local results, to_wait, to_delay = {}, {}, {}
 local all_the_same = true -- whether the answer is the same for all
 local due = {} -- the answer for jobs that are due at a time: most of a batch have the same
 local groups_of, of_groups, their_scores = {}, {}, {}
-local waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
 local added, tail, plainly = 0, nil, true
 
 -- `flows` is '', or the edges of each job, in order, and "\r" behind them.
@@ -202,17 +220,7 @@ if #to_delay > 0 then
   redis.call('ZADD', delayed, unpack(to_delay))
 end
 if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
-local function told(head, ids)
-  if not ids[1] then return end
-  happened[#happened + 1] = head
-  happened[#happened + 1] = ids
-end
-told('added\twaiting', waiting)
-if not plainly then
-  told('added\tdelayed', delaying)
-  told('duplicated', duplicates)
-  told('deduplicated', deduplicated)
-end
+tell_all()
 local outbox_used = join_flow and file_joined()
 -- INLINE: publish_events
 -- INLINE: publish_metrics

@@ -13,8 +13,8 @@ local function block_on(id, edges, record)
   redis.call('ZREM', leases, id)
   lease_ended(id, record.options.g)
   if record.cancel then
-    finish(id, 'cancelled', now, record.options, record.awaited, {})
     emit(id, 'cancelled', nil, record.worker, record.cancel)
+    finish(id, 'cancelled', now, record.options, record.awaited, {})
     return outcome('cancelled', 0, 0)
   end
   redis.call('HSET', job .. id, 'a', record.attempt - 1)

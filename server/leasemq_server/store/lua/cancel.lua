@@ -33,8 +33,8 @@ for i, id, reason in items() do
       else
         redis.call('ZREM', state == 'delayed' and delayed or blocked, id)
       end
-      finish(id, 'cancelled', now, options, redis.call('HGET', job .. id, 'aw'), { 'c', reason })
       emit(id, 'cancelled', nil, nil, reason)
+      finish(id, 'cancelled', now, options, redis.call('HGET', job .. id, 'aw'), { 'c', reason })
     end
     results[i] = { 'OK', 'cancelled' }
   end

@@ -60,7 +60,8 @@ if #done > 0 then
   lease_ended()
   redis.call('HINCRBY', meta, 'completed', #done)
   file_finished()
-  happened[1], happened[2] = 'completed', done
+  table.insert(happened, 1, done) -- before what their ends have let through
+  table.insert(happened, 1, 'completed')
   for start, n in pairs(starts) do count_time('r', now - start, n) end
 end
 -- INLINE: publish_events

@@ -203,8 +203,7 @@ for _, header in pairs(headers) do
 end
 local more = open and redis.call('EXISTS', wait) or 0
 if more == 0 and to_lease[1] then
-  happened[#happened + 1] = 'drained'
-  happened[#happened + 1] = { '' }
+  -- INLINE: drained
 end
 if limited then
   -- INLINE: limited

@@ -1,6 +1,6 @@
 -- COMPLETED, FAILED and CANCELLED: where finished jobs go, how long they stay, and what other queues and waiting callers learn of them.
 -- KEYS: meta, wait, delayed, leases, expiry, completed, failed, cancelled, purge, outbox, spec*, job*, run*, logs*, deps*, dependents*
--- USES: job, wake
+-- USES: job, wake, events
 local SETS = { completed = completed, failed = failed, cancelled = cancelled }
 local DEFAULTS = { cr = { a = 86400000, c = 10000 }, fr = { a = 2592000000, c = 100000 } }
 local outbox_written = 0

@@ -6,8 +6,8 @@ local function release(id, delay_ms, record, now)
   redis.call('ZREM', leases, id)
   lease_ended(id, options.g)
   if record.cancel then
-    finish(id, 'cancelled', now, options, record.awaited, {})
     emit(id, 'cancelled', nil, record.worker, record.cancel)
+    finish(id, 'cancelled', now, options, record.awaited, {})
     return outcome('cancelled', 0, 0)
   end
   local state, run_ms = 'waiting', 0

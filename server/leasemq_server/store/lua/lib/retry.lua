@@ -52,16 +52,16 @@ local function bury(id, options, now, record, failure, fields)
   if send_to_dead_letter_queue(id, options, now, failure) then outbox_written = outbox_written + 1 end
   failing = failing + 1
   counted.f = (counted.f or 0) + 1
-  finish(id, 'failed', now, options, record.awaited, fields)
   emit(id, 'failed', nil, record.worker, record.reason)
+  finish(id, 'failed', now, options, record.awaited, fields)
 end
 
 -- Decides and applies what follows a failed attempt of a job that is out of `leases`. Returns the state, its run time and the attempts left.
 local function after_failure(id, options, attempt, now, record, non_retryable, retry_delay, fields)
   local left = non_retryable and 0 or math.max(0, max_attempts(options) - attempt)
   if record.cancel then
-    finish(id, 'cancelled', now, options, record.awaited, fields)
     emit(id, 'cancelled', nil, record.worker, record.cancel)
+    finish(id, 'cancelled', now, options, record.awaited, fields)
     return 'cancelled', 0, 0
   end
   if left == 0 then
