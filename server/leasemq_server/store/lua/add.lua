@@ -5,7 +5,7 @@
 -- ARGV: now_ms, flows, bounded
 -- ITEMS: id, spec_bytes, options
 -- RETURNS: one a job: {created 0|1, state, run_ms, where its deduplication key was held: the id of the job that holds it now}; nothing when all are new and wait, one and ALL when that is of all of them; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} or {GROUP_FULL, max_waiting, group} (nothing was added)
--- USES: job, wake, order, events, counts
+-- USES: job, wake, places, state_of, events, counts, outbox
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
 local head = string.format('%d', now)
@@ -95,7 +95,6 @@ local function tell_all()
 end
 
 local twins = {} -- what was answered for the jobs that this batch has added
-local wrote_outbox = false
 local by_key -- what to answer for a job that is not to be added because of its key; else, whether it takes the place of another
 if keyed then redis.call('HSET', meta, 'keyed', 1) end
 if keyed and not all_new then
@@ -113,7 +112,6 @@ if keyed and not all_new then
       waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
     end
     local holder, replaced, state = deduplicate(id, spec_bytes, options, own, now)
-    wrote_outbox = told_dependents
     if holder and not replaced then return { 0, state or '', state == 'delayed' and redis.call('ZSCORE', delayed, holder) or '0', holder } end
     return nil, replaced
   end
@@ -212,16 +210,19 @@ if #to_wait > 0 then
   wake_if_first()
   redis.call('ZADD', wait, unpack(to_wait))
 end
-if of_groups[1] then groups().join(groups_of, of_groups, their_scores) end
+if of_groups[1] then
+  -- INLINE: groups
+  groups().join(groups_of, of_groups, their_scores)
+end
 if #to_delay > 0 then
   wake_at(delayed, soonest)
   redis.call('ZADD', delayed, unpack(to_delay))
 end
 if added > 0 then redis.call('HINCRBY', meta, 'added', added) end
 tell_all()
-local outbox_used = join_flow and file_joined()
+if join_flow then file_joined() end
 -- INLINE: publish_events
 -- INLINE: publish_metrics
 if all_the_same then results = plainly and {} or { results[1], 'ALL' } end
-if outbox_used or wrote_outbox then results[#results + 1] = 'OUTBOX' end
+if outbox_written > 0 then results[#results + 1] = 'OUTBOX' end
 return results

@@ -3,7 +3,7 @@
 -- ARGV: now_ms, id
 -- RETURNS: the state, or JOB_NOT_FOUND
 -- FLAGS: allow-oom
--- USES: job, plain
+-- USES: job, plain, state_of
 local state = state_of(id)
 if not state then return 'JOB_NOT_FOUND' end
 if state ~= 'completed' and state ~= 'failed' and state ~= 'cancelled' then

@@ -5,24 +5,34 @@
 -- ITEMS: id, nonce, edges
 -- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then OUTBOX if it was written
 -- FLAGS: allow-oom
--- USES: job, wake, order, finish, retry, plain, lease, flow, slot, emit
+-- USES: job, attempts, lease, edges, slot, emit, counts, outbox
 local now = clock()
 local results = {}
+
+local made -- what a job needs that ends or goes on at once, made when the first one does
+local function going_on()
+  if not made then
+    -- INLINE: flow
+    made = { finish = finish, go_on = go_on, file_finished = file_finished }
+  end
+  return made
+end
 
 local function block_on(id, edges, record)
   redis.call('ZREM', leases, id)
   lease_ended(id, record.options.g)
   if record.cancel then
     emit(id, 'cancelled', nil, record.worker, record.cancel)
-    finish(id, 'cancelled', now, record.options, record.awaited, {})
+    going_on().finish(id, 'cancelled', now, record.options, record.awaited, {})
     return outcome('cancelled', 0, 0)
   end
   redis.call('HSET', job .. id, 'a', record.attempt - 1)
   redis.call('HDEL', job .. id, 'st') -- of the first time that it was blocked
-  join_edges(id, edges)
+  local all_pending = join_edges(id, edges)
   block(id, now)
   emit(id, 'blocked', nil, record.worker)
-  local state, run_ms = go_on(id, now)
+  local state, run_ms = 'blocked', 0
+  if not all_pending then state, run_ms = going_on().go_on(id, now) end
   local left = state == 'failed' and 0 or math.max(0, max_attempts(record.options) - record.attempt + 1)
   local reply = outcome(state, run_ms, left)
   if state ~= 'failed' then redis.call('HSET', job .. id, 'so', cjson.encode({ record.nonce, reply })) end
@@ -33,7 +43,7 @@ for i, id, nonce, edges in items() do
   local record, reply = held(id, nonce, now)
   results[i] = record and block_on(id, edges, record) or reply
 end
-file_finished()
+if made then made.file_finished() end
 -- INLINE: publish_events
 -- INLINE: publish_metrics
 if outbox_written > 0 then results[#results + 1] = 'OUTBOX' end

@@ -4,7 +4,7 @@
 -- ARGV: now_ms, expected, config_proto, options
 -- RETURNS: OK | CONFLICT
 -- FLAGS: allow-oom
--- USES: wake, job, groups, events
+-- USES: wake, job, groups, group_scores, events
 local MOST_LOOKED_AT = 5000 -- the others are when their windows end
 local now = clock()
 

@@ -4,7 +4,7 @@
 -- ITEMS: id, nonce, failure, non_retryable, retry_delay_ms
 -- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then the number of outbox entries written
 -- FLAGS: allow-oom
--- USES: job, wake, order, finish, retry, lease, slot, emit
+-- USES: finish, retry, lease, slot, emit, failure
 local now = clock()
 local results = {}
 

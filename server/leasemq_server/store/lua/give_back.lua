@@ -7,7 +7,7 @@
 -- ITEMS: request_id, perhaps
 -- RETURNS: how many leases were given back
 -- FLAGS: allow-oom
--- USES: job, wake, order, moments, finish, retry, lease, release, maintain, emit
+-- USES: job, finish, lease, release, end_leases
 local now = clock()
 
 local function give_back(id, record, perhaps)

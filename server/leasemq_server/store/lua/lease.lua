@@ -5,30 +5,27 @@
 -- ITEMS: request_id, worker, max_jobs, lease_ms
 -- RETURNS: {in how many ms to look again or -1, more 0|1, outbox 0|1, start_ms, a list a request: {expire_ms, ids, nonces, blobs, those that are not at their first, plain lease: {index from 0, attempt, expire_ms, lease_expirations, failure_count, start_ms, checkpoint if any}}}
 -- FLAGS: allow-oom
--- USES: job, moments, plain, groups, events, metrics
+-- USES: job, moments, events, metrics, outbox
 local NONCE_LENGTH = 24
 local REPLAY_MS = 60000
 local MAX_HASHES = 250 -- a lease kept as a hash costs twice to three times a plain one: so many at most, that no call holds the store for long
 local MAX_TRIES = 100 -- in which all that was popped were heads of groups that are shut, since the limits of all groups were changed
 local now = clock()
 local start = string.format('%d', now)
-local outbox_entries = 0
 local _, of_queue = config('paused', 'xa', 'rd', 'hold')
 local limits = { of_queue[7], of_queue[8], of_queue[9], of_queue[10] }
 local next_in = next_change(now)
 if next_in == 0 then
+  local most, moved = tonumber(max_moves), 0
   -- INLINE: maintain
-  maintain(now, tonumber(max_moves))
-  file_finished()
-  outbox_entries = outbox_written
   next_in = next_change(now)
 end
 
-local answers, wanted, is_retry, seen = {}, 0, {}, {}
+local answers, wanted, retried, seen = {}, 0, {}, {}
 for i, request_id, _, max_jobs, lease_ms in items() do
   answers[i] = { string.format('%d', now + lease_ms), {}, {}, {}, {} }
-  is_retry[i] = seen[request_id] or redis.call('EXISTS', request .. request_id) == 1
-  if not is_retry[i] then wanted = wanted + tonumber(max_jobs) end
+  retried[i] = (seen[request_id] or redis.call('EXISTS', request .. request_id) == 1) and request_id or nil
+  if not retried[i] then wanted = wanted + tonumber(max_jobs) end
   seen[request_id] = true
 end
 
@@ -40,20 +37,6 @@ end
 -- What is to be told of the lease given last, when it is not at its first, plain lease.
 local function tell(answer, attempt, expire, expirations, failures, started, checkpoint)
   answer[5][#answer[5] + 1] = { #answer[2] - 1, attempt, expire, tonumber(expirations or 0), tonumber(failures or 0), started, checkpoint or nil }
-end
-
-local function replay(answer, request_id)
-  local kept = redis.call('HGET', request .. request_id, 'leases')
-  if not kept then return end
-  redis.call('HSET', request .. request_id, 'replayed', 1)
-  for id, nonce in string.gmatch(kept, '([^\n]+)\n([^\n]+)') do
-    unfold(id)
-    local h = redis.call('HMGET', job .. id, 's', 't', 'a', 'n', 'fc', 'ls', 'cp')
-    if h[1] == 'active' and h[2] == nonce then
-      give(answer, id, nonce, redis.call('GET', spec .. id))
-      tell(answer, tonumber(h[3]), redis.call('ZSCORE', leases, id), h[4], h[5], h[6], h[7])
-    end
-  end
 end
 
 local popped, blobs, next_pop, used_bytes, used_nonces, full = {}, {}, 1, 0, 0, false
@@ -172,7 +155,7 @@ if open and wanted > 0 then
   end
 end
 for i, request_id, worker, max_jobs, lease_ms in items() do
-  if not is_retry[i] then
+  if not retried[i] then
     serve(answers[i], worker, tonumber(max_jobs), tonumber(lease_ms))
     if #answers[i][2] > 0 then
       remember(request_id, answers[i], tonumber(lease_ms))
@@ -184,8 +167,8 @@ end
 
 if #to_run > 0 then redis.call('MSET', unpack(to_run)) end
 if #to_lease > 0 then redis.call('ZADD', leases, unpack(to_lease)) end
-for i, request_id in items() do
-  if is_retry[i] then replay(answers[i], request_id) end
+if next(retried) then
+  -- INLINE: replay
 end
 if take_out then take_out((next_pop - 1) / 2) end
 if #unexpiring > 0 then redis.call('ZREM', expiry, unpack(unexpiring)) end
@@ -210,4 +193,4 @@ if limited then
 end
 -- INLINE: publish_events
 -- INLINE: publish_metrics
-return { next_in, more, outbox_entries, start, answers }
+return { next_in, more, outbox_written, start, answers }

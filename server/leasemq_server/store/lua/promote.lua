@@ -4,7 +4,7 @@
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
 -- FLAGS: allow-oom
--- USES: job, wake, order, emit
+-- USES: job, wake, order, emit, options_of
 local now = clock()
 local results = {}
 for i, id in items() do

@@ -4,7 +4,7 @@
 -- ARGV: now_ms
 -- ITEMS: id, dependent, expected
 -- RETURNS: one a job: OK | FINISHED (it is in the outbox) | JOB_NOT_FOUND
--- USES: job, plain
+-- USES: job, plain, state_of
 local EXPECTED_MS = 3600000
 local FINISHED = { completed = true, failed = true, cancelled = true }
 local results, telling = {}, {}

@@ -5,7 +5,7 @@
 -- ITEMS: id, nonce, delay_ms, hold_ms
 -- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then OUTBOX if it was written
 -- FLAGS: allow-oom
--- USES: job, wake, order, finish, retry, lease, release
+-- USES: finish, release
 local now = clock()
 local results = {}
 

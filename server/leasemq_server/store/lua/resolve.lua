@@ -5,7 +5,7 @@
 -- ITEMS: id, dependency, outcome, result, content_type
 -- RETURNS: {the number of outbox entries written}
 -- FLAGS: allow-oom
--- USES: job, wake, order, finish, retry, flow
+-- USES: job, finish, flow
 local now = clock()
 local seen, told = {}, {}
 for _, id, dependency, outcome, result, content_type in items() do

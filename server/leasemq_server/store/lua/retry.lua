@@ -4,9 +4,8 @@
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
 -- FLAGS: allow-oom
--- USES: job, wake, order, plain, emit
+-- USES: job, wake, order, plain, emit, state_of, options_of, sets
 local now = clock()
-local SETS = { completed = completed, failed = failed, cancelled = cancelled }
 local results = {}
 local retake_key_of -- made when the first job with a deduplication key is redriven
 for i, id in items() do

@@ -3,7 +3,7 @@
 -- KEYS: meta, wait, delayed, spec*, job*
 -- ARGV: now_ms, id, expected, spec_bytes, options, to_tail, run_ms
 -- RETURNS: {OK} | {CONFLICT} | {JOB_NOT_FOUND} | {JOB_NOT_IN_STATE, state}
--- USES: job, wake, order, emit
+-- USES: job, wake, order, emit, state_of
 local state = state_of(id)
 if not state then return { 'JOB_NOT_FOUND' } end
 if state ~= 'waiting' and state ~= 'delayed' and (state ~= 'blocked' or run_ms ~= '') then return { 'JOB_NOT_IN_STATE', state } end

@@ -1,7 +1,7 @@
 -- Deduplication by key. A record `dedup*` names the job that holds a key, but whether it holds is decided by that job's state and by time whenever the
 -- key is asked for: a record left behind by a crash, or by anything else, blocks nothing. Taking records away is housekeeping.
 -- KEYS: meta, wait, delayed, expiry, outbox, spec*, job*, run*, logs*, dedup*, dependents*
--- USES: job, wake, order, enqueue, emit, key_record
+-- USES: job, wake, order, enqueue, emit, key_record, outbox, state_of
 local function is_unfinished(state) return state and state ~= 'completed' and state ~= 'failed' and state ~= 'cancelled' end
 
 local function has_started(id) return redis.call('HEXISTS', job .. id, 'ls') == 1 or redis.call('EXISTS', run .. id) == 1 end
@@ -42,13 +42,11 @@ local function keep_aside(key, id, spec_bytes, options)
   redis.call('SET', dedup .. key, string.sub(record, 1, (stop or 0) - 1) .. '\n' .. id .. '\n' .. options .. '\n' .. spec_bytes)
 end
 
-local told_dependents = false -- the outbox was written
-
 local function take_out_delayed(id)
   config()
   if has_flows and redis.call('EXISTS', dependents .. id) == 1 then
     redis.call('XADD', outbox, '*', 'kind', 'ended', 'id', id, 'state', 'deleted', 'result', '', 'content_type', '')
-    told_dependents = true
+    outbox_written = outbox_written + 1
   end
   if redis.call('HGET', job .. id, 'aw') then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. id) end
   redis.call('ZREM', delayed, id)

@@ -1,47 +1,7 @@
 -- COMPLETED, FAILED and CANCELLED: where finished jobs go, how long they stay, and what other queues and waiting callers learn of them.
--- KEYS: meta, wait, delayed, leases, expiry, completed, failed, cancelled, purge, outbox, spec*, job*, run*, logs*, deps*, dependents*
--- USES: job, wake, events
-local SETS = { completed = completed, failed = failed, cancelled = cancelled }
-local DEFAULTS = { cr = { a = 86400000, c = 10000 }, fr = { a = 2592000000, c = 100000 } }
-local outbox_written = 0
+-- KEYS: meta, expiry, purge, outbox, spec*, job*, dependents*
+-- USES: job, wake, events, outbox, retention, sets
 local AWAITED_MS = 60000 -- a job that somebody waits for outlives "remove at once" by this
-
-local function remove_all(ids)
-  local gone = {}
-  for _, id in ipairs(ids) do
-    gone[#gone + 1] = spec .. id
-    gone[#gone + 1] = job .. id
-    gone[#gone + 1] = run .. id
-    gone[#gone + 1] = logs .. id
-  end
-  if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
-  config()
-  if not has_flows then return end
-  for _, id in ipairs(ids) do
-    redis.call('UNLINK', deps .. id)
-    if redis.call('ZCOUNT', dependents .. id, 0, 0) == 0 then redis.call('UNLINK', dependents .. id) end -- else `told` does it
-  end
-end
-
--- A job's own retention, else the queue's, else the default: age and count; nil = no limit of that kind.
-local function retention(options, state)
-  local kind = state == 'failed' and 'fr' or 'cr'
-  local own, queue = options[kind], config()[kind] or DEFAULTS[kind]
-  if own then return own.a, own.c or (own.a and queue.c), true end
-  return queue.a, queue.c, false
-end
-
--- Removes the oldest jobs beyond max_count, at most so many of them.
-local function trim(state, max_count, most)
-  local excess = redis.call('ZCARD', SETS[state]) - max_count
-  if excess <= 0 then return 0 end
-  local popped = redis.call('ZPOPMIN', SETS[state], math.min(excess, most))
-  local ids = {}
-  for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
-  if redis.call('EXISTS', purge) == 1 then redis.call('ZREM', purge, unpack(ids)) end
-  remove_all(ids)
-  return #ids
-end
 
 -- Puts a copy for the dead-letter queue into the outbox, whole, since the job itself may be removed at once.
 local function send_to_dead_letter_queue(id, options, now, failure)
@@ -77,6 +37,7 @@ local function finish(id, state, now, options, awaited, fields)
     outbox_written = outbox_written + 1
   end
   if age == 0 or count == 0 then
+    -- INLINE: remove
     remove_all({ id })
   else
     local set = entering[state]
@@ -92,22 +53,6 @@ local function finish(id, state, now, options, awaited, fields)
   if awaited then redis.call('PUBLISH', 'lmq:done', queue_name .. ' ' .. id) end
 end
 
--- The same for jobs of a plain life that complete: a list of ids, each followed by its record (lib/plain.lua).
-local function finish_plainly(completing, now)
-  if #completing == 0 then return end
-  local age, count = retention({}, 'completed')
-  local ids, set = {}, entering.completed
-  for i = 1, #completing, 2 do ids[#ids + 1] = completing[i] end
-  if age == 0 or count == 0 then return remove_all(ids) end
-  for i, id in ipairs(ids) do
-    completing[2 * i - 1] = run .. id
-    set[#set + 1] = now
-    set[#set + 1] = id
-  end
-  redis.call('MSET', unpack(completing))
-  keep.completed = count and math.min(count, keep.completed or count) or keep.completed
-end
-
 -- Puts the finished jobs into their sets, one call a set, and applies the retention by count.
 local function file_finished()
   if failing > 0 then redis.call('HINCRBY', meta, 'failed', failing) end
@@ -115,6 +60,10 @@ local function file_finished()
   if purging[1] then redis.call('ZADD', purge, unpack(purging)) end
   for state, set in pairs(entering) do
     if #set > 0 then redis.call('ZADD', SETS[state], unpack(set)) end
-    if keep[state] then trim(state, keep[state], 1000) end
+    local excess = keep[state] and redis.call('ZCARD', SETS[state]) - keep[state] or 0
+    if excess > 0 then
+      -- INLINE: remove
+      trim(state, excess, MOST_TRIMMED)
+    end
   end
 end

@@ -1,6 +1,6 @@
 -- How `add` adds a job that takes part in a flow.
 -- KEYS: dependents*, deps*, job*, blocked
--- USES: job, flow, emit
+-- USES: job, edges, events
 local edges_of, at = {}, 1
 for i = 1, item_count do
   local stop = string.find(flows, '\r', at, true)
@@ -8,6 +8,7 @@ for i = 1, item_count do
   at = stop + 1
 end
 local BLOCKED = { 1, 'blocked', '0' }
+local join_told, file_told -- made when the first job is met that may have been told of an end before it came
 local told_already -- whether any of the jobs was told of an end before it came
 local to_block, blocking = {}, {} -- who is to be in `blocked`, with their scores and without
 
@@ -35,12 +36,11 @@ local function join(i, id, own, now)
     return BLOCKED
   end
   if said ~= '' then redis.call('HSET', job .. id, 'st', said) end
-  local all_pending = join_edges(id, edges)
-  block(id, now)
-  emit(id, 'added', 'blocked')
-  if all_pending then return BLOCKED end
-  local state, until_ms = go_on(id, now)
-  return { 1, state, string.format('%d', until_ms) }
+  if not join_told then
+    -- INLINE: join_told
+    join_told, file_told = join, file_finished
+  end
+  return join_told(id, edges, now)
 end
 
 local function file_all()
@@ -50,6 +50,5 @@ local function file_all()
     happened[#happened + 1] = 'added\tblocked'
     happened[#happened + 1] = blocking
   end
-  file_finished()
-  return outbox_written > 0
+  if file_told then file_told() end
 end

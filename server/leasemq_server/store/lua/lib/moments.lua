@@ -1,22 +1,29 @@
 -- When time alone changes something in a queue next.
 -- KEYS: delayed, leases, expiry, shut
--- USES: job, groups
+-- USES: job, group_scores
+local first = {} -- the first score of each set, as next_change() has found it
+
 local function first_score(set)
-  local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
-  return first[2] and tonumber(first[2])
+  local found = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
+  return found[2] and tonumber(found[2])
 end
 
--- In how many ms time alone changes something next; -1 when nothing is to come.
+-- In how many ms time alone changes something next; -1 when nothing is to come. First call config().
 local function next_change(now)
   local soonest
   for _, set in ipairs({ delayed, leases, expiry }) do
-    local first = first_score(set)
-    if first and (not soonest or first < soonest) then soonest = first end
+    local score = first_score(set)
+    first[set] = score
+    if score and (not soonest or score < soonest) then soonest = score end
   end
   local first_open = has_groups and first_score(shut)
+  first[shut] = first_open
   if first_open then
     local stale = redis.call('ZRANGEBYSCORE', shut, SHUT, '(' .. string.format('%d', SHUT + group_generation), 'LIMIT', 0, 1)
-    if stale[1] then return 0 end -- the limits have changed since
+    if stale[1] then
+      first[shut] = now
+      return 0 -- the limits have changed since
+    end
     if first_open < SHUT and (not soonest or first_open < soonest) then soonest = first_open end
   end
   return soonest and math.max(0, math.floor(soonest) - now) or -1 -- a fraction of a millisecond is only for the order

@@ -4,9 +4,6 @@
 -- USES: job
 local PLAIN_STATES = { a = 'active', c = 'completed' }
 
--- Whether a plain record begins as it does while this nonce holds the lease.
-local function is_held_plainly(record, nonce) return string.byte(record) == 97 and string.find(record, nonce, 2, true) == 2 end
-
 -- The state that a plain record tells, and the other fields of the hash that it unfolds into.
 local function unfolded(id, record)
   local stop = string.find(record, '\n', 1, true)

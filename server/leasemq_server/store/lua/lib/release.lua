@@ -1,6 +1,6 @@
 -- Gives a held lease back: the attempt too.
 -- KEYS: leases, job*
--- USES: job, order, finish, retry, lease, slot, emit
+-- USES: job, order, finish, attempts, lease, slot, emit
 local function release(id, delay_ms, record, now)
   local options = record.options
   redis.call('ZREM', leases, id)

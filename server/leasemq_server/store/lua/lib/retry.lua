@@ -1,8 +1,6 @@
--- What becomes of a failed attempt: the retry policy, and the record of the failure.
--- KEYS: meta, wait, delayed, leases, failed, cancelled, expiry, completed, purge, outbox, spec*, job*, logs*
--- USES: job, wake, order, finish, emit, counts
-local MAX_FAILURES = 10
-
+-- What becomes of a failed attempt: the retry policy.
+-- KEYS: job*
+-- USES: job, order, attempts, bury, failure, emit
 local seeded = false
 local function random()
   if not seeded then
@@ -27,33 +25,9 @@ local function backoff_ms(backoff, attempt)
   return math.floor(ms + 0.5)
 end
 
-local function max_attempts(options) return options.ma or config().ma or 1 end
-
 local function backoff_of(options)
   if options.rp then return options.bo end
   return config().bo
-end
-
--- Keeps the newest failures, one JSON object a line.
-local function with_failure(old, failure)
-  if not old or old == '' then return failure end
-  local lines = {}
-  for line in string.gmatch(old, '[^\n]+') do lines[#lines + 1] = line end
-  lines[#lines + 1] = failure
-  return table.concat(lines, '\n', math.max(1, #lines - MAX_FAILURES + 1))
-end
-
-local function failure_json(kind, message, attempt, now, worker)
-  return cjson.encode({ kind = kind, message = message, attempt = attempt, time = now, worker = worker })
-end
-
--- Fails a job for good: the dead letters, and the dead-letter queue.
-local function bury(id, options, now, record, failure, fields)
-  if send_to_dead_letter_queue(id, options, now, failure) then outbox_written = outbox_written + 1 end
-  failing = failing + 1
-  counted.f = (counted.f or 0) + 1
-  emit(id, 'failed', nil, record.worker, record.reason)
-  finish(id, 'failed', now, options, record.awaited, fields)
 end
 
 -- Decides and applies what follows a failed attempt of a job that is out of `leases`. Returns the state, its run time and the attempts left.

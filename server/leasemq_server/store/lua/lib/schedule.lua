@@ -1,6 +1,6 @@
 -- What a schedule's scripts share: its next time, the job that stands in its way, and telling the brokers when to look.
 -- KEYS: meta, schedule_times, schedule*
--- USES: job, wake
+-- USES: job, wake, state_of
 local FINISHED = { completed = true, failed = true, cancelled = true }
 
 -- '' = no run is to come.

@@ -18,8 +18,3 @@ local function wake_at(set, ms)
   local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
   if not first[2] or ms < math.floor(tonumber(first[2])) then publish_wake(math.max(0, ms - clock())) end
 end
-
--- To the worker that holds a lease: what became of it (LOST or CANCEL_REQUESTED), and why.
-local function tell_worker(worker, word, nonce, id, reason)
-  redis.call('PUBLISH', 'lmq:control', cjson.encode({ worker = worker, word = word, token = nonce .. '/' .. queue_name .. '/' .. id, reason = reason }))
-end

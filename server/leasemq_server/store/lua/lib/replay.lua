@@ -1,0 +1,17 @@
+-- What `lease` answers to requests that were answered before: the same leases, those that are still theirs.
+-- KEYS: leases, spec*, job*, request*
+-- USES: job, plain
+for i, request_id in pairs(retried) do
+  local kept = redis.call('HGET', request .. request_id, 'leases')
+  if kept then
+    redis.call('HSET', request .. request_id, 'replayed', 1)
+    for id, nonce in string.gmatch(kept, '([^\n]+)\n([^\n]+)') do
+      unfold(id)
+      local h = redis.call('HMGET', job .. id, 's', 't', 'a', 'n', 'fc', 'ls', 'cp')
+      if h[1] == 'active' and h[2] == nonce then
+        give(answers[i], id, nonce, redis.call('GET', spec .. id))
+        tell(answers[i], tonumber(h[3]), redis.call('ZSCORE', leases, id), h[4], h[5], h[6], h[7])
+      end
+    end
+  end
+end
