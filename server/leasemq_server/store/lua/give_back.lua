@@ -21,11 +21,12 @@ end
 
 local given_back = 0
 for _, request_id, perhaps in items() do
-  local h = redis.call('HMGET', request .. request_id, 'leases', 'replayed', 'call')
-  if h[1] and not h[2] and (call == '' or h[3] == call) then
+  local kept = redis.call('GET', request .. request_id)
+  local stop = kept and string.find(kept, '\n', 1, true)
+  if kept and string.sub(kept, 1, 1) == '0' and (call == '' or string.sub(kept, 2, stop - 1) == call) then
     redis.call('DEL', request .. request_id)
     local given = {}
-    for id, nonce in string.gmatch(h[1], '([^\n]+)\n([^\n]+)') do given[#given + 1] = { id, nonce } end
+    for id, nonce in string.gmatch(string.sub(kept, stop), '([^\n]+)\n([^\n]+)') do given[#given + 1] = { id, nonce } end
     for i = #given, 1, -1 do
       local id, nonce = given[i][1], given[i][2]
       local record = held(id, nonce, now)

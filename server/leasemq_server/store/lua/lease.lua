@@ -139,8 +139,7 @@ local function remember(request_id, answer, lease_ms)
     given[2 * n - 1] = id
     given[2 * n] = answer[3][n]
   end
-  redis.call('HSET', request .. request_id, 'leases', table.concat(given, '\n'), 'call', call)
-  redis.call('PEXPIRE', request .. request_id, math.min(REPLAY_MS, lease_ms))
+  redis.call('SET', request .. request_id, '0' .. call .. '\n' .. table.concat(given, '\n'), 'PX', math.min(REPLAY_MS, lease_ms))
 end
 
 local open, limited = limits[1] ~= '1', limits[2] or limits[3] or limits[4]

@@ -48,7 +48,7 @@ if next_sweep then
   local sweep_in = math.max(0, math.ceil(next_sweep) - now)
   if soon < 0 or sweep_in < soon then soon = sweep_in end
 end
-local any = math.min(1, redis.call('EXISTS', wait, behind, delayed, blocked, leases, completed, failed, cancelled))
+local any = soon >= 0 and 1 or math.min(1, redis.call('EXISTS', wait, behind, delayed, blocked, leases, completed, failed, cancelled))
 -- INLINE: publish_events
 -- INLINE: publish_metrics
 return { soon, redis.call('XLEN', outbox), moved, swept, any }

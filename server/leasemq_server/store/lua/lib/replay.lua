@@ -2,10 +2,10 @@
 -- KEYS: leases, spec*, job*, request*
 -- USES: job, plain
 for i, request_id in pairs(retried) do
-  local kept = redis.call('HGET', request .. request_id, 'leases')
+  local kept = redis.call('GET', request .. request_id)
   if kept then
-    redis.call('HSET', request .. request_id, 'replayed', 1)
-    for id, nonce in string.gmatch(kept, '([^\n]+)\n([^\n]+)') do
+    redis.call('SETRANGE', request .. request_id, 0, '1')
+    for id, nonce in string.gmatch(string.sub(kept, (string.find(kept, '\n', 1, true))), '([^\n]+)\n([^\n]+)') do
       unfold(id)
       local h = redis.call('HMGET', job .. id, 's', 't', 'a', 'n', 'fc', 'ls', 'cp')
       if h[1] == 'active' and h[2] == nonce then
