@@ -13,13 +13,10 @@ local told_already -- whether any of the jobs was told of an end before it came
 local to_block, blocking = {}, {} -- who is to be in `blocked`, with their scores and without
 
 -- Most jobs come before anybody tells them anything: they are blocked by fewer commands.
-local function is_told_already()
-  if told_already == nil then
-    local all_deps = {}
-    for i, id in items() do all_deps[i] = deps .. id end
-    told_already = redis.call('EXISTS', unpack(all_deps)) > 0
-  end
-  return told_already
+local function some_are_told_already()
+  local all_deps = {}
+  for i, id in items() do all_deps[i] = deps .. id end
+  return redis.call('EXISTS', unpack(all_deps)) > 0
 end
 
 -- Returns what becomes of a job that waits for others; nil for one that others wait for.
@@ -27,11 +24,11 @@ local function join(i, id, own, now)
   local edges = edges_of[i]
   if edges == '' then return nil end
   local said = own.de and string.format('+%d', own.de) or own.ru and string.format('%d', own.ru) or ''
-  if not is_told_already() then
+  if told_already == nil then told_already = some_are_told_already() end
+  if not told_already then
     start_edges(id, edges)
-    blocking[#blocking + 1] = id
-    to_block[#to_block + 1] = now
-    to_block[#to_block + 1] = id
+    local n = #blocking + 1
+    blocking[n], to_block[2 * n - 1], to_block[2 * n] = id, now, id
     if said ~= '' then redis.call('HSET', job .. id, 's', 'blocked', 'st', said) end
     return BLOCKED
   end
