@@ -242,6 +242,9 @@ def bad_tokens(scene: Scene) -> Iterator[Bad]:
             yield Bad(f"token {name}", rpc, request, fields, reason)
 
 
+SECOND = "settlements[1].complete."
+
+
 def bad_settlements(scene: Scene) -> Iterator[Bad]:
     token = scene.token
     large = worker.CompleteJobRequest(lease_token=token, result=b"x" * (MIB + 1))
@@ -274,6 +277,19 @@ def bad_settlements(scene: Scene) -> Iterator[Bad]:
     yield settle("one negative hold", [good, hold], "settlements[1].release.hold_queue")
     big = worker.Settlement(lease_token="other", complete=worker.CompleteOutcome(result=b"x" * (MIB + 1)))
     yield settle("one result", [good, big], "settlements[1].complete.result", "PAYLOAD_TOO_LARGE")
+    # completions of one queue take a path of their own
+    nonce, queue, _ = token.split("/")
+
+    def completed(job_id: str, **outcome: Any) -> worker.Settlement:
+        return worker.Settlement(lease_token=f"{nonce}/{queue}/{job_id}", complete=worker.CompleteOutcome(**outcome))
+
+    yield settle("1,001 jobs", [completed(str(n)) for n in range(1001)], "settlements", "BATCH_TOO_LARGE")
+    yield settle("one long token of a queue", [good, completed(LONG * 4)], "settlements[1].lease_token")
+    yield settle(
+        "one result type of a queue", [good, completed("waiting", result_content_type=LONG)], f"{SECOND}result_content_type"
+    )
+    large_result = completed("waiting", result=b"x" * (MIB + 1))
+    yield settle("one result of a queue", [good, large_result], f"{SECOND}result", "PAYLOAD_TOO_LARGE")
 
 
 def bad_worker_calls(scene: Scene) -> Iterator[Bad]:

@@ -167,6 +167,22 @@ async def test_settling_many_mixes_outcomes_and_queues_and_each_stands_for_itsel
     assert [(it.completed, it.failed, it.delayed, it.active) for it in stats] == [(1, 1, 1, 1), (2, 1, 1, 0)]
 
 
+async def test_completions_of_several_queues_in_one_call_stand_for_themselves(stubs: Stubs, new_queue: Callable[[], str]):
+    queues = [new_queue(), new_queue()]
+    leases = []
+    for queue, jobs in zip(queues, (2, 1), strict=True):
+        await add_many(stubs, queue, jobs)
+        leases += [await stubs.must_lease(queue) for _ in range(jobs)]
+    settlements = [
+        worker_pb2.Settlement(lease_token=lease.lease_token, complete=worker_pb2.CompleteOutcome(result=str(n).encode()))
+        for n, lease in enumerate(leases)
+    ]
+    for settled in (settlements[:2], settlements):
+        results = (await stubs.worker.SettleJobs(worker_pb2.SettleJobsRequest(settlements=settled))).results
+        assert [result.settled.state for result in results] == [COMPLETED] * len(settled)
+    assert [(await stubs.job(lease.job.queue, lease.job.id)).result for lease in leases] == [b"0", b"1", b"2"]
+
+
 async def test_a_heartbeat_extends_the_leases_and_makes_the_worker_known(stubs: Stubs, queue: str):
     await add_many(stubs, queue, 2)
     kept = await stubs.must_lease(queue, lease_duration=seconds(5))

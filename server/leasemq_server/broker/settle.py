@@ -15,6 +15,9 @@ from leasemq_server.store.types import LOST, Outcome
 Item = TypeVar("Item")
 
 
+Completion = tuple[str, str, bytes, str]  # job id, nonce, result, content type
+
+
 class Complete(NamedTuple):
     """The attempt went well."""
 
@@ -56,7 +59,7 @@ class Settler:
     def __init__(self, store: Store, relay: Relay) -> None:
         self._store = store
         self._relay = relay
-        self._completes: Coalescer[str, tuple[str, str, bytes, str], Outcome] = Coalescer(store.complete)
+        self._completes: Coalescer[str, Completion, Outcome] = Coalescer(store.complete)
         self._fails: Coalescer[str, tuple[str, str, str, int, int | str], Outcome] = Coalescer(self._fail)
         self._releases: Coalescer[str, tuple[str, str, int, int], Outcome] = Coalescer(store.release)
         self._blocks: Coalescer[str, tuple[str, str, tuple[Edge, ...]], Outcome] = Coalescer(store.block)
@@ -72,9 +75,13 @@ class Settler:
             raise LeaseLostError
         return outcome
 
+    async def complete(self, queue: str, completions: Sequence[Completion]) -> list[Outcome]:
+        """Completes jobs of one queue, each for itself; an outcome may be LOST."""
+        return await self._completes.submit(queue, completions)
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[Outcome]:
         """Settles each for itself; an outcome may be LOST."""
-        completes: dict[str, list[tuple[int, tuple[str, str, bytes, str]]]] = {}
+        completes: dict[str, list[tuple[int, Completion]]] = {}
         fails: dict[str, list[tuple[int, tuple[str, str, str, int, int | str]]]] = {}
         releases: dict[str, list[tuple[int, tuple[str, str, int, int]]]] = {}
         blocks: dict[str, list[tuple[int, tuple[str, str, tuple[Edge, ...]]]]] = {}

@@ -12,7 +12,7 @@ from leasemq.v1 import job_pb2, worker_pb2
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.broker.dispatch import Poll
-from leasemq_server.broker.settle import Block, Complete, Fail, Release, Settlement
+from leasemq_server.broker.settle import Block, Complete, Completion, Fail, Release, Settlement
 from leasemq_server.errors import DependencyCycleError, DomainError, InvalidFieldError, LeaseLostError
 from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check, span_ms
@@ -101,6 +101,14 @@ class WorkerServicer:
         await WorkStream(context, self._lease, settle).run(self._broker.workers.stopping)
 
     async def _settle(self, request: worker_pb2.SettleJobsRequest) -> bytes:
+        completions = _completions_of_one_queue(request, self._broker.settings.max_payload_bytes)
+        if completions is not None:
+            results = [_settle_result(outcome) for outcome in await self._broker.settler.complete(*completions)]
+        else:
+            results = await self._settle_each(request)
+        return repeated(worker_pb2.SettleJobsResponse, "results", results)
+
+    async def _settle_each(self, request: worker_pb2.SettleJobsRequest) -> list[bytes]:
         check = Check()
         check.batch(request.settlements, "settlements")
         settlements = [self._settlement(settlement, index, check) for index, settlement in enumerate(request.settlements)]
@@ -113,7 +121,7 @@ class WorkerServicer:
         results = [_settle_result(outcome) for outcome in outcomes]
         for index in sorted(refused):
             results.insert(index, worker_pb2.SettleResult(error=status_of(refused[index])).SerializeToString())
-        return repeated(worker_pb2.SettleJobsResponse, "results", results)
+        return results
 
     async def _prepare_blocks(self, settlements: Sequence[Settlement]) -> dict[int, DomainError]:
         """Registers jobs that are to wait at what they wait for; returns what is wrong with which: the others are settled."""
@@ -254,6 +262,36 @@ def _batch_poll(request: worker_pb2.BatchLeaseJobsRequest) -> Poll:
         check.wrong("min_jobs", f"must be at most max_jobs, {max_jobs}; got {request.min_jobs}")
     poll = _poll(request, max_jobs, check)
     return poll._replace(min_jobs=request.min_jobs or max_jobs, linger_ms=linger_ms) if linger_ms else poll
+
+
+def _completions_of_one_queue(
+    request: worker_pb2.SettleJobsRequest, max_result_bytes: int
+) -> tuple[str, list[Completion]] | None:
+    """The queue and the jobs of a request that completes jobs of one queue, and is right: most are, and half the time is saved.
+
+    None for any other: that one is looked at settlement by settlement.
+    """
+    first = parse_token(request.settlements[0].lease_token) if request.settlements else None
+    if first is None or len(request.settlements) > limits.MAX_BATCH:
+        return None
+    behind_nonce = f"/{first.queue}/"
+    completions = []
+    for settlement in request.settlements:
+        token, complete = settlement.lease_token, settlement.complete
+        nonce, is_of_queue, job_id = token.partition(behind_nonce)
+        result, content_type = complete.result, complete.result_content_type
+        if (
+            not is_of_queue
+            or len(token) > limits.MAX_TOKEN
+            or not settlement.HasField("complete")
+            or len(result) > max_result_bytes
+            or content_type not in ("", JSON_TYPE)
+        ):
+            return None
+        completions.append((job_id, nonce, result, JSON_TYPE))
+    if len({completion[0] for completion in completions}) < len(completions):
+        return None
+    return first.queue, completions
 
 
 def _fail(token: str, said: Any, check: Check) -> Fail:
