@@ -11,7 +11,7 @@ from leasemq.v1.job_pb2 import JobSpec
 from leasemq_server.errors import GroupFullError, QueueFullError
 from leasemq_server.store.flows import EndedEntry
 from leasemq_server.store.keys import queue_keys
-from leasemq_server.store.store import STATE_SETS
+from leasemq_server.store.reading import STATE_SETS
 from leasemq_server.store.types import LeaseRequest, OutboxEntry
 from leasemq_server.store.types import NewJob as StoreJob
 

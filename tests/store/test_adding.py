@@ -1,6 +1,6 @@
 """add: nothing to WAITING or DELAYED."""
 
-from leasemq_server.store.store import parse_blob
+from leasemq_server.store.reading import parse_blob
 from leasemq_server.store.types import Added, Durability
 
 from tests.store.harness import Desk, new_job

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from leasemq_server.store.store import parse_blob
+from leasemq_server.store.reading import parse_blob
 from leasemq_server.store.types import Added
 
 from tests.store.harness import HOUR, LEASE_MS, SECOND, START_MS, Desk, new_job

@@ -8,8 +8,8 @@ from leasemq_server.broker.schedules import MAX_STEPS
 from leasemq_server.errors import StoreFullError
 from leasemq_server.store.connect import Client
 from leasemq_server.store.keys import SCHEDULE_CHANNEL, WAKE_CHANNEL
+from leasemq_server.store.reading import parse_blob
 from leasemq_server.store.schedules import FireStep, NewSchedule, StoredSchedule, Triggered
-from leasemq_server.store.store import parse_blob
 
 from tests.store.harness import HOUR, SECOND, START_MS, Desk, new_job
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from leasemq.v1 import job_pb2
 
-from leasemq_server.store.store import STATE_SETS, Store
+from leasemq_server.store.reading import STATE_SETS
+from leasemq_server.store.store import Store
 from leasemq_server.store.types import Position, StoredJob
 
 PAGE = 1000

@@ -2,7 +2,8 @@
 
 from leasemq_server.errors import JobNotFoundError, JobNotInStateError
 from leasemq_server.jobs.changes import Change, changed
-from leasemq_server.store.store import Store, parse_blob
+from leasemq_server.store.reading import parse_blob
+from leasemq_server.store.store import Store
 
 
 async def update_job(store: Store, queue: str, job_id: str, change: Change) -> None:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from leasemq.v1 import admin_pb2
 
 from leasemq_server.jobs.search import is_found
-from leasemq_server.store.store import MAX_REPLY_BYTES, Store
+from leasemq_server.store.calls import MAX_REPLY_BYTES
+from leasemq_server.store.store import Store
 from leasemq_server.store.types import Position, StoredJob
 
 STEP = 250  # jobs a look

@@ -1,26 +1,13 @@
 """The store's verbs for changing one job, and for its checkpoint: a part of `Store`."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
 
 from leasemq_server.store import keys
+from leasemq_server.store.calls import Calls
 
 
-class ChangeVerbs(ABC):
+class ChangeVerbs(Calls):
     """What `Store` has to say about changes to a job."""
-
-    @abstractmethod
-    async def _run(self, name: str, queue: str, items: Any = (), /, **args: Any) -> Any:
-        """Runs a script."""
-
-    @abstractmethod
-    async def _run_in_parts(self, name: str, queue: str, items: Sequence[Sequence[Any]], **args: Any) -> list[Any]:
-        """Runs a script, several times if there are many items."""
-
-    @abstractmethod
-    async def _command(self, *command: Any) -> Any:
-        """Runs a command."""
 
     async def stored_spec(self, queue: str, job_id: str) -> bytes | None:
         """What is stored of a job that does not change by itself: header and JobSpec; None when there is no such job."""

@@ -1,15 +1,10 @@
 """The store's verb for deduplication keys: a part of `Store`. Taking and freeing them is part of adding and finishing."""
 
-from abc import ABC, abstractmethod
-from typing import Any
+from leasemq_server.store.calls import Calls
 
 
-class DeduplicationVerbs(ABC):
+class DeduplicationVerbs(Calls):
     """What `Store` has to say about deduplication keys."""
-
-    @abstractmethod
-    async def _run(self, name: str, queue: str, items: Any = (), /, **args: Any) -> Any:
-        """Runs a script."""
 
     async def remove_deduplication_key(self, queue: str, key: str) -> str:
         """Frees a key; returns the id of the job that held it, or ""."""

@@ -1,14 +1,12 @@
 """The store's verbs for events: a part of `Store`. Scripts write them (lua/lib/publish_events.lua); here they are read."""
 
-from abc import ABC, abstractmethod
-from typing import Any
-
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from leasemq_server.errors import StoreUnavailableError
 from leasemq_server.jobs.events import Entry
 from leasemq_server.store import keys
+from leasemq_server.store.calls import Calls
 from leasemq_server.store.connect import Client
 
 ENTRIES_A_READ = 16  # an entry has up to some thousand ids of up to 128 bytes
@@ -18,16 +16,12 @@ BLOCK_MS = 5_000  # less than the client's patience with a silent store
 MAX_WATCHED_QUEUES = 1_000
 
 
-class EventVerbs(ABC):
+class EventVerbs(Calls):
     """What `Store` has to say about events."""
 
     _client: Client
     _real: bool
     _watching: Client | None = None
-
-    @abstractmethod
-    async def _run(self, name: str, queue: str, items: Any = (), /, **args: Any) -> Any:
-        """Runs a script."""
 
     async def last_event(self, queue: str) -> int:
         """The number of the newest event; 0 when there was none."""

@@ -1,12 +1,11 @@
 """The store's verbs for jobs that depend on others: a part of `Store`. Each is one script call."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from leasemq_server.store import keys
+from leasemq_server.store.calls import MAX_REPLY_BYTES, Calls
 
-MAX_REPLY_BYTES = 3 * 1024 * 1024
 DEPENDENTS_A_CALL = 1000
 
 
@@ -83,24 +82,8 @@ def edges_text(edges: Sequence[Edge]) -> str:
     return "".join(f"{edge.dependency.text}\t{edge.policy}p\n" for edge in edges)
 
 
-class FlowVerbs(ABC):
+class FlowVerbs(Calls):
     """What `Store` has to say about dependencies."""
-
-    @abstractmethod
-    async def _run(self, name: str, queue: str, items: Any = (), /, **args: Any) -> Any:
-        """Runs a script."""
-
-    @abstractmethod
-    async def _run_in_parts(self, name: str, queue: str, items: Sequence[Sequence[Any]], **args: Any) -> list[Any]:
-        """Runs a script in several calls."""
-
-    @abstractmethod
-    async def _command(self, *command: Any) -> Any:
-        """Runs a command."""
-
-    @abstractmethod
-    async def _pipeline(self, *commands: tuple[Any, ...]) -> list[Any]:
-        """Runs commands in one round trip."""
 
     async def register(self, queue: str, registrations: Sequence[Registration]) -> list[str]:
         """Makes jobs tell their end: OK, FINISHED (it is in the outbox) or JOB_NOT_FOUND each."""

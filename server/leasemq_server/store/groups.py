@@ -1,10 +1,10 @@
 """The store's verbs for groups: a part of `Store`."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from leasemq_server.store import keys
+from leasemq_server.store.calls import Calls
 from leasemq_server.store.types import as_text
 
 
@@ -22,16 +22,8 @@ class StoredGroup(NamedTuple):
         return bool(self.waiting or self.active or self.config)
 
 
-class GroupVerbs(ABC):
+class GroupVerbs(Calls):
     """What `Store` has to say about groups."""
-
-    @abstractmethod
-    async def _run(self, name: str, queue: str, items: Any = (), /, **args: Any) -> Any:
-        """Runs a script."""
-
-    @abstractmethod
-    async def _command(self, *command: Any) -> Any:
-        """Runs a command."""
 
     async def configure_group(self, queue: str, group: str, expected: bytes, config_proto: bytes, options: str) -> bool:
         """Stores a group's settings, or none, if they still are `expected`; False when they are not."""

@@ -1,17 +1,11 @@
 """The store's verbs for metrics: a part of `Store`. Scripts count (lua/lib/publish_metrics.lua); here it is read."""
 
-from abc import ABC, abstractmethod
-from typing import Any
-
 from leasemq_server.jobs.metrics import Counts
+from leasemq_server.store.calls import Calls
 
 
-class MetricVerbs(ABC):
+class MetricVerbs(Calls):
     """What `Store` has to say about metrics."""
-
-    @abstractmethod
-    async def _run(self, name: str, queue: str, items: Any = (), /, **args: Any) -> Any:
-        """Runs a script."""
 
     async def read_metrics(self, queue: str, hour: int) -> dict[int, Counts]:
         """What was counted in an hour (hours since 1970), by the minute of the hour."""

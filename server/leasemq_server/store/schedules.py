@@ -1,15 +1,14 @@
 """The store's verbs for schedules: a part of `Store`. Each is one script call, but for the registry of queues that have some."""
 
 import secrets
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from leasemq_server.store import keys
+from leasemq_server.store.calls import MAX_REPLY_BYTES, Calls
 from leasemq_server.store.types import NewJob, as_text
 
-MAX_REPLY_BYTES = 3 * 1024 * 1024
 NAMES_A_CALL = 1000
 
 
@@ -77,16 +76,8 @@ class Triggered(NamedTuple):
     state: str
 
 
-class ScheduleVerbs(ABC):
+class ScheduleVerbs(Calls):
     """What `Store` has to say about schedules."""
-
-    @abstractmethod
-    async def _run(self, name: str, queue: str, items: Any = (), /, **args: Any) -> Any:
-        """Runs a script."""
-
-    @abstractmethod
-    async def _command(self, *command: Any) -> Any:
-        """Runs a command."""
 
     async def put_schedule(self, queue: str, new: NewSchedule, expected: StoredSchedule | None, next_ms: int | None) -> bool:
         """Makes a schedule (nothing is expected), or changes it if it still is as expected; False when it is not.

@@ -1,15 +1,12 @@
 """The one door to the store, with the domain's verbs. Each verb takes a list, and is one script call: one atomic transition."""
 
 import os
-import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError, ResponseError
 
 from leasemq_server.errors import (
     DurabilityNotReachedError,
@@ -19,21 +16,20 @@ from leasemq_server.errors import (
     StoreUnavailableError,
 )
 from leasemq_server.store import keys
+from leasemq_server.store.calls import MAX_ITEMS, MAX_MOVES, MAX_REPLY_BYTES, PART, domain_error
 from leasemq_server.store.changes import ChangeVerbs
-from leasemq_server.store.connect import Client
 from leasemq_server.store.deduplication import DeduplicationVerbs
 from leasemq_server.store.events import EventVerbs
 from leasemq_server.store.flows import Edge, EndedEntry, FlowVerbs, edges_text, flows_text
 from leasemq_server.store.groups import GroupVerbs
 from leasemq_server.store.metrics import MetricVerbs
-from leasemq_server.store.pipe import Pipe
+from leasemq_server.store.queues import QueueVerbs
+from leasemq_server.store.reading import ReadVerbs
 from leasemq_server.store.schedules import ScheduleVerbs
-from leasemq_server.store.scripts import Script, load
+from leasemq_server.store.scripts import load
 from leasemq_server.store.types import (
-    BEHIND,
     LOST,
     Added,
-    Counts,
     Durability,
     Extension,
     LeasedJob,
@@ -42,156 +38,40 @@ from leasemq_server.store.types import (
     NewJob,
     OutboxEntry,
     Outcome,
-    Position,
-    StoredJob,
-    Tick,
+    as_ms,
     as_text,
 )
 
-PART = 100  # items of one script call where each stands for itself and costs some 20 to 40 µs: no call holds the store for 10 ms
-LARGE_PART = 500  # the same of those that cost 10 µs
+LARGE_PART = 500  # as PART, of items that cost 10 µs
 MOST_LEASES = 500  # of one script call
-MAX_ITEMS = 1000  # jobs that one script call drains or looks at
-MAX_MOVES = 500  # jobs that one script call lets wait, or sweeps, on behalf of time; it ends a quarter (lib/maintain.lua)
-MAX_REPLY_BYTES = 3 * 1024 * 1024  # a reply must fit gRPC's default message size of 4 MiB
 MAX_LOG_LINES = 1000
 NONCE_BYTES = 18  # 144 bits: 24 characters of base64
 DURABLE_WAIT_MS = 5000
 WORKER_TTL_MS = 60_000
-
-STATE_SETS = {
-    "waiting": ("wait", "behind"),
-    "delayed": ("delayed",),
-    "blocked": ("blocked",),
-    "active": ("leases",),
-    "completed": ("completed",),
-    "failed": ("failed",),
-    "cancelled": ("cancelled",),
-}
-
-
-def _ms(value: Any) -> int:
-    """A time or score as the store gives it, "1763780000000.0312" too; nil is 0."""
-    try:
-        return int(value or 0)
-    except ValueError:
-        return int(float(value))
-
 
 _CREATED = Added(True, "waiting", 0)
 _COMPLETED = Outcome("completed", 0, 0)
 
 
 def _added(reply: Sequence[Any]) -> Added:
-    return Added(bool(reply[0]), as_text(reply[1]), _ms(reply[2]), *map(as_text, reply[3:]))
+    return Added(bool(reply[0]), as_text(reply[1]), as_ms(reply[2]), *map(as_text, reply[3:]))
 
 
 def _outcome(reply: Sequence[Any]) -> Outcome:
     if as_text(reply[0]) == "LEASE_LOST":
         return LOST
-    return Outcome(as_text(reply[1]), _ms(reply[2]), int(reply[3]))
+    return Outcome(as_text(reply[1]), as_ms(reply[2]), int(reply[3]))
 
 
-def parse_blob(blob: bytes) -> tuple[int, bytes, bytes]:
-    """A stored spec's creation time in ms, its options (as in jobs/options.py, may be empty) and its JobSpec bytes."""
-    header, _, spec = blob.partition(b"\n")
-    create_ms, _, options = header.partition(b" ")
-    return int(create_ms), options, spec
-
-
-def parse_plain(record: bytes) -> dict[bytes, bytes]:
-    """The record of a plain life (lua/lib/plain.lua) as the fields of the hash that it would unfold into."""
-    head, _, end = record.partition(b"\n")
-    start, _, worker = head[25:].partition(b"\t")[0].partition(b" ")
-    state = b"active" if head[:1] == b"a" else b"completed"
-    fields = {b"s": state, b"t": head[1:25], b"a": b"1", b"w": worker, b"ls": start}
-    if end:
-        finish, _, rest = end.partition(b"\n")
-        fields[b"ft"] = finish
-        if rest:
-            fields[b"rt"], _, fields[b"r"] = rest.partition(b"\n")
-    return fields
-
-
-class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerbs, EventVerbs, MetricVerbs):
-    """The domain's verbs over one client. `now_ms` lets tests own time: None is the store's own clock."""
-
-    def __init__(self, client: Client, *, real: bool, now_ms: Callable[[], int | None] | None = None) -> None:
-        self._client = client
-        self._pipe = Pipe(client.connection_pool) if real else None
-        self._call = client.execute_command if self._pipe is None else self._pipe.call
-        self._real = real
-        self._now_ms = now_ms or (lambda: None)
-        self.outbox_written: Callable[[str], None] = lambda _: None  # hears of queues that have something for others
-        self.replicas = 1
-        self.implied_durability = Durability.MEMORY  # what every acknowledged write reaches anyway
+class Store(
+    QueueVerbs, ReadVerbs, ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerbs, EventVerbs, MetricVerbs
+):
+    """The domain's verbs over one client."""
 
     async def close(self) -> None:
         """Closes the connections."""
-        if self._pipe is not None:
-            await self._pipe.close()
         await self._close_watcher()
-        await self._client.aclose()
-
-    # -- calls ---------------------------------------------------------------------------------------------------
-
-    async def _run(self, name: str, queue: str, items: Iterable[Sequence[Any]] = (), /, **args: Any) -> Any:
-        script = load(name)
-        call = script.call_args(queue, {"now_ms": self._now(), **args}, items)
-        try:
-            return await self._evalsha(self._call, script, call)
-        except RedisError as error:
-            raise _domain_error(error) from error
-        except OSError as error:
-            raise StoreUnavailableError(str(error)) from error
-
-    async def _run_in_parts(self, name: str, queue: str, items: Sequence[Sequence[Any]], **args: Any) -> list[Any]:
-        """A verb whose items stand each for themselves, in several script calls."""
-        replies: list[Any] = []
-        for first in range(0, len(items), PART):
-            part = items[first : first + PART]
-            replies += self._strip(queue, await self._run(name, queue, part, **args))
-        return replies
-
-    async def _evalsha(self, execute: Callable[..., Awaitable[Any]], script: Script, call: list[Any]) -> Any:
-        try:
-            return await execute("EVALSHA", script.sha(with_flags=self._real), *call)
-        except NoScriptError:
-            return await execute("EVAL", script.text(with_flags=self._real), *call)
-
-    async def _command(self, *command: Any) -> Any:
-        try:
-            return await self._client.execute_command(*command)
-        except RedisError as error:
-            raise _domain_error(error) from error
-        except OSError as error:
-            raise StoreUnavailableError(str(error)) from error
-
-    async def _pipeline(self, *commands: tuple[Any, ...]) -> list[Any]:
-        pipe = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*command)
-        try:
-            result: list[Any] = await pipe.execute()
-        except RedisError as error:
-            raise _domain_error(error) from error
-        except OSError as error:
-            raise StoreUnavailableError(str(error)) from error
-        return result
-
-    def _now(self) -> int | str:
-        now = self._now_ms()
-        return "" if now is None else now
-
-    def _seed(self) -> int:
-        return secrets.randbits(31)
-
-    def _strip(self, queue: str, replies: list[Any]) -> list[Any]:
-        """Takes off the word at the end that says that the outbox was written."""
-        if replies[-1:] == [b"OUTBOX"]:
-            replies.pop()
-            self.outbox_written(queue)
-        return replies
+        await super().close()
 
     # -- adding --------------------------------------------------------------------------------------------------
 
@@ -245,7 +125,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
                 reply = await self._evalsha(connection.execute_command, script, call)
                 reached = await self._wait(connection, wait)
         except RedisError as error:
-            raise _domain_error(error) from error
+            raise domain_error(error) from error
         except OSError as error:
             raise StoreUnavailableError(str(error)) from error
         if durability is Durability.FSYNC and reached[0] < 1:
@@ -298,7 +178,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         reply: list[Any] = []
         for first in range(0, len(leases), LARGE_PART):
             reply += await self._run("extend", queue, leases[first : first + LARGE_PART], lease_ms=lease_ms)
-        return [Extension(as_text(word), _ms(expire_ms)) for word, expire_ms in reply]
+        return [Extension(as_text(word), as_ms(expire_ms)) for word, expire_ms in reply]
 
     # -- settling ------------------------------------------------------------------------------------------------
 
@@ -380,138 +260,6 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         """Asks that the job's end is published; returns its state, or JOB_NOT_FOUND."""
         return as_text(await self._run("await", queue, id=job_id))
 
-    # -- queues --------------------------------------------------------------------------------------------------
-
-    async def pause(self, queue: str, *, paused: bool) -> None:
-        """Stops or starts giving out leases."""
-        await self._run("pause", queue, paused=int(paused))
-
-    async def configure(self, queue: str, expected: bytes, config_proto: bytes, config: str) -> bool:
-        """Stores a queue's configuration if it still is `expected`; False when it is not."""
-        reply = await self._run("configure", queue, expected=expected, config_proto=config_proto, options=config)
-        return as_text(reply) == "OK"
-
-    async def stats(self, queue: str) -> Counts:
-        """Counts a queue's jobs."""
-        reply = await self._run("stats", queue)
-        waiting, delayed, active, completed, failed, cancelled, paused, oldest_ms, added, completed_ever, failed_ever = map(
-            int, reply[:11]
-        )
-        states = (waiting, delayed, active, completed, failed, cancelled)
-        return Counts(
-            *states,
-            bool(paused),
-            oldest_ms,
-            added,
-            completed_ever,
-            failed_ever,
-            reply[11],
-            bool(reply[12]),
-            int(reply[13]),
-            _ms(reply[14]),
-        )
-
-    async def tick(self, queue: str) -> Tick:
-        """Does what time has brought about in a queue."""
-        next_in_ms, outbox, moved, swept, busy = await self._run("tick", queue, seed=self._seed(), max_moves=MAX_MOVES)
-        return Tick(int(next_in_ms), int(outbox), int(moved), int(swept), bool(busy))
-
-    async def drain(self, queue: str, state: str) -> tuple[int, bool]:
-        """Removes up to 1,000 waiting or delayed jobs: how many, and whether there are more."""
-        removed, more, outbox = await self._run("drain", queue, state=state, max_jobs=MAX_ITEMS)
-        if outbox:
-            self.outbox_written(queue)
-        return int(removed), bool(more)
-
-    async def drop_queue(self, queue: str) -> bool:
-        """Removes an empty queue; False when a job is in it."""
-        if as_text(await self._run("drop_queue", queue)) != "OK":
-            return False
-        await self._command("ZREM", keys.QUEUES, queue)
-        return True
-
-    async def register_queue(self, queue: str) -> None:
-        """Makes the queue known to all brokers. One that is known is no write, so that a full store can be leased from."""
-        if not await self.queue_exists(queue):
-            await self._command("ZADD", keys.QUEUES, 0, queue)
-
-    async def queue_names(self, after: str = "", count: int = 1000) -> list[str]:
-        """Known queues by name, from the one after `after`."""
-        names = await self._command("ZRANGEBYLEX", keys.QUEUES, f"({after}" if after else "-", "+", "LIMIT", 0, count)
-        return [as_text(name) for name in names]
-
-    async def queue_exists(self, queue: str) -> bool:
-        """Whether a job was ever added to the queue, or it was configured."""
-        return await self._command("ZSCORE", keys.QUEUES, queue) is not None
-
-    # -- reading -------------------------------------------------------------------------------------------------
-
-    async def read(self, queue: str, ids: Sequence[str], *, with_spec: bool = True) -> list[StoredJob | None]:
-        """Reads jobs, as many as fit one reply (at least one); None where there is none."""
-        found: list[StoredJob | None] = []
-        room = MAX_REPLY_BYTES
-        for first in range(0, len(ids), PART):
-            part = [(job_id,) for job_id in ids[first : first + PART]]
-            replies = await self._run("read", queue, part, with_spec=int(with_spec), max_bytes=room)
-            found += [_stored(job_id, reply) if reply else None for (job_id,), reply in zip(part, replies, strict=False)]
-            room -= sum(len(reply[0]) for reply in replies if reply)
-            if len(replies) < len(part) or room <= 0:
-                break
-        return found
-
-    async def page(
-        self, queue: str, state: str, after: Position | None, count: int, *, descending: bool, removing: bool = False
-    ) -> list[Position]:
-        """Up to `count` jobs of a state in index order, from the place after `after`.
-
-        One who removes jobs sees heads of groups last: each that goes is followed by another one, which had been passed.
-        """
-        sets = STATE_SETS[state][::-1] if descending or removing else STATE_SETS[state]
-        found: list[Position] = []
-        for name in sets[sets.index(STATE_SETS[state][-after.is_behind]) if after else 0 :]:
-            found += await self._page_of(queue, name, after, count - len(found), descending)
-            if len(found) == count:
-                break
-            after = None
-        return found
-
-    async def _page_of(self, queue: str, name: str, after: Position | None, count: int, descending: bool) -> list[Position]:
-        key = keys.queue_keys(queue)[name]
-        ties_done = 0
-        bounds = ("+inf", "-inf") if descending else ("-inf", "+inf")
-        if after is not None:
-            after = after._replace(score=after.score.removeprefix(BEHIND))
-            ties_done = await self._ties_until(key, after, descending)
-            bounds = (after.score, bounds[1])
-        found = await self._range(key, bounds, ties_done, count, descending)
-        return [Position(BEHIND + it.score, it.id) for it in found] if name == "behind" else found
-
-    async def _range(self, key: str, bounds: tuple[str, str], offset: int, count: int, descending: bool) -> list[Position]:
-        command = "ZREVRANGEBYSCORE" if descending else "ZRANGEBYSCORE"
-        flat = await self._command(command, key, *bounds, "WITHSCORES", "LIMIT", offset, count)
-        if flat and isinstance(flat[0], list | tuple):
-            return [Position(_score(score), as_text(job_id)) for job_id, score in flat]
-        return [Position(_score(flat[n + 1]), as_text(flat[n])) for n in range(0, len(flat), 2)]
-
-    async def _ties_until(self, key: str, after: Position, descending: bool) -> int:
-        """How many of the jobs with this very score come up to and including the one seen last."""
-        offset = 0
-        while True:
-            ties = await self._range(key, (after.score, after.score), offset, MAX_ITEMS, descending)
-            seen = sum(1 for tie in ties if (tie.id >= after.id if descending else tie.id <= after.id))
-            offset += seen
-            if seen < MAX_ITEMS:
-                return offset
-
-    async def log_lines(self, queue: str, job_id: str, start: int, count: int) -> tuple[list[str], int, int]:
-        """Kept log lines from number `start` on, the number of the line after them, and how many were ever appended."""
-        names = keys.queue_keys(queue)
-        kept, total = await self._pipeline(("LLEN", names["logs*"] + job_id), ("HGET", names["job*"] + job_id, "lc"))
-        dropped = int(total or 0) - int(kept)
-        start = max(start, dropped)
-        lines = await self._command("LRANGE", names["logs*"] + job_id, start - dropped, start - dropped + count - 1)
-        return [line.decode(errors="replace") for line in lines], start + len(lines), int(total or 0)
-
     # -- outbox --------------------------------------------------------------------------------------------------
 
     async def outbox(self, queue: str, count: int = 100) -> list[OutboxEntry | EndedEntry]:
@@ -558,7 +306,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         ids = [position.id for position in seen]
         infos, polls = await self._pipeline(("HMGET", keys.WORKER_INFOS, *ids), ("HMGET", keys.WORKER_POLLS, *ids))
         return [
-            (position.id, info, _ms(position.score), _ms(poll))
+            (position.id, info, as_ms(position.score), as_ms(poll))
             for position, info, poll in zip(seen, infos, polls, strict=True)
             if info is not None
         ]
@@ -629,12 +377,6 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
             await pubsub.aclose()
 
 
-def _score(value: Any) -> str:
-    if isinstance(value, float):
-        return repr(value)
-    return as_text(value)
-
-
 def _leased(
     start_ms: int, expire_ms: bytes, ids: list[bytes], nonces: list[bytes], blobs: list[bytes], others: list[list[Any]]
 ) -> list[LeasedJob]:
@@ -646,7 +388,7 @@ def _leased(
     ]
     for index, *numbers in others:
         job = leased[index]
-        attempt, expire, lease_expirations, failures, started = map(_ms, numbers[:5])
+        attempt, expire, lease_expirations, failures, started = map(as_ms, numbers[:5])
         checkpoint = b"".join(numbers[5:])  # the sixth, where there is one
         leased[index] = job._replace(
             attempt=attempt,
@@ -657,25 +399,3 @@ def _leased(
             checkpoint=checkpoint,
         )
     return leased
-
-
-def _stored(job_id: str, reply: Sequence[Any]) -> StoredJob:
-    blob, delayed, leased, flat, plain = reply
-    create_ms, options, spec = parse_blob(blob)
-    fields = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
-    if plain:
-        fields = parse_plain(plain)
-    return StoredJob(job_id, create_ms, options, spec, _ms(delayed), _ms(leased), fields)
-
-
-def _domain_error(error: RedisError) -> Exception:
-    if isinstance(error, OutOfMemoryError) or "OOM command not allowed" in str(error):
-        return StoreFullError()
-    if isinstance(error, RedisConnectionError | RedisTimeoutError):
-        return StoreUnavailableError(str(error))
-    if isinstance(error, ResponseError) and str(error).startswith(
-        ("MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY")
-    ):
-        return StoreUnavailableError(str(error))
-    other: Exception = error
-    return other

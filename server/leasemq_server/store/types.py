@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Durability(IntEnum):
@@ -179,6 +179,14 @@ class OutboxEntry(NamedTuple):
     finish_ms: int
     failure: str
     spec: bytes
+
+
+def as_ms(value: Any) -> int:
+    """A time or score as the store gives it, "1763780000000.0312" too; nil is 0."""
+    try:
+        return int(value or 0)
+    except ValueError:
+        return int(float(value))
 
 
 def as_text(value: bytes | str) -> str:
