@@ -29,17 +29,13 @@ for i, request_id, _, max_jobs, lease_ms in items() do
   seen[request_id] = true
 end
 
-local function give(answer, id, nonce, blob)
-  local n = #answer[2] + 1
-  answer[2][n], answer[3][n], answer[4][n] = id, nonce, blob
-end
-
 -- What is to be told of the lease given last, when it is not at its first, plain lease.
 local function tell(answer, attempt, expire, expirations, failures, started, checkpoint)
   answer[5][#answer[5] + 1] = { #answer[2] - 1, attempt, expire, tonumber(expirations or 0), tonumber(failures or 0), started, checkpoint or nil }
 end
 
 local popped, blobs, next_pop, used_bytes, used_nonces, full = {}, {}, 1, 0, 0, false
+local most_bytes = tonumber(max_bytes)
 local some_have_hashes, hashes = false, 0
 local to_lease, to_run, unexpiring = {}, {}, {}
 
@@ -96,38 +92,35 @@ local function lease_by_hash(answer, id, nonce, header, blob, worker, lease_ms)
   return expire
 end
 
-local function lease_one(answer, id, blob, group, worker, lease_ms, held_since)
-  local header = header_read(blob)
-  local nonce = string.sub(nonces, used_nonces * NONCE_LENGTH + 1, (used_nonces + 1) * NONCE_LENGTH)
-  used_nonces = used_nonces + 1
-  give(answer, id, nonce, blob)
-  local expire = now + lease_ms
-  if header.is_plain and not (some_have_hashes and redis.call('EXISTS', job .. id) == 1) then
-    to_run[#to_run + 1] = run .. id
-    header.started = header.started + 1
-    to_run[#to_run + 1] = 'a' .. nonce .. held_since .. (group and '\t' .. group or '')
-  else
-    expire = lease_by_hash(answer, id, nonce, header, blob, worker, lease_ms)
-    hashes = hashes + 1
-    full = hashes >= MAX_HASHES
-  end
-  if header.expires then unexpiring[#unexpiring + 1] = id end
-  if next_in < 0 or expire - now < next_in then next_in = expire - now end
-  to_lease[#to_lease + 1] = expire
-  to_lease[#to_lease + 1] = id
-end
-
 local function serve(answer, worker, max_jobs, lease_ms)
-  local held_since = start .. ' ' .. worker
-  while #answer[2] < max_jobs and #to_lease < 2 * asked and popped[next_pop] and not full do
-    local blob = blobs[(next_pop + 1) / 2]
+  local held_since, expire_ms = start .. ' ' .. worker, now + lease_ms
+  local ids, their_nonces, their_blobs, n = answer[2], answer[3], answer[4], 0
+  while n < max_jobs and #to_lease < 2 * asked and popped[next_pop] and not full do
+    local at = (next_pop + 1) / 2
+    local id, blob, group = popped[next_pop], blobs[at], group_of[at]
     if blob then
-      if used_bytes > 0 and used_bytes + #blob > tonumber(max_bytes) then
+      if used_bytes > 0 and used_bytes + #blob > most_bytes then
         full = true
         return
       end
       used_bytes = used_bytes + #blob
-      lease_one(answer, popped[next_pop], blob, group_of[(next_pop + 1) / 2], worker, lease_ms, held_since)
+      local header, expire = header_read(blob), expire_ms
+      local nonce = string.sub(nonces, used_nonces * NONCE_LENGTH + 1, (used_nonces + 1) * NONCE_LENGTH)
+      used_nonces, n = used_nonces + 1, n + 1
+      ids[n], their_nonces[n], their_blobs[n] = id, nonce, blob
+      if header.is_plain and not (some_have_hashes and redis.call('EXISTS', job .. id) == 1) then
+        local r = #to_run
+        to_run[r + 1], to_run[r + 2] = run .. id, 'a' .. nonce .. held_since .. (group and '\t' .. group or '')
+        header.started = header.started + 1
+      else
+        expire = lease_by_hash(answer, id, nonce, header, blob, worker, lease_ms)
+        hashes = hashes + 1
+        full = hashes >= MAX_HASHES
+      end
+      if header.expires then unexpiring[#unexpiring + 1] = id end
+      if next_in < 0 or expire - now < next_in then next_in = expire - now end
+      local l = #to_lease
+      to_lease[l + 1], to_lease[l + 2] = expire, id
     end
     next_pop = next_pop + 2
   end

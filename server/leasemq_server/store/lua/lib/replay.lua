@@ -9,7 +9,8 @@ for i, request_id in pairs(retried) do
       unfold(id)
       local h = redis.call('HMGET', job .. id, 's', 't', 'a', 'n', 'fc', 'ls', 'cp')
       if h[1] == 'active' and h[2] == nonce then
-        give(answers[i], id, nonce, redis.call('GET', spec .. id))
+        local n = #answers[i][2] + 1
+        answers[i][2][n], answers[i][3][n], answers[i][4][n] = id, nonce, redis.call('GET', spec .. id)
         tell(answers[i], tonumber(h[3]), redis.call('ZSCORE', leases, id), h[4], h[5], h[6], h[7])
       end
     end
