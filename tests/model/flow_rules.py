@@ -69,6 +69,7 @@ class FlowRules(RuleBasedStateMachine):
         else:
             self._cancel([job_id])
         self.had_leasable = self.had_leasable and bool(self.model.groups.leasable())  # it may have been the only one
+        self.was_due = max(self.was_due, self.model.earliest_due())  # or the first that was to be due
         if told and any(entry[0] == "ended" for entry in self.model.outbox):
             self.tell_an_end(twice=told > 1)
 

@@ -162,6 +162,19 @@ async def test_a_record_that_was_left_behind_blocks_nothing(desk: Desk):
     assert await is_free(desk)
 
 
+@pytest.mark.parametrize("held_before", [False, True])
+async def test_a_record_that_outlives_its_job_goes_by_itself(desk: Desk, held_before: bool):
+    if held_before:
+        await desk.client.set("lmq:q:{email}:dedup:k", "u gone")
+    await add(desk, "a", **throttle(10 * SECOND))
+    assert 10 * SECOND < await desk.client.pttl("lmq:q:{email}:dedup:k") <= 11 * SECOND
+
+
+async def test_a_record_that_goes_with_its_job_has_no_time_of_its_own(desk: Desk):
+    await add(desk, "a", **until_finished(t=10 * SECOND))
+    assert await desk.client.pttl("lmq:q:{email}:dedup:k") == -1
+
+
 async def test_a_redriven_job_has_its_key_again(desk: Desk):
     await desk.fail_for_good("a", **until_finished())
     await desk.store.retry(desk.queue, ["a"])

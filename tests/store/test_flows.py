@@ -90,6 +90,30 @@ async def test_a_job_is_blocked_until_the_last_of_its_dependencies_is_done(flow:
     assert await desk.ids("blocked") == []
 
 
+async def test_a_blocked_job_that_is_awaited_is_still_blocked(flow: Flow):
+    desk = flow.desk
+    await desk.add("a")
+    await flow.add("b", ("a", "f"))
+    assert await flow.store.await_mark(flow.queue, "b") == "blocked"
+    assert [await desk.state("b"), await flow.store.await_mark(flow.queue, "b")] == ["blocked", "blocked"]
+    await flow.done("a")
+    await flow.relay()
+    assert [await desk.state("b"), await flow.store.await_mark(flow.queue, "b")] == ["waiting", "waiting"]
+
+
+@pytest.mark.parametrize("group", ["", "of a group"])
+async def test_a_finished_job_that_others_come_to_depend_on_keeps_all_that_is_known_of_it(flow: Flow, group: str):
+    desk = flow.desk
+    result = b"\n\t" + bytes(range(256))
+    await desk.add(new_job("a", group=group))
+    await desk.complete(await desk.lease_one("a", worker="w 7"), result, "text/x")
+    before = await desk.job("a")
+    await flow.register("b", "a")
+    after = await desk.job("a")
+    assert (after.state, after.fields[b"r"], after.fields[b"rt"], after.fields[b"w"]) == ("completed", result, b"text/x", b"w 7")
+    assert {name: after.fields[name] for name in before.fields} == before.fields
+
+
 async def test_an_end_that_is_told_twice_counts_once(flow: Flow):
     await flow.desk.add("a", "b")
     await flow.add("c", ("a", "f"), ("b", "f"))

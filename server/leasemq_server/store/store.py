@@ -150,7 +150,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         replies: list[Any] = []
         for first in range(0, len(items), PART):
             part = items[first : first + PART]
-            replies += self._strip(queue, await self._run(name, queue, part, **args), len(part))
+            replies += self._strip(queue, await self._run(name, queue, part, **args))
         return replies
 
     async def _evalsha(self, execute: Callable[..., Awaitable[Any]], script: Script, call: list[Any]) -> Any:
@@ -186,9 +186,9 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
     def _seed(self) -> int:
         return secrets.randbits(31)
 
-    def _strip(self, queue: str, replies: list[Any], count: int) -> list[Any]:
+    def _strip(self, queue: str, replies: list[Any]) -> list[Any]:
         """Takes off the word at the end that says that the outbox was written."""
-        if len(replies) > count:
+        if replies[-1:] == [b"OUTBOX"]:
             replies.pop()
             self.outbox_written(queue)
         return replies
@@ -219,18 +219,15 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         else:
             reply = await self._add_durably(queue, jobs, durability, args)
             reached = durability
-        if not reply:
+        if not self._strip(queue, reply):
             return [_CREATED] * len(jobs), reached
         if reply[0] == b"QUEUE_FULL":
             raise QueueFullError(queue, int(reply[1]))
         if reply[0] == b"GROUP_FULL":
             raise GroupFullError(queue, as_text(reply[2]), int(reply[1]))
-        if reply[-1] == b"OUTBOX":
-            reply.pop()
-            self.outbox_written(queue)
-        if reply[-1:] == [b"ALL"]:
+        if reply[-1] == b"ALL":
             return [_added(reply[0])] * len(jobs), reached
-        return ([_added(item) for item in reply] or [_CREATED] * len(jobs)), reached
+        return [_added(item) for item in reply], reached
 
     async def _add_durably(self, queue: str, jobs: Sequence[NewJob], durability: Durability, args: dict[str, Any]) -> Any:
         """WAITAOF speaks of the writes of its own connection, so both go through one."""
@@ -315,7 +312,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
                 for job_id, nonce, result, content_type in part
             ]
             replies = await self._run("complete", queue, kept)
-            outcomes += map(_outcome, self._strip(queue, replies, len(part))) if replies else [_COMPLETED] * len(part)
+            outcomes += map(_outcome, self._strip(queue, replies)) if replies else [_COMPLETED] * len(part)
         return outcomes
 
     async def fail(self, queue: str, items: Sequence[tuple[str, str, str, int, int | str]]) -> tuple[list[Outcome], bool]:
@@ -337,7 +334,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         for first in reversed(range(0, len(items), PART)):  # so that the first is at the head in the end
             part = items[first : first + PART]
             replies = await self._run("release", queue, part, seed=self._seed())
-            outcomes[:0] = map(_outcome, self._strip(queue, replies, len(part)))
+            outcomes[:0] = map(_outcome, self._strip(queue, replies))
         return outcomes
 
     async def block(self, queue: str, items: Sequence[tuple[str, str, tuple[Edge, ...]]]) -> list[Outcome]:
@@ -345,7 +342,7 @@ class Store(ScheduleVerbs, FlowVerbs, GroupVerbs, DeduplicationVerbs, ChangeVerb
         outcomes: list[Outcome] = []
         for job_id, nonce, edges in items:
             replies = await self._run("block", queue, [(job_id, nonce, edges_text(edges))])
-            outcomes += map(_outcome, self._strip(queue, replies, 1))
+            outcomes += map(_outcome, self._strip(queue, replies))
         return outcomes
 
     async def progress(self, queue: str, items: Sequence[tuple[str, str, str]]) -> list[bool]:

@@ -5,7 +5,7 @@
 -- ARGV: now_ms, flows, bounded
 -- ITEMS: id, spec_bytes, options
 -- RETURNS: one a job: {created 0|1, state, run_ms, where its deduplication key was held: the id of the job that holds it now}; nothing when all are new and wait, one and ALL when that is of all of them; then OUTBOX if it was written | {QUEUE_FULL, max_waiting} or {GROUP_FULL, max_waiting, group} (nothing was added)
--- USES: job, wake, order, events, counts, key_record
+-- USES: job, wake, order, events, counts
 local CREATED = { 1, 'waiting', '0' }
 local now = clock()
 local head = string.format('%d', now)
@@ -14,14 +14,7 @@ local soonest, expiring, first_expiry = nil, {}, nil
 -- Most jobs of a batch have the same options, but for what is behind them: the group and the deduplication key are the second and third thing returned.
 local decoded = {}
 local function decoded_options(options)
-  local json, group, key = options, nil, nil
-  local tab = string.find(options, '\t', 1, true)
-  if tab then
-    json = string.sub(options, 1, tab - 1)
-    local next_tab = string.find(options, '\t', tab + 1, true)
-    if next_tab then key = string.sub(options, next_tab + 1) end
-    if next_tab ~= tab + 1 then group = string.sub(options, tab + 1, (next_tab or 0) - 1) end
-  end
+  local json, group, key = parts_of(options)
   local own = decoded[json]
   if not own then
     own = decode(json)
@@ -62,10 +55,15 @@ local function store_if_all_new()
     n = n + 2
   end
   if not all_once then return false end
+  local staying = {}
   if keyed then
     -- INLINE: new_keys
+    staying = add_records(pairs_of)
+    if not staying then return false end
   end
-  return redis.call('MSETNX', unpack(pairs_of)) == 1
+  if redis.call('MSETNX', unpack(pairs_of)) == 0 then return false end
+  for record, ms in pairs(staying) do redis.call('PEXPIRE', record, ms) end
+  return true
 end
 local all_new = store_if_all_new()
 

@@ -1,4 +1,4 @@
--- Whether a batch would make more waiting jobs of a group than there may be. Ids that exist are no new jobs; those with a start time to come do not wait yet.
+-- For `add`: whether a batch would make more waiting jobs of a group than there may be. Ids that exist are no new jobs; those with a start time to come do not wait yet.
 -- KEYS: heads, spec*, line*
 -- USES: groups
 local function group_over_bound()

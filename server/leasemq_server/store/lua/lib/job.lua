@@ -9,24 +9,23 @@ local function header_of(blob)
   return tonumber(string.sub(blob, 1, stop - 1)), '', stop
 end
 
--- The group and the key behind the JSON are then among the options, as `g` and `dd.k`.
-local function decode(text)
-  if not text or text == '' then return {} end
+-- The JSON of options, and the group and the key behind it, if there are any.
+local function parts_of(text)
   local tab = string.find(text, '\t', 1, true)
-  if not tab then return cjson.decode(text) end
-  local options = tab > 1 and cjson.decode(string.sub(text, 1, tab - 1)) or {}
+  if not tab then return text end
   local next_tab = string.find(text, '\t', tab + 1, true)
-  if next_tab then options.dd.k = string.sub(text, next_tab + 1) end
-  if next_tab ~= tab + 1 then options.g = string.sub(text, tab + 1, (next_tab or 0) - 1) end
-  return options
+  local group = next_tab ~= tab + 1 and string.sub(text, tab + 1, (next_tab or 0) - 1) or nil
+  return string.sub(text, 1, tab - 1), group, next_tab and string.sub(text, next_tab + 1)
 end
 
--- The group alone.
-local function group_in(blob)
-  local header = string.sub(blob, 1, string.find(blob, '\n', 1, true))
-  local tab = string.find(header, '\t', 1, true)
-  local stop = tab and (string.find(header, '\t', tab + 1, true) or #header)
-  return stop and stop > tab + 1 and string.sub(header, tab + 1, stop - 1) or nil
+-- Group and key are then among the options, as `g` and `dd.k`.
+local function decode(text)
+  if not text or text == '' then return {} end
+  local json, group, key = parts_of(text)
+  local options = json ~= '' and cjson.decode(json) or {}
+  options.g = group
+  if key then options.dd.k = key end
+  return options
 end
 
 local function options_of(id)

@@ -2,4 +2,4 @@
 local function key_record(id, own, now) return own.m .. (own.t and string.format('%d', now + own.t) or '') .. ' ' .. id end
 
 -- For how many ms the record stays; nil where it goes when its job does.
-local function key_record_stays(own) return own.t and own.m ~= 'u' and own.t + 1000 end -- longer than it holds: the store's own clock only tidies up
+local function key_record_stays(own) return own.t and own.m ~= 'u' and own.t + 1000 or nil end -- longer than it holds: the store's own clock only tidies up

@@ -1,18 +1,20 @@
--- The records of the keys of a batch, to be stored together with its jobs: if one exists, or two jobs have the same key, nothing is stored.
+-- The records of the keys of a batch that `add` stores together with its jobs, by the one MSETNX.
 -- KEYS: dedup*
-local staying = {}
-for _, id, _, options in items() do
-  local own, _, key = decoded_options(options)
-  if key then
-    local record = dedup .. key
-    if seen[record] then return false end
-    seen[record] = true
-    pairs_of[n + 1], pairs_of[n + 2] = record, key_record(id, own.dd, now)
-    n = n + 2
-    local stays_ms = key_record_stays(own.dd)
-    if stays_ms then staying[record] = stays_ms end
+-- USES: key_record
+
+-- Puts them behind the jobs. Returns, by record, for how many ms those stay that do not go with their jobs; nil when two jobs have the same key.
+local function add_records(pairs_of)
+  local staying, seen, n = {}, {}, #pairs_of
+  for _, id, _, options in items() do
+    local own, _, key = decoded_options(options)
+    if key then
+      local record = dedup .. key
+      if seen[record] then return nil end
+      seen[record] = true
+      pairs_of[n + 1], pairs_of[n + 2] = record, key_record(id, own.dd, now)
+      n = n + 2
+      staying[record] = key_record_stays(own.dd)
+    end
   end
+  return staying
 end
-if redis.call('MSETNX', unpack(pairs_of)) == 0 then return false end
-for record, ms in pairs(staying) do redis.call('PEXPIRE', record, ms) end
-do return true end

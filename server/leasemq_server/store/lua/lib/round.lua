@@ -82,7 +82,7 @@ local function begin_round()
   local names = {}
   for i = 1, #popped, 2 do
     local n = (i + 1) / 2
-    group_of[n] = tonumber(popped[i + 1]) >= FIRST_TURN and blobs[n] and group_in(blobs[n])
+    group_of[n] = tonumber(popped[i + 1]) >= FIRST_TURN and blobs[n] and select(2, parts_of(string.sub(blobs[n], 1, string.find(blobs[n], '\n', 1, true) - 1)))
     if group_of[n] then names[#names + 1] = group_of[n] end
   end
   local have_lines = of_groups.some_have_lines(names)
