@@ -44,7 +44,7 @@ class Model(Flows):
             self._remove(self.jobs[holder], "deduplicated")
             self.replaced = True
         self.keys.take(job_id, own, self.now)
-        return self._add_one(new, place, after=(holder, "removed") if replaces else None), job_id if replaces else ""
+        return self._add_one(new, place), job_id if replaces else ""
 
     def free_key(self, key: str) -> str:
         holder, kept_aside = self.keys.free(key, self.now)

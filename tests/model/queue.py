@@ -147,14 +147,13 @@ class Queue:
 
     # -- what is told --------------------------------------------------------------------------------------------
 
-    def _tell(self, kind: str, job_id: str = "", state: str = "", **more: Any) -> None:
-        """Something has happened; `more` are the other fields of `Told`."""
+    def _tell(self, kind: str, job_id: str = "", state: str = "", worker: str = "", reason: str = "") -> None:
         most = self.config.get("ev", DEFAULT_MAX_EVENTS)
-        self.events.tell(Told(self.now, kind, job_id, state, **{"worker": "", "reason": "", "after": None, "most": most, **more}))
+        self.events.tell(Told(self.now, kind, job_id, state, worker, reason, most))
 
     # -- where jobs go -------------------------------------------------------------------------------------------
 
-    def _add_one(self, new: NewJob, place: int = 0, why: str = "", after: tuple[str, str] | None = None) -> bool:
+    def _add_one(self, new: NewJob, place: int = 0, why: str = "") -> bool:
         job_id, options, delay = new
         if job_id in self.jobs:
             return False
@@ -165,7 +164,7 @@ class Queue:
             self._delay(job, self.now + delay, place)
         else:
             self._queue_up(job)
-        self._tell("added", job_id, job.state, reason=why, after=after)
+        self._tell("added", job_id, job.state, reason=why)
         return True
 
     def _wait(self, job: Job, *, head: bool) -> None:
@@ -210,7 +209,7 @@ class Queue:
         self._tell(state, job.id, state, worker=worker, reason=why)
         self._leave(job)
         if "dd" in job.options:
-            self._free_key(job.id, job.options["dd"]["k"], state)
+            self._free_key(job.id, job.options["dd"]["k"])
         kind = "fr" if state == "failed" else "cr"
         own, queue = job.options.get(kind), self.config.get(kind, DEFAULT_RETENTION[kind])
         age, count = (own or queue).get("a"), (own or queue).get("c")
@@ -230,9 +229,9 @@ class Queue:
         if count is not None:
             self._keep[state] = min(count, self._keep.get(state, count))
 
-    def _free_key(self, job_id: str, key: str, state: str) -> None:
+    def _free_key(self, job_id: str, key: str) -> None:
         kept_aside = self.keys.finished(job_id, key)
-        if kept_aside and self._add_one(kept_aside, why="deduplication", after=(job_id, state)):
+        if kept_aside and self._add_one(kept_aside, why="deduplication"):
             self.keys.take(kept_aside[0], kept_aside[1]["dd"], self.now)
 
     def _trim(self) -> None:
