@@ -10,7 +10,7 @@ from tests.store.valkey import running_valkey
 pytest.register_assert_rewrite(
     *(
         f"tests.model.{name}"
-        for name in ("history", "flow_rules", "change_rules", "key_rules", "group_rules", "schedule_rules", "events")
+        for name in ("history", "flow_rules", "change_rules", "key_rules", "group_rules", "schedule_rules", "events", "metrics")
     )
 )
 

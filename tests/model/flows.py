@@ -76,7 +76,7 @@ class Flows(Leases):
         if job is not None:
             self._tell("duplicated", job_id)
             return (False, job.state, job.due[0] if job.state == "delayed" else 0)
-        job = self.jobs[job_id] = Job(job_id, options, self.now, start_delay=delay)
+        job = self.jobs[job_id] = Job(job_id, options, self.now, due_ms=self.now + delay, start_delay=delay)
         job.expire_ms = self.now + options["tl"] if "tl" in options else None
         self.added += 1
         self._tell("added", job_id, "blocked")

@@ -42,6 +42,7 @@ from tests.model.group_rules import GroupRules
 from tests.model.key_rules import KeyRules
 from tests.model.model import Model
 from tests.model.queue import NEVER
+from tests.model.reading_rules import ReadingRules
 from tests.model.schedule_rules import ScheduleRules
 from tests.model.views import Listener, seen, shown
 from tests.store.declared import undeclared
@@ -58,7 +59,7 @@ def _shown_entry(entry: OutboxEntry | EndedEntry) -> tuple[str, str, int | str]:
     return (entry.target, entry.job_id, entry.finish_ms)
 
 
-class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules):
+class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules, ReadingRules):
     """One history; the store and its client are there for all of them."""
 
     def __init__(self, runner: asyncio.Runner, desk: Desk, listener: Listener) -> None:
@@ -328,12 +329,6 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules):
         self.run(self.desk.tick())
         self._advance(1)  # a sweep ends with its millisecond
 
-    # -- reading -------------------------------------------------------------------------------------------------
-
-    @rule(place=st.integers(0, 100))
-    def read_events(self, place: int) -> None:
-        self.run(self.model.events.check_reading(self.store, self.desk.queue, place))
-
     # -- what must hold ------------------------------------------------------------------------------------------
 
     @invariant()
@@ -362,6 +357,7 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules):
             assert (stored and seen(stored)) == shown(self.model.jobs.get(job_id))
         await self._compare_schedules()
         self.model.events.hear(await read_entries(self.store, self.desk.queue, self.model.events.last))
+        await self.model.metrics.compare(self.store, self.desk.queue, self.model.now)
         outbox = await self.store.outbox(self.desk.queue, count=1000)
         assert [_shown_entry(entry) for entry in outbox] == self.model.outbox
         assert await self._edges_of_all() == {

@@ -31,6 +31,8 @@ class Job:
     deadline: int | None = None  # when the attempt times out
     cancel: str | None = None  # the reason of the newest request
     awaited: bool = False
+    due_ms: int = 0  # since when it waits for its first lease
+    leased_ms: int = 0  # when the newest lease began
     finish_ms: int | None = None
     purge_ms: int | None = None  # when it goes by an age of its own
     progress: str | None = None

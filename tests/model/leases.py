@@ -113,7 +113,9 @@ class Leases(Queue):
         return max(self.now, min(times))
 
     def _hold(self, job: Job, worker: str, lease_ms: int) -> None:
-        job.state, job.token, job.started = "active", "told by the store", True
+        if not job.started:
+            self.metrics.started(job.due_ms, self.now)
+        job.state, job.token, job.started, job.leased_ms = "active", "told by the store", True, self.now
         job.attempt += 1
         job.expire_ms = None
         job.deadline = self.now + job.options["to"] if "to" in job.options else None
@@ -149,6 +151,7 @@ class Leases(Queue):
         self.woken, self.full = self.woken or self.full, False
         job.outcome = ("completed", 0, 0)
         self.completed += 1
+        self.metrics.completed(job.leased_ms, self.now)
         self._finish(job, "completed")
         if "g" in job.options:
             self.ended.append((job.options["g"], job_id))

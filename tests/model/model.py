@@ -96,6 +96,7 @@ class Model(Flows):
         if job.state != "delayed":
             return "JOB_NOT_IN_STATE"
         self._queue_up(job)
+        job.due_ms = self.now
         self._tell("promoted", job_id, "waiting", reason="asked")
         return "OK"
 
@@ -116,10 +117,12 @@ class Model(Flows):
         if moves:
             job.options = {**job.options, "p": priority}
         if at_once:
+            job.due_ms = self.now
             self._tell("promoted", job_id, "waiting", reason="updated")
         elif later and job.state == "waiting":
             self._tell("released", job_id, "delayed", reason="updated")
         if later:
+            job.due_ms = run_ms
             self._delay(job, run_ms)
         elif to_tail:
             self._wait(job, head=False)

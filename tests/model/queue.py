@@ -10,6 +10,7 @@ from tests.model.events import Events, Told
 from tests.model.groups import Groups, Rules
 from tests.model.job import MAX_FAILURES, Job, Request
 from tests.model.keys import FINISHED, Keys, NewJob
+from tests.model.metrics import Metrics
 from tests.model.schedules import Schedules
 
 DAY = 86_400_000
@@ -38,6 +39,7 @@ class Queue:
         self.keys = Keys(self.jobs)
         self.schedules = Schedules("email", self.jobs, partial(self._add_one, why="schedule"))
         self.events = Events()
+        self.metrics = Metrics(now)
         self.config: dict[str, Any] = {}
         self.paused = False
         self.hold = 0  # until when
@@ -157,7 +159,7 @@ class Queue:
         job_id, options, delay = new
         if job_id in self.jobs:
             return False
-        job = self.jobs[job_id] = Job(job_id, options, self.now)
+        job = self.jobs[job_id] = Job(job_id, options, self.now, due_ms=self.now + (delay or 0))
         job.expire_ms = self.now + options["tl"] if "tl" in options else None
         self.added += 1
         if delay:
@@ -251,4 +253,5 @@ class Queue:
         if target:
             self.outbox.append((target, job.id, self.now))
         self.failed += 1
+        self.metrics.failed(self.now)
         self._finish(job, "failed", why)
