@@ -51,12 +51,13 @@ class Flows(Leases):
         if policy == "i" and outcome != "completed":
             del self.edges[dependent][dependency]
         if policy == "f" and outcome != "completed":
-            self.failed_for.add(dependent)
+            ended = "failed" if outcome == "failed" else f"was {outcome}"
+            self.failed_for.setdefault(dependent, f"the dependency email/{dependency} {ended}")
 
     def _go_on(self, job: Job) -> str:
         if job.id in self.failed_for:
             self._record(job, "DEPENDENCY")
-            self._bury(job)
+            self._bury(job, self.failed_for[job.id])
             return "failed"
         if self._pending(job.id):
             return "blocked"
@@ -65,6 +66,7 @@ class Flows(Leases):
         else:
             self._queue_up(job)
         job.start_delay = 0
+        self._tell("unblocked", job.id, job.state)
         return job.state
 
     def add_dependent(
@@ -72,10 +74,12 @@ class Flows(Leases):
     ) -> tuple[bool, str, int]:
         job = self.jobs.get(job_id)
         if job is not None:
+            self._tell("duplicated", job_id)
             return (False, job.state, job.due[0] if job.state == "delayed" else 0)
-        job = self.jobs[job_id] = Job(job_id, options, self.now, start_delay=delay)
+        job = self.jobs[job_id] = Job(job_id, options, self.now, due_ms=self.now + delay, start_delay=delay)
         job.expire_ms = self.now + options["tl"] if "tl" in options else None
         self.added += 1
+        self._tell("added", job_id, "blocked")
         state = self._join(job, edges)
         self._trim()
         return (True, state, job.due[0] if state == "delayed" else 0)
@@ -86,12 +90,13 @@ class Flows(Leases):
             return job
         self._lease_ended(job)
         left = max(0, self._max_attempts(job) - job.attempt + 1)
-        if job.cancel:
+        if job.cancel is not None:
             job.outcome = ("cancelled", 0, 0)
-            self._finish(job, "cancelled")
+            self._finish(job, "cancelled", job.cancel)
         else:
             job.attempt -= 1
             job.start_delay = 0
+            self._tell("blocked", job.id, "blocked", worker=job.worker)
             state = self._join(job, edges)
             job.outcome = (state, 0, 0 if state == "failed" else left)
         self._trim()

@@ -1,6 +1,7 @@
 """The rules of a random history: each does one thing to the store and to the model, and compares the answers."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.model.choices import (
     NewJob,
     configs,
     delays,
+    failures,
     group_defaults,
     group_settings,
     groups,
@@ -34,11 +36,13 @@ from tests.model.choices import (
     spans,
     steering,
 )
+from tests.model.events import read_entries
 from tests.model.flow_rules import FlowRules
 from tests.model.group_rules import GroupRules
 from tests.model.key_rules import KeyRules
 from tests.model.model import Model
 from tests.model.queue import NEVER
+from tests.model.reading_rules import ReadingRules
 from tests.model.schedule_rules import ScheduleRules
 from tests.model.views import Listener, seen, shown
 from tests.store.declared import undeclared
@@ -55,7 +59,7 @@ def _shown_entry(entry: OutboxEntry | EndedEntry) -> tuple[str, str, int | str]:
     return (entry.target, entry.job_id, entry.finish_ms)
 
 
-class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules):
+class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules, ReadingRules):
     """One history; the store and its client are there for all of them."""
 
     def __init__(self, runner: asyncio.Runner, desk: Desk, listener: Listener) -> None:
@@ -155,26 +159,25 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules):
         requests = []
         for size in sizes:
             self.number += 1
-            requests.append((f"request-{self.number}", size, lease_ms))
+            requests.append((f"request-{self.number}", f"w{self.number % 3}", size, lease_ms))
         if lease_ms == KEPT_MS:
-            self.requests += [request_id for request_id, _, _ in requests]
+            self.requests += [request_id for request_id, *_ in requests]
         self._lease(requests)
 
     @precondition(lambda self: self.requests)
     @rule(pick=st.integers(0, 5), fresh=st.integers(0, 2))
     def lease_again(self, pick: int, fresh: int) -> None:
-        retried = (self.requests[-1 - pick % len(self.requests)], 2, KEPT_MS)
+        retried = (self.requests[-1 - pick % len(self.requests)], "w", 2, KEPT_MS)
         self.number += 1
-        self._lease([retried, (f"request-{self.number}", fresh, 1000)] if fresh else [retried])
+        self._lease([retried, (f"request-{self.number}", "w", fresh, 1000)] if fresh else [retried])
 
-    def _lease(self, requests: list[tuple[str, int, int]]) -> None:
+    def _lease(self, requests: list[tuple[str, str, int, int]]) -> None:
         self.looked = True
         expected = self.model.lease(requests)
         call = f"call-{self.number}"
-        wanted = [LeaseRequest(it, "w", size, ms) for it, size, ms in requests]
-        reply = self.run(self.store.lease(self.desk.queue, wanted, call))
+        reply = self.run(self.store.lease(self.desk.queue, [LeaseRequest(*it) for it in requests], call))
         assert [[job.id for job in answer] for answer in reply.answers] == expected
-        for (request_id, _, _), answer in zip(requests, reply.answers, strict=True):
+        for (request_id, *_), answer in zip(requests, reply.answers, strict=True):
             self.model.leased(request_id, [(job.id, job.nonce) for job in answer], call)
             self.leases += [(job.id, job.nonce) for job in answer]
             for job in answer:
@@ -210,15 +213,21 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules):
         assert [tuple(outcome) for outcome in outcomes] == expected
 
     @precondition(lambda self: self.leases)
-    @rule(chosen=picks, fatal=st.sampled_from([False, False, False, True]), retry_delay=st.sampled_from([None, None, 0, 900]))
-    def fail(self, chosen: list[int], fatal: bool, retry_delay: int | None) -> None:
-        self._fail(self._tokens(chosen), fatal=fatal, retry_delay=retry_delay)
+    @rule(
+        chosen=picks,
+        said=failures,
+        fatal=st.sampled_from([False, False, False, True]),
+        retry_delay=st.sampled_from([None, None, 0, 900]),
+    )
+    def fail(self, chosen: list[int], said: dict[str, str], fatal: bool, retry_delay: int | None) -> None:
+        self._fail(self._tokens(chosen), said, fatal=fatal, retry_delay=retry_delay)
 
-    def _fail(self, tokens: list[tuple[str, str]], *, fatal: bool, retry_delay: int | None) -> None:
-        expected = [self.model.fail(*token, fatal=fatal, retry_delay=retry_delay) for token in tokens]
+    def _fail(self, tokens: list[tuple[str, str]], said: dict[str, str], *, fatal: bool, retry_delay: int | None) -> None:
+        expected = [self.model.fail(*token, said, fatal=fatal, retry_delay=retry_delay) for token in tokens]
         self.model.done()
         delay = "" if retry_delay is None else retry_delay
-        outcomes, _ = self.run(self.store.fail(self.desk.queue, [(*token, "", int(fatal), delay) for token in tokens]))
+        failure = json.dumps(said) if said else ""
+        outcomes, _ = self.run(self.store.fail(self.desk.queue, [(*token, failure, int(fatal), delay) for token in tokens]))
         assert [tuple(outcome) for outcome in outcomes] == expected
 
     @precondition(lambda self: self.leases)
@@ -259,7 +268,7 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules):
     def steer(self, how: str, few: list[int], flag: bool) -> None:
         chosen = self._chosen(few)
         verbs = {
-            "cancel": lambda: self._cancel(chosen),
+            "cancel": lambda: self._cancel(chosen, "why" if flag else ""),
             "retry": lambda: self._retry(chosen, keep_attempts=flag),
             "promote": lambda: self._promote(chosen),
             "delete": lambda: self._delete(chosen, force=flag),
@@ -270,10 +279,10 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules):
         }
         verbs[how]()
 
-    def _cancel(self, chosen: list[str]) -> None:
-        expected = [self.model.cancel(job_id) for job_id in chosen]
+    def _cancel(self, chosen: list[str], reason: str = "why not") -> None:
+        expected = [self.model.cancel(job_id, reason) for job_id in chosen]
         self.model.done()
-        assert self.run(self.store.cancel(self.desk.queue, [(job_id, "why") for job_id in chosen])) == expected
+        assert self.run(self.store.cancel(self.desk.queue, [(job_id, reason) for job_id in chosen])) == expected
 
     def _retry(self, chosen: list[str], *, keep_attempts: bool) -> None:
         expected = [self.model.retry(job_id, keep_attempts=keep_attempts) for job_id in chosen]
@@ -347,6 +356,8 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules):
         for job_id, stored in zip(ids, await self.store.read(self.desk.queue, ids), strict=True):
             assert (stored and seen(stored)) == shown(self.model.jobs.get(job_id))
         await self._compare_schedules()
+        self.model.events.hear(await read_entries(self.store, self.desk.queue, self.model.events.last))
+        await self.model.metrics.compare(self.store, self.desk.queue, self.model.now)
         outbox = await self.store.outbox(self.desk.queue, count=1000)
         assert [_shown_entry(entry) for entry in outbox] == self.model.outbox
         assert await self._edges_of_all() == {

@@ -24,12 +24,15 @@ class Job:
     failures: list[str] = field(default_factory=list)  # their kinds
     failure_count: int = 0
     expire_ms: int | None = None  # the ttl, until the first lease
+    worker: str = ""  # of the newest lease
     token: str = ""  # of the newest lease, while it means something
     outcome: Outcome | None = None  # how that token was settled
     lease_ms: int = 0  # when the lease ends
     deadline: int | None = None  # when the attempt times out
-    cancel: bool = False
+    cancel: str | None = None  # the reason of the newest request
     awaited: bool = False
+    due_ms: int = 0  # since when it waits for its first lease
+    leased_ms: int = 0  # when the newest lease began
     finish_ms: int | None = None
     purge_ms: int | None = None  # when it goes by an age of its own
     progress: str | None = None

@@ -57,7 +57,7 @@ class KeyRules(RuleBasedStateMachine):
         elif end == "free":
             self.free_a_key(key)
         elif end == "fail" and tokens:
-            self._fail(tokens, fatal=False, retry_delay=900)
+            self._fail(tokens, {}, fatal=False, retry_delay=900)
         elif end in ("complete", "redrive") and tokens:
             self._complete(tokens)
         elif end == "redrive":

@@ -28,16 +28,20 @@ class Model(Flows):
         """Whether it was added, and who has its key if another one had it."""
         job_id, options, _ = new
         own = options.get("dd")
-        if own is None or job_id in self.jobs:
+        if job_id in self.jobs:
+            self._tell("duplicated", job_id)
+            return False, ""
+        if own is None:
             return self._add_one(new, place), ""
         holder = self.keys.holder(own["k"], self.now)
         replaces = holder and own["m"] == "d" and self.keys.gives_way(holder)
         if holder and not replaces:
             if own["m"] == "l":
                 self.keys.keep_aside(holder, new)
+            self._tell("deduplicated", holder)
             return False, holder
         if replaces:
-            self._remove(self.jobs[holder])
+            self._remove(self.jobs[holder], "deduplicated")
             self.replaced = True
         self.keys.take(job_id, own, self.now)
         return self._add_one(new, place), job_id if replaces else ""
@@ -45,21 +49,23 @@ class Model(Flows):
     def free_key(self, key: str) -> str:
         holder, kept_aside = self.keys.free(key, self.now)
         if kept_aside:
-            self._add_one(kept_aside)
+            self._add_one(kept_aside, why="deduplication")
         return holder
 
-    def cancel(self, job_id: str) -> tuple[str, str]:
+    def cancel(self, job_id: str, reason: str) -> tuple[str, str]:
         job = self.jobs.get(job_id)
         if job is None:
             return ("JOB_NOT_FOUND", "")
         if job.state in ("completed", "failed"):
             return ("JOB_NOT_IN_STATE", job.state)
         if job.state == "active":
-            job.cancel = True
+            if job.cancel is None:
+                self._tell("cancel_requested", job_id, "active", worker=job.worker, reason=reason)
+            job.cancel = reason
             return ("OK", "active")
         if job.state != "cancelled":
-            job.cancel = True
-            self._finish(job, "cancelled")
+            job.cancel = reason
+            self._finish(job, "cancelled", reason)
         return ("OK", "cancelled")
 
     def retry(self, job_id: str, *, keep_attempts: bool) -> str:
@@ -71,15 +77,16 @@ class Model(Flows):
         if not keep_attempts:
             job.attempt = job.expirations = 0
         job.token, job.outcome, job.progress = "", None, None
-        job.cancel = False
+        job.cancel = None
         job.finish_ms = job.purge_ms = job.deadline = job.expire_ms = None
-        self.failed_for.discard(job_id)
+        self.failed_for.pop(job_id, None)
         if "dd" in job.options:
             self.keys.retake(job_id, job.options["dd"], self.now)
         if self._pending(job_id):
             job.state, job.blocked_ms = "blocked", self.now
         else:
             self._queue_up(job)
+        self._tell("retried", job_id, job.state)
         return "OK"
 
     def promote(self, job_id: str) -> str:
@@ -89,6 +96,8 @@ class Model(Flows):
         if job.state != "delayed":
             return "JOB_NOT_IN_STATE"
         self._queue_up(job)
+        job.due_ms = self.now
+        self._tell("promoted", job_id, "waiting", reason="asked")
         return "OK"
 
     def change(self, job_id: str, payload: bytes | None, priority: int | None, run_ms: int | None) -> str:
@@ -107,7 +116,13 @@ class Model(Flows):
         to_tail = at_once or (moves and not later and job.state == "waiting")
         if moves:
             job.options = {**job.options, "p": priority}
+        if at_once:
+            job.due_ms = self.now
+            self._tell("promoted", job_id, "waiting", reason="updated")
+        elif later and job.state == "waiting":
+            self._tell("released", job_id, "delayed", reason="updated")
         if later:
+            job.due_ms = run_ms
             self._delay(job, run_ms)
         elif to_tail:
             self._wait(job, head=False)
@@ -121,7 +136,7 @@ class Model(Flows):
             return "JOB_NOT_IN_STATE"
         if job.state == "active":
             self._lease_ended(job)
-        self._remove(job)
+        self._remove(job, "deleted")
         return "OK"
 
     def drain(self, state: str) -> int:
@@ -130,7 +145,7 @@ class Model(Flows):
             first = self.groups.leasable()
             ids = [job_id for job_id in ids if job_id not in first] + first
         for job_id in ids:
-            self._remove(self.jobs[job_id])
+            self._remove(self.jobs[job_id], "drained")
         return len(ids)
 
     def await_mark(self, job_id: str) -> str:

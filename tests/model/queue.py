@@ -3,16 +3,20 @@
 The order of waiting jobs is a list a priority; the sets of the store are the jobs' states. All times are milliseconds.
 """
 
+from functools import partial
 from typing import Any
 
+from tests.model.events import Events, Told
 from tests.model.groups import Groups, Rules
 from tests.model.job import MAX_FAILURES, Job, Request
 from tests.model.keys import FINISHED, Keys, NewJob
+from tests.model.metrics import Metrics
 from tests.model.schedules import Schedules
 
 DAY = 86_400_000
 AWAITED_MS = 60_000
 NEVER = 2**63
+DEFAULT_MAX_EVENTS = 10_000
 DEFAULT_RETENTION = {"cr": {"a": DAY, "c": 10_000}, "fr": {"a": 30 * DAY, "c": 100_000}}
 
 
@@ -30,10 +34,12 @@ class Queue:
         self.others_wait = False  # groups that the last lease call has not seen, and that come before any has a second turn
         self.outbox: list[tuple[str, str, int | str]] = []  # dead letters (target, id, time), and ("ended", id, how)
         self.edges: dict[str, dict[str, tuple[str, str]]] = {}  # of a dependent: policy and outcome by dependency
-        self.failed_for: set[str] = set()  # dependents of which a dependency failed that may not
+        self.failed_for: dict[str, str] = {}  # what is said of dependents of which a dependency failed that may not
         self.dependents: dict[str, dict[str, bool]] = {}  # of a dependency: who depends on it, and was told its end
         self.keys = Keys(self.jobs)
-        self.schedules = Schedules("email", self.jobs, self._add_one)
+        self.schedules = Schedules("email", self.jobs, partial(self._add_one, why="schedule"))
+        self.events = Events()
+        self.metrics = Metrics(now)
         self.config: dict[str, Any] = {}
         self.paused = False
         self.hold = 0  # until when
@@ -84,11 +90,17 @@ class Queue:
         self.config = config
         if "rl" not in config:
             self.window = (0, 0)
+        self._tell("configured")
 
     def configure_group(self, group: str, own: Rules) -> None:
+        was_paused, is_paused = self.groups.rules(group)["p"], own.get("p")
         self.groups.configure(group, own, self.now)
+        kind = "configured" if was_paused == is_paused else "paused" if is_paused else "resumed"
+        self._tell(f"group_{kind}", reason=group)
 
     def pause(self, *, paused: bool) -> None:
+        if paused != self.paused:
+            self._tell("paused" if paused else "resumed")
         self.paused = paused
         if not paused:
             self.hold = 0
@@ -135,19 +147,26 @@ class Queue:
         ids = dict.fromkeys(job_id for job_id, _, _ in new if job_id in first)
         return self.groups.full(first[job_id][0]["g"] for job_id in ids if "g" in first[job_id][0] and not first[job_id][1])
 
+    # -- what is told --------------------------------------------------------------------------------------------
+
+    def _tell(self, kind: str, job_id: str = "", state: str = "", worker: str = "", reason: str = "") -> None:
+        most = self.config.get("ev", DEFAULT_MAX_EVENTS)
+        self.events.tell(Told(self.now, kind, job_id, state, worker, reason, most))
+
     # -- where jobs go -------------------------------------------------------------------------------------------
 
-    def _add_one(self, new: NewJob, place: int = 0) -> bool:
+    def _add_one(self, new: NewJob, place: int = 0, why: str = "") -> bool:
         job_id, options, delay = new
         if job_id in self.jobs:
             return False
-        job = self.jobs[job_id] = Job(job_id, options, self.now)
+        job = self.jobs[job_id] = Job(job_id, options, self.now, due_ms=self.now + (delay or 0))
         job.expire_ms = self.now + options["tl"] if "tl" in options else None
         self.added += 1
         if delay:
             self._delay(job, self.now + delay, place)
         else:
             self._queue_up(job)
+        self._tell("added", job_id, job.state, reason=why)
         return True
 
     def _wait(self, job: Job, *, head: bool) -> None:
@@ -171,7 +190,8 @@ class Queue:
             if "g" in job.options:
                 self.groups.left(job.options["g"])
 
-    def _remove(self, job: Job) -> None:
+    def _remove(self, job: Job, why: str) -> None:
+        self._tell("removed", job.id, reason=why)
         self._leave(job)
         if job.state not in FINISHED and job.id in self.dependents:
             self.outbox.append(("ended", job.id, "deleted"))
@@ -182,11 +202,13 @@ class Queue:
     def _forget(self, job_id: str) -> None:
         del self.jobs[job_id]
         self.edges.pop(job_id, None)
-        self.failed_for.discard(job_id)
+        self.failed_for.pop(job_id, None)
         if all(self.dependents.get(job_id, {}).values()):
             self.dependents.pop(job_id, None)
 
-    def _finish(self, job: Job, state: str) -> None:
+    def _finish(self, job: Job, state: str, why: str = "") -> None:
+        worker = job.worker if job.state == "active" and state != "completed" else ""
+        self._tell(state, job.id, state, worker=worker, reason=why)
         self._leave(job)
         if "dd" in job.options:
             self._free_key(job.id, job.options["dd"]["k"])
@@ -211,7 +233,7 @@ class Queue:
 
     def _free_key(self, job_id: str, key: str) -> None:
         kept_aside = self.keys.finished(job_id, key)
-        if kept_aside and self._add_one(kept_aside):
+        if kept_aside and self._add_one(kept_aside, why="deduplication"):
             self.keys.take(kept_aside[0], kept_aside[1]["dd"], self.now)
 
     def _trim(self) -> None:
@@ -226,9 +248,10 @@ class Queue:
         job.failures = [*job.failures, kind][-MAX_FAILURES:]
         job.failure_count += 1
 
-    def _bury(self, job: Job) -> None:
+    def _bury(self, job: Job, why: str) -> None:
         target = job.options.get("dl") or self.config.get("dl")
         if target:
             self.outbox.append((target, job.id, self.now))
         self.failed += 1
-        self._finish(job, "failed")
+        self.metrics.failed(self.now)
+        self._finish(job, "failed", why)

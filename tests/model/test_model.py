@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 from leasemq_server.store.connect import connect
 
+from tests.model.events import BLOCK_ENTRIES
 from tests.model.history import History
 from tests.model.views import Listener
 from tests.store.harness import Desk
@@ -32,6 +33,7 @@ def test_the_store_lives_as_the_model_does(valkey_url: str) -> None:
             suppress_health_check=list(HealthCheck),
         )
         try:
+            runner.run(client.config_set("stream-node-max-entries", BLOCK_ENTRIES))
             run_state_machine_as_test(lambda: History(runner, desk, listener), settings=profile)
         finally:
             runner.run(desk.store.close())

@@ -27,7 +27,7 @@ def seen(stored: StoredJob) -> dict[str, Any]:
         "failures": [json.loads(line)["kind"] for line in fields.get("f", "").splitlines()],
         "failure_count": int(fields.get("fc", 0)),
         "token": fields.get("t", ""),
-        "cancel": "c" in fields,
+        "cancel": fields.get("c"),
         "progress": fields.get("p"),
         "run_ms": stored.delayed_ms,
         "lease_ms": stored.lease_ms,

@@ -203,6 +203,18 @@ async def test_a_job_that_loses_its_place_within_a_batch_is_added_before_it_is_r
     ]
 
 
+async def test_what_a_batch_does_not_add_is_told_in_its_order(desk: Desk, ear: Ear) -> None:
+    await desk.add("a", dd={"k": "key", "m": "u"})
+    await ear.heard()
+    await desk.add(new_job("b", dd={"k": "key", "m": "u"}), new_job("a"), new_job("c", dd={"k": "key", "m": "u"}), "d")
+    assert await ear.heard() == [
+        ("added", "d", "waiting"),
+        ("deduplicated", "a"),
+        ("duplicated", "a"),
+        ("deduplicated", "a"),
+    ]
+
+
 async def test_operators_are_told_of_too(desk: Desk, ear: Ear) -> None:
     await desk.fail_for_good("dead")
     await ear.heard()

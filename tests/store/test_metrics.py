@@ -1,6 +1,9 @@
 """What is counted of a queue's jobs, and when it goes."""
 
+import pytest
+from leasemq_server.broker.changes import update_job
 from leasemq_server.broker.metrics import read_points
+from leasemq_server.jobs.changes import Change
 from leasemq_server.jobs.metrics import HOUR_MS, MINUTE_MS, Point, bucket_ms
 
 from tests.store.harness import LEASE_MS, START_MS, Desk, new_job
@@ -36,6 +39,31 @@ async def test_a_delayed_job_waits_from_when_it_is_due(desk: Desk) -> None:
     await desk.lease(2)
     (found,) = await points(desk)
     assert (found.wait.jobs, near(found.wait.p50, 1000), near(found.wait.p99, 1000)) == (2, True, True)
+
+
+@pytest.mark.parametrize("delay_ms", [0, 500, 20_000])
+async def test_a_job_with_another_run_time_waits_from_then(desk: Desk, delay_ms: int) -> None:
+    await desk.add(new_job("a", spec=b"", delay_ms=delay_ms))
+    await update_job(desk.store, desk.queue, "a", Change(None, None, START_MS + 8000))
+    desk.clock.advance(9000)
+    await desk.lease_one("a")
+    (found,) = await points(desk)
+    assert (found.wait.jobs, near(found.wait.p99, 1000)) == (1, True)
+
+
+@pytest.mark.parametrize("how", ["promoted", "updated"])
+@pytest.mark.parametrize("later_ms", [1000, 11_000])
+async def test_a_job_that_is_to_run_at_once_waits_from_then(desk: Desk, how: str, later_ms: int) -> None:
+    await desk.add(new_job("a", spec=b"", delay_ms=9000))
+    desk.clock.advance(2000)
+    if how == "promoted":
+        await desk.store.promote(desk.queue, ["a"])
+    else:
+        await update_job(desk.store, desk.queue, "a", Change(None, None, 0))
+    desk.clock.advance(later_ms)
+    await desk.lease_one("a")
+    (found,) = await points(desk)
+    assert (found.wait.jobs, near(found.wait.p99, later_ms)) == (1, True)
 
 
 async def test_only_the_first_lease_of_a_job_counts_as_a_wait_and_its_last_as_a_run(desk: Desk) -> None:

@@ -80,7 +80,7 @@ local function store_if_new(id, spec_bytes, options)
   return redis.call('SET', spec .. id, head .. options .. '\n' .. spec_bytes, 'NX')
 end
 
-local waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0 -- what is to be told of the batch
+local waiting, delaying, not_added, now_waiting = {}, {}, {}, 0 -- what is to be told of the batch
 local function told(head, ids)
   if not ids[1] then return end
   happened[#happened + 1] = head
@@ -90,8 +90,17 @@ end
 local function tell_all()
   told('added\twaiting', waiting)
   told('added\tdelayed', delaying)
-  told('duplicated', duplicates)
-  told('deduplicated', deduplicated)
+  for i = 1, #not_added, 2 do told(not_added[i], not_added[i + 1]) end
+end
+
+local function leave_out(id, kind)
+  local n = #not_added
+  if not_added[n - 1] ~= kind then
+    n = n + 2
+    not_added[n - 1], not_added[n] = kind, {}
+  end
+  local ids = not_added[n]
+  ids[#ids + 1] = id
 end
 
 local twins = {} -- what was answered for the jobs that this batch has added
@@ -109,7 +118,7 @@ if keyed and not all_new then
     if (twins[id] or not all_ids_new) and redis.call('EXISTS', spec .. id) == 1 then return nil end
     if own.m == 'd' then -- a job of this batch may be taken out again: it was added before
       tell_all()
-      waiting, delaying, duplicates, deduplicated, now_waiting = {}, {}, {}, {}, 0
+      waiting, delaying, not_added, now_waiting = {}, {}, {}, 0
     end
     local holder, replaced, state = deduplicate(id, spec_bytes, options, own, now)
     if holder and not replaced then return { 0, state or '', state == 'delayed' and redis.call('ZSCORE', delayed, holder) or '0', holder } end
@@ -136,14 +145,14 @@ for i, id, spec_bytes, options in items() do
   if key and not all_new then kept, replaces = by_key(id, spec_bytes, options, { k = key, m = own.dd.m, t = own.dd.t }) end
   if kept then
     results[i] = kept
-    deduplicated[#deduplicated + 1] = kept[4]
+    leave_out(kept[4], 'deduplicated')
     plainly = false
   elseif not all_new and not store_if_new(id, spec_bytes, options) then
     local twin = twins[id] -- of this batch: it is in no set yet
     local state = twin and twin[2] or state_of(id)
     results[i] = { 0, state, twin and twin[3] or state == 'delayed' and redis.call('ZSCORE', delayed, id) or '0' }
     plainly = false
-    duplicates[#duplicates + 1] = id
+    leave_out(id, 'duplicated')
   else
     added = added + 1
     if awaited and redis.call('EXISTS', dependents .. id) == 1 then

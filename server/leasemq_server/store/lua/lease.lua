@@ -78,8 +78,12 @@ end
 
 -- A job that was touched before, or has a timeout, a retention or a deduplication key of its own, is kept as a hash; settling then decides by the hash alone.
 local function lease_by_hash(answer, id, nonce, header, blob, worker, lease_ms)
-  local h = redis.call('HMGET', job .. id, 'a', 'n', 'fc', 'cp', 'ls')
-  if not h[5] then header.started = header.started + 1 end
+  local h = redis.call('HMGET', job .. id, 'a', 'n', 'fc', 'cp', 'ls', 'du')
+  if not h[5] and h[6] then
+    count_time('w', now - tonumber(h[6]), 1)
+  elseif not h[5] then
+    header.started = header.started + 1
+  end
   local attempt, expire, deadline = tonumber(h[1] or 0) + 1, now + lease_ms, ''
   local _, options = header_of(blob)
   if header.timeout then

@@ -9,7 +9,7 @@ local now = clock()
 local results = {}
 for i, id in items() do
   if redis.call('ZREM', delayed, id) == 1 then
-    if redis.call('EXISTS', job .. id) == 1 then redis.call('HSET', job .. id, 's', 'waiting') end
+    redis.call('HSET', job .. id, 's', 'waiting', 'du', now)
     wait_at_tail(id, options_of(id))
     emit(id, 'promoted', 'waiting', nil, 'asked')
     results[i] = 'OK'

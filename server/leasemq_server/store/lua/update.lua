@@ -28,7 +28,7 @@ local function move(to)
     wait_at(tail_score(priority_of(said), 1), id, said)
   end
   if to ~= state then emit(id, to == 'waiting' and 'promoted' or 'released', to, nil, 'updated') end
-  if to ~= state and redis.call('EXISTS', job .. id) == 1 then redis.call('HSET', job .. id, 's', to) end
+  if to == 'delayed' or to ~= state then redis.call('HSET', job .. id, 's', to, 'du', to == 'delayed' and run_ms or now) end
 end
 
 if run_ms ~= '' and tonumber(run_ms) > now then
