@@ -8,10 +8,8 @@ from tests.store.valkey import running_valkey
 
 # what holds assertions, so that a mismatch shows both sides
 pytest.register_assert_rewrite(
-    *(
-        f"tests.model.{name}"
-        for name in ("history", "flow_rules", "change_rules", "key_rules", "group_rules", "schedule_rules", "events", "metrics")
-    )
+    *(f"tests.model.{name}_rules" for name in ("change", "flow", "group", "key", "schedule", "steering")),
+    *(f"tests.model.{name}" for name in ("history", "events", "metrics")),
 )
 
 

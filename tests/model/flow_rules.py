@@ -5,30 +5,34 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from leasemq_server.store.flows import Edge, EndedEntry, JobRef, Registration, Resolution
 from leasemq_server.store.types import Durability
 
-from tests.model.choices import NewJob, new_jobs, places, wanted
+from tests.model.choices import IDS, KEPT_MS, NewJob, new_jobs, places, wanted
+from tests.model.keys import FINISHED
+
+moments = st.sampled_from(["early", "told", "late"])  # of a dependent: before ends are told, after it, and where all have ended
 
 
 class FlowRules(RuleBasedStateMachine):
     """A part of `History`."""
 
-    def _register(self, dependent: str, wanted: list[tuple[int, str]], *, expected: bool) -> list[tuple[str, str]]:
+    def _register(self, dependent: str, wanted: list[tuple[int, str]], when: str, *, expected: bool) -> list[tuple[str, str]]:
         """Registers at jobs that are there, and perhaps at one that is not (yet); returns those that took it."""
-        needs = {self._chosen([place])[0]: policy for place, policy in wanted}
+        states = FINISHED if when == "late" else ()
+        needs = {self._chosen([place], states)[0]: policy for place, policy in wanted}
         needs.pop(dependent, None)
         items = [Registration(name, f"{self.desk.queue}/{dependent}", int(expected)) for name in needs]
         words = self.run(self.store.register(self.desk.queue, items))
         assert words == self.model.register(dependent, list(needs), expected=expected)
+        if when != "early":
+            self.tell_ends()
         return [need for need, word in zip(needs.items(), words, strict=True) if word != "JOB_NOT_FOUND"]
 
     def _edges(self, needs: list[tuple[str, str]]) -> list[Edge]:
         return [Edge(JobRef(self.desk.queue, name), policy) for name, policy in needs]
 
-    @rule(job=new_jobs, wanted=wanted, expected=st.booleans(), told_first=st.booleans())
-    def add_dependent(self, job: NewJob, wanted: list[tuple[int, str]], expected: bool, told_first: bool) -> None:
+    @rule(job=new_jobs, wanted=wanted, expected=st.booleans(), when=moments)
+    def add_dependent(self, job: NewJob, wanted: list[tuple[int, str]], expected: bool, when: str) -> None:
         job_id, said, delay = job
-        needs = self._register(job_id, wanted, expected=expected)
-        if told_first:
-            self.tell_ends()
+        needs = self._register(job_id, wanted, when, expected=expected)
         if not needs:
             return
         new = self._new(job, dp=1)
@@ -40,15 +44,34 @@ class FlowRules(RuleBasedStateMachine):
         assert tuple(added)[:3] == self.model.add_dependent(job_id, said, delay or 0, needs)
 
     @precondition(lambda self: self.leases)
-    @rule(pick=st.integers(0, 11), wanted=wanted, told_first=st.booleans())
-    def block(self, pick: int, wanted: list[tuple[int, str]], told_first: bool) -> None:
+    @rule(pick=st.integers(0, 11), wanted=wanted, when=moments)
+    def block(self, pick: int, wanted: list[tuple[int, str]], when: str) -> None:
         job_id, nonce = self._token(pick)
-        needs = self._register(job_id, wanted, expected=False)
-        if told_first:
-            self.tell_ends()
+        needs = self._register(job_id, wanted, when, expected=False)
         if needs:
             (outcome,) = self.run(self.store.block(self.desk.queue, [(job_id, nonce, tuple(self._edges(needs)))]))
             assert tuple(outcome) == self.model.block(job_id, nonce, needs)
+
+    @rule(job=new_jobs, wanted=wanted, blocks=st.booleans())
+    def depend_on_what_has_ended(self, job: NewJob, wanted: list[tuple[int, str]], blocks: bool) -> None:
+        """A new job, or the one that was leased last; it goes on, or fails, at once."""
+        self._cancel(self._chosen([place for place, _ in wanted]))
+        if blocks:
+            self.lease([1], KEPT_MS)
+        if blocks and self.leases:
+            self.block(0, wanted, "late")
+        else:
+            new = [job_id for job_id in IDS if job_id not in self.model.jobs]
+            self.add_dependent((*new[:1], *job[1:]) if new else job, wanted, expected=True, when="late")
+        self.looked = True  # what woke may be gone again
+
+    @precondition(lambda self: self.model.of("blocked"))
+    @rule(place=places)
+    def redrive_what_was_blocked(self, place: int) -> None:
+        blocked = self.model.of("blocked")
+        job_id = blocked[place % len(blocked)]
+        self._cancel([job_id])
+        self._retry([job_id], keep_attempts=False)
 
     @precondition(lambda self: any(entry[0] == "ended" for entry in self.model.outbox))
     @rule(twice=st.booleans())

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -22,7 +22,6 @@ from tests.model.choices import (
     IDS,
     KEPT_MS,
     NewJob,
-    configs,
     delays,
     failures,
     group_defaults,
@@ -32,9 +31,7 @@ from tests.model.choices import (
     limits,
     new_jobs,
     picks,
-    places,
     spans,
-    steering,
 )
 from tests.model.events import read_entries
 from tests.model.flow_rules import FlowRules
@@ -44,11 +41,13 @@ from tests.model.model import Model
 from tests.model.queue import NEVER
 from tests.model.reading_rules import ReadingRules
 from tests.model.schedule_rules import ScheduleRules
+from tests.model.steering_rules import SteeringRules
 from tests.model.views import Listener, seen, shown
 from tests.store.declared import undeclared
 from tests.store.grouped import disorder
-from tests.store.harness import START_MS, Desk, new_job
+from tests.store.harness import HOUR, START_MS, Desk, new_job
 
+BEGIN_MS = START_MS - START_MS % HOUR + HOUR - 5000  # soon another hour begins
 STATES = tuple(STATE_SETS)
 OUTCOMES = {"p": "pending", "c": "completed", "f": "failed", "x": "cancelled", "d": "deleted"}
 
@@ -59,7 +58,7 @@ def _shown_entry(entry: OutboxEntry | EndedEntry) -> tuple[str, str, int | str]:
     return (entry.target, entry.job_id, entry.finish_ms)
 
 
-class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules, ReadingRules):
+class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules, SteeringRules, ReadingRules):
     """One history; the store and its client are there for all of them."""
 
     def __init__(self, runner: asyncio.Runner, desk: Desk, listener: Listener) -> None:
@@ -88,8 +87,8 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules, Readi
         defaults: dict[str, Any],
     ) -> None:
         self.run(self.desk.client.flushall())
-        self.desk.clock.ms = START_MS
-        self.model = Model(START_MS)
+        self.desk.clock.ms = BEGIN_MS
+        self.model = Model(BEGIN_MS)
         self.listener.heard()  # of the history before
         self._note()
         self.configure({"gd": defaults} if defaults else {}, limits)
@@ -114,9 +113,9 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules, Readi
     def _tokens(self, chosen: list[int]) -> list[tuple[str, str]]:
         return list(dict.fromkeys(self._token(pick) for pick in chosen))
 
-    def _chosen(self, few: list[int]) -> list[str]:
-        """Ids of jobs that there are, and perhaps of one that is not."""
-        there = sorted(self.model.jobs)
+    def _chosen(self, few: list[int], states: Sequence[str] = ()) -> list[str]:
+        """Ids of jobs that there are, perhaps only of some states, and perhaps of one that is not."""
+        there = [job_id for state in states for job_id in self.model.of(state)] if states else sorted(self.model.jobs)
         there += [job_id for job_id in IDS if job_id not in there][:1]
         return list(dict.fromkeys(there[place % len(there)] for place in few))
 
@@ -261,55 +260,6 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules, Readi
             expected = [self.model.complete(job_id, wrong), self.model.complete("nobody", nonce)]
             self.model.done()
             assert [tuple(outcome) for outcome in outcomes] == expected
-
-    # -- steering ------------------------------------------------------------------------------------------------
-
-    @rule(how=steering, few=st.lists(places, min_size=1, max_size=3), flag=st.booleans())
-    def steer(self, how: str, few: list[int], flag: bool) -> None:
-        chosen = self._chosen(few)
-        verbs = {
-            "cancel": lambda: self._cancel(chosen, "why" if flag else ""),
-            "retry": lambda: self._retry(chosen, keep_attempts=flag),
-            "promote": lambda: self._promote(chosen),
-            "delete": lambda: self._delete(chosen, force=flag),
-            "drain": lambda: self._drain("waiting" if flag else "delayed"),
-            "await": lambda: self._wait_for_the_end(chosen[0]),
-            "pause": lambda: self._pause(paused=flag),
-            "resume": lambda: self._pause(paused=False),
-        }
-        verbs[how]()
-
-    def _cancel(self, chosen: list[str], reason: str = "why not") -> None:
-        expected = [self.model.cancel(job_id, reason) for job_id in chosen]
-        self.model.done()
-        assert self.run(self.store.cancel(self.desk.queue, [(job_id, reason) for job_id in chosen])) == expected
-
-    def _retry(self, chosen: list[str], *, keep_attempts: bool) -> None:
-        expected = [self.model.retry(job_id, keep_attempts=keep_attempts) for job_id in chosen]
-        assert self.run(self.store.retry(self.desk.queue, chosen, keep_attempts=keep_attempts)) == expected
-
-    def _promote(self, chosen: list[str]) -> None:
-        assert self.run(self.store.promote(self.desk.queue, chosen)) == [self.model.promote(job_id) for job_id in chosen]
-
-    def _delete(self, chosen: list[str], *, force: bool) -> None:
-        expected = [self.model.delete(job_id, force=force) for job_id in chosen]
-        assert self.run(self.store.delete(self.desk.queue, chosen, force=force)) == expected
-
-    def _drain(self, state: str) -> None:
-        assert self.run(self.store.drain(self.desk.queue, state)) == (self.model.drain(state), False)
-
-    def _wait_for_the_end(self, job_id: str) -> None:
-        assert self.run(self.store.await_mark(self.desk.queue, job_id)) == self.model.await_mark(job_id)
-
-    def _pause(self, *, paused: bool) -> None:
-        self.model.pause(paused=paused)
-        self.resumed = not paused
-        self.run(self.store.pause(self.desk.queue, paused=paused))
-
-    @rule(config=configs, limits=limits | st.just({}))
-    def configure(self, config: dict[str, Any], limits: dict[str, Any]) -> None:
-        self.model.configure({**config, **limits})
-        self.run(self.desk.configure(**config, **limits))
 
     # -- time ----------------------------------------------------------------------------------------------------
 

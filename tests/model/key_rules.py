@@ -49,6 +49,15 @@ class KeyRules(RuleBasedStateMachine):
         self.add(jobs[2:] or [(IDS[2], {}, None)])
         self.looked = True  # what woke may be gone again
 
+    @rule(key=keys, mode=modes, again=st.lists(st.booleans(), min_size=2, max_size=4))
+    def add_in_vain(self, key: str, mode: dict[str, Any], again: list[bool]) -> None:
+        """A job, and then a batch of it again and of others with its key."""
+        new = [(job_id, {}, None) for job_id in IDS if job_id not in self.model.jobs] or [(IDS[0], {}, None)]
+        first, *others = [with_key(job, key, mode) for job in new[: len(again) + 1]]
+        self.add([first])
+        self.add([first if is_first else other for is_first, other in zip(again, others, strict=False)] or [first])
+        self.looked = True  # what woke may be gone again
+
     def _end(self, key: str, job_id: str, end: str) -> None:
         job = self.model.jobs.get(job_id)
         tokens = [(job_id, job.token)] if job and (job_id, job.token) in self.leases else []
