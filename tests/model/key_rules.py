@@ -20,8 +20,8 @@ class KeyRules(RuleBasedStateMachine):
         key=keys,
         first=modes,
         starts=st.sampled_from([True, True, False]),
-        second=st.none() | modes,
-        end=st.sampled_from(["", "complete", "redrive", "redrive", "fail", "fail", "delete", "free"]),
+        second=st.none() | modes | st.just({"m": "l"}),
+        end=st.sampled_from(["", "complete", "complete", "redrive", "redrive", "fail", "fail", "delete", "free"]),
         third=modes,
         group=groups | st.just(""),
     )
