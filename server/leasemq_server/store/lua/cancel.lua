@@ -4,7 +4,7 @@
 -- ITEMS: id, reason
 -- RETURNS: one a job: {OK, state} | {JOB_NOT_FOUND} | {JOB_NOT_IN_STATE, state}; then OUTBOX if it was written
 -- FLAGS: allow-oom
--- USES: job, order, finish, retry, plain, emit, tell_worker, state_of, options_of
+-- USES: job, groups, finish, plain, emit, tell_worker, state_of, options_of
 local now = clock()
 local results = {}
 

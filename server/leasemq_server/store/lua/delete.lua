@@ -4,7 +4,7 @@
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE; then OUTBOX if it was written
 -- FLAGS: allow-oom
--- USES: job, wake, finish, plain, slot, emit, tell_worker, state_of, options_of, sets, remove
+-- USES: job, wake, outbox, plain, slot, emit, tell_worker, state_of, options_of, sets, remove
 local now = clock()
 local WHERE = { delayed = delayed, blocked = blocked, active = leases, completed = completed, failed = failed, cancelled = cancelled }
 local results, gone = {}, {}

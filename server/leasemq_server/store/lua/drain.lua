@@ -3,7 +3,7 @@
 -- ARGV: now_ms, state, max_jobs
 -- RETURNS: {jobs removed, 1 if there are more, outbox entries written}
 -- FLAGS: allow-oom
--- USES: job, wake, finish, emit, options_of, remove
+-- USES: job, wake, outbox, emit, options_of, remove
 local now = clock()
 local ids = {}
 config()

@@ -4,7 +4,7 @@
 -- ITEMS: id, nonce
 -- RETURNS: one a job: {EXTENDED | CANCEL_REQUESTED | LOST, expire_ms}
 -- FLAGS: allow-oom
--- USES: plain, held_plainly
+-- USES: held_plainly
 local now = clock()
 local results, records = {}, {}
 for i, id in items() do records[i] = run .. id end

@@ -1,5 +1,5 @@
 -- What the parts of lib/maintain.lua share.
--- USES: job, moments
+-- USES: job
 local function due(set, now, most) return redis.call('ZRANGEBYSCORE', set, '-inf', '(' .. string.format('%d', now + 1), 'LIMIT', 0, most) end
 
 local function all_keys(prefix, ids)
