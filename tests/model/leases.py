@@ -20,6 +20,7 @@ class Leases(Queue):
             if job.expire_ms <= self.now:
                 self._record(job, "EXPIRED")
                 self._bury(job, "not started within its ttl")
+        self._trim()
         for job_id in self.of("delayed"):
             if self.jobs[job_id].due[0] <= self.now:
                 self._queue_up(self.jobs[job_id])

@@ -237,7 +237,7 @@ class Queue:
             self.keys.take(kept_aside[0], kept_aside[1]["dd"], self.now)
 
     def _trim(self) -> None:
-        """At the end of a verb: what it finished counts together."""
+        """At the end of a verb, or of one part of what time brings about: what it finished counts together."""
         for state, count in self._keep.items():
             ids = self.of(state)
             for job_id in ids[: max(0, len(ids) - count)]:
