@@ -147,6 +147,7 @@ async def a_life(queue: Queue, count: int) -> list[Step]:
         ("delete", lambda: queue.each(store.delete, deep)),
         ("stats", lambda: store.stats(QUEUE)),
         ("tick", lambda: store.tick(QUEUE)),
+        ("sweep", lambda: store.sweep(QUEUE)),
     ]
 
 

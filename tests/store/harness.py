@@ -15,6 +15,7 @@ from leasemq_server.store.types import (
     Outcome,
     Position,
     StoredJob,
+    Sweep,
     Tick,
 )
 
@@ -108,7 +109,13 @@ class Desk:
         return answer
 
     async def tick(self) -> Tick:
-        return await self.store.tick(self.queue)
+        """Does what time has brought about, and sweeps."""
+        tick = await self.store.tick(self.queue)
+        await self.sweep()
+        return tick
+
+    async def sweep(self) -> Sweep:
+        return await self.store.sweep(self.queue)
 
     async def after(self, ms: int) -> Tick:
         """Lets time pass, and the tick loop come by."""

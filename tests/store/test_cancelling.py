@@ -113,4 +113,4 @@ async def test_a_cancelled_job_does_not_expire_any_more(desk: Desk) -> None:
     await desk.add("a", "b", tl=HOUR)
     await desk.cancel("a")
     await desk.cancel("b")
-    assert (await desk.tick()).next_in_ms == DAY  # then they are swept
+    assert (await desk.sweep()).next_in_ms == DAY

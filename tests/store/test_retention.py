@@ -28,9 +28,10 @@ async def test_by_default_a_day_or_for_failures_a_month(desk: Desk, kind: str, a
     await _end(desk, kind, "b")
     await desk.after(age - SECOND - 1)
     assert await desk.ids(kind) == ["a", "b"]
-    tick = await desk.after(1)
-    assert (tick.swept, await desk.ids(kind), await desk.state("a")) == (1, ["b"], None)
-    assert (await desk.after(SECOND)).swept == 1
+    desk.clock.advance(1)
+    assert ((await desk.sweep()).swept, await desk.ids(kind), await desk.state("a")) == (1, ["b"], None)
+    desk.clock.advance(SECOND)
+    assert (await desk.sweep()).swept == 1
     assert not (await desk.tick()).busy
 
 
@@ -62,8 +63,7 @@ async def test_a_smaller_count_is_applied_by_the_sweep_too(desk: Desk, kind: str
         desk.clock.advance(1)
         await _end(desk, kind, job_id)
     await desk.configure(**{OPTION[kind]: {"a": DAY, "c": 1}})
-    tick = await desk.tick()
-    assert (tick.swept, await desk.ids(kind)) == (3, ["d"])
+    assert ((await desk.sweep()).swept, await desk.ids(kind)) == (3, ["d"])
 
 
 @pytest.mark.parametrize("nothing", [{"a": 0}, {"c": 0}, {"a": 0, "c": 0}])
@@ -137,11 +137,11 @@ async def test_the_counts_of_a_batch_hold_whatever_its_order(desk: Desk) -> None
 
 async def test_the_sweep_is_told_when_it_is_needed_next(desk: Desk) -> None:
     await desk.finish("a", cr={"a": 5000})
-    assert (await desk.tick()).next_in_ms == 5000
+    assert (await desk.sweep()).next_in_ms == 5000
     await desk.after(5000)
     assert await desk.state("a") is None
     await desk.finish("b")
-    assert (await desk.tick()).next_in_ms == DAY
+    assert (await desk.sweep()).next_in_ms == DAY
 
 
 async def test_a_large_backlog_is_swept_in_bounded_steps(desk: Desk) -> None:
@@ -150,10 +150,11 @@ async def test_a_large_backlog_is_swept_in_bounded_steps(desk: Desk) -> None:
         jobs = [*await desk.lease(500), *await desk.lease(500)]
         await desk.store.complete(desk.queue, [(job.id, job.nonce, b"", "") for job in jobs])
     await desk.finish("own", cr={"a": 2 * DAY})
-    ticks = [await desk.after(DAY)]
-    while ticks[-1].more_is_due:
-        ticks.append(await desk.tick())
-    swept = [tick.swept for tick in ticks]
+    desk.clock.advance(DAY)
+    sweeps = [await desk.sweep()]
+    while sweeps[-1].more_is_due:
+        sweeps.append(await desk.sweep())
+    swept = [sweep.swept for sweep in sweeps]
     assert (sum(swept), max(swept), await desk.ids("completed")) == (1200, MAX_MOVES, ["own"])
     await desk.after(DAY)
     assert await desk.ids("completed") == []

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 
 import pytest
-from leasemq_server.loops.tick import MAX_TICKS, TickLoop
-from leasemq_server.store.types import Tick
+from leasemq_server.loops.tick import BUSY_S, MAX_TICKS, TickLoop
+from leasemq_server.store.types import Sweep, Tick
 
 from tests.support import eventually
 
-NOTHING_MORE = Tick(next_in_ms=60_000, outbox=0, moved=125, swept=0, busy=True)
+NOTHING_MORE = Tick(next_in_ms=60_000, outbox=0, moved=125, busy=True)
 MORE = NOTHING_MORE._replace(next_in_ms=0)
 DUE_BUT_STUCK = MORE._replace(moved=0)
 
@@ -20,6 +20,8 @@ class Broker:
     def __init__(self) -> None:
         self.listeners: list[Callable[[str, int], None]] = []
         self.ticks: list[str] = []
+        self.sweeps: list[str] = []
+        self.sweep_answers: list[Sweep] = []
         self.answers: dict[str, list[Tick]] = {}
         self.store = self.relay = self.queues = self.wakes = self.workers = self.dispatcher = self
         self.known: set[str] = set()
@@ -28,6 +30,10 @@ class Broker:
         self.ticks.append(queue)
         answers = self.answers.get(queue, [])
         return answers.pop(0) if answers else NOTHING_MORE
+
+    async def sweep(self, queue: str) -> Sweep:
+        self.sweeps.append(queue)
+        return self.sweep_answers.pop(0) if self.sweep_answers else Sweep(next_in_ms=-1, swept=0)
 
     async def register(self, queue: str) -> None:
         self.known.add(queue)
@@ -72,3 +78,17 @@ async def test_another_queue_has_its_turn_however_much_is_due_in_one(broker: Bro
     broker.listeners[0]("other", 1)
     await eventually(lambda: "other" in broker.ticks)
     assert broker.ticks.index("other") == ticks
+
+
+async def test_a_sweep_comes_when_the_last_one_has_said_and_while_more_is_due_again_at_once(broker: Broker):
+    broker.sweep_answers = [Sweep(next_in_ms=0, swept=500), Sweep(next_in_ms=1, swept=3)]
+    broker.listeners[0]("email", 1)
+    await eventually(lambda: len(broker.sweeps) == 3, BUSY_S / 2)
+    assert len(broker.ticks) == 2
+
+
+async def test_a_tick_before_the_time_of_the_sweep_goes_without_it(broker: Broker):
+    broker.answers = {"email": [NOTHING_MORE._replace(next_in_ms=1)] * 3}
+    broker.listeners[0]("email", 1)
+    await eventually(lambda: len(broker.ticks) == 4)
+    assert len(broker.sweeps) == 1

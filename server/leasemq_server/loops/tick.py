@@ -6,11 +6,14 @@ safely side by side: each queue at the time that its last tick returned, a busy 
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import DomainError
+from leasemq_server.store.types import Sweep, Tick
 
 STEP_S = 0.05
 BUSY_S = 5.0  # a lease that another broker gave out, and took the knowledge of with it when it died
@@ -19,7 +22,24 @@ REFRESH_S = 15.0
 MAX_TICKS = 20  # of one queue at a time, while more is due; then other queues have their turn
 LATE_S = 0.02  # parked polls come first; then one broker of several does the work and the others find it done
 
+Found = TypeVar("Found", Tick, Sweep)
+
 log = structlog.get_logger("leasemq")
+
+
+async def _until_done(look: Callable[[str], Awaitable[Found]], queue: str) -> Found:
+    """Looks again while a call has left something to the next one, but not forever."""
+    found = await look(queue)
+    for _ in range(MAX_TICKS - 1):
+        if not found.more_is_due:
+            break
+        found = await look(queue)
+    return found
+
+
+def _wait(next_in_ms: int, longest_s: float) -> float:
+    """For how many seconds to wait when time changes something in so many ms (-1: never)."""
+    return longest_s if next_in_ms < 0 else min(longest_s, next_in_ms / 1000 + LATE_S)
 
 
 class TickLoop:
@@ -29,6 +49,7 @@ class TickLoop:
         self._broker = broker
         self._task: asyncio.Task[None] | None = None
         self._due: dict[str, float] = {}
+        self._sweep_at: dict[str, float] = {}
         self._refresh_at = 0.0
 
     async def start(self) -> None:
@@ -62,23 +83,23 @@ class TickLoop:
             self._due.setdefault(queue, now + random.uniform(0, 1))  # noqa: S311 - spreads load, guards nothing
 
     async def _tick(self, queue: str) -> None:
-        loop = asyncio.get_running_loop()
-        tick = await self._broker.store.tick(queue)
-        for _ in range(MAX_TICKS - 1):
-            if not tick.more_is_due:
-                break
-            tick = await self._broker.store.tick(queue)
+        loop, store = asyncio.get_running_loop(), self._broker.store
+        tick = await _until_done(store.tick, queue)
         if tick.outbox:
             self._broker.relay.soon(queue)
         if tick.busy:
             await self._broker.queues.register(queue)
         elif queue not in self._broker.queues.known:
             self._due.pop(queue, None)
+            self._sweep_at.pop(queue, None)
             return
-        wait = BUSY_S if tick.busy else IDLE_S
-        if tick.next_in_ms >= 0:
-            wait = min(wait, tick.next_in_ms / 1000 + LATE_S)
-        self._due[queue] = loop.time() + wait + random.uniform(0, LATE_S)  # noqa: S311 - spreads load, guards nothing
+        if loop.time() >= self._sweep_at.get(queue, 0.0):
+            sweep = await _until_done(store.sweep, queue)
+            self._sweep_at[queue] = loop.time() + _wait(sweep.next_in_ms, BUSY_S)
+        at = loop.time() + _wait(tick.next_in_ms, BUSY_S if tick.busy else IDLE_S)
+        if tick.busy:
+            at = min(at, self._sweep_at[queue])
+        self._due[queue] = at + random.uniform(0, LATE_S)  # noqa: S311 - spreads load, guards nothing
 
     def _hear(self, queue: str, in_ms: int) -> None:
         """Something is new in the queue: a wake says nothing of the leases that follow, so look within the busy interval."""

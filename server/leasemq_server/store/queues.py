@@ -2,7 +2,7 @@
 
 from leasemq_server.store import keys
 from leasemq_server.store.calls import MAX_ITEMS, MAX_MOVES, Calls
-from leasemq_server.store.types import Counts, Tick, as_ms, as_text
+from leasemq_server.store.types import Counts, Sweep, Tick, as_ms, as_text
 
 
 class QueueVerbs(Calls):
@@ -39,8 +39,13 @@ class QueueVerbs(Calls):
 
     async def tick(self, queue: str) -> Tick:
         """Does what time has brought about in a queue."""
-        next_in_ms, outbox, moved, swept, busy = await self._run("tick", queue, seed=self._seed(), max_moves=MAX_MOVES)
-        return Tick(int(next_in_ms), int(outbox), int(moved), int(swept), bool(busy))
+        next_in_ms, outbox, moved, busy = await self._run("tick", queue, seed=self._seed(), max_moves=MAX_MOVES)
+        return Tick(int(next_in_ms), int(outbox), int(moved), bool(busy))
+
+    async def sweep(self, queue: str) -> Sweep:
+        """Removes finished jobs that are kept no longer."""
+        next_in_ms, swept = await self._run("sweep", queue, max_moves=MAX_MOVES)
+        return Sweep(int(next_in_ms), int(swept))
 
     async def drain(self, queue: str, state: str) -> tuple[int, bool]:
         """Removes up to 1,000 waiting or delayed jobs: how many, and whether there are more."""

@@ -153,21 +153,29 @@ class Counts(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """What a tick found.
-
-    The next moment (-1: none), entries in the outbox, jobs moved and swept, whether the queue has any job.
-    """
+    """What a tick found: the next moment (-1: none), entries in the outbox, jobs moved, whether the queue has any job."""
 
     next_in_ms: int
     outbox: int
     moved: int
-    swept: int
     busy: bool
 
     @property
     def more_is_due(self) -> bool:
         """Whether it has left something to the next one, since a call does only so much."""
-        return self.next_in_ms == 0 and self.moved + self.swept > 0
+        return self.next_in_ms == 0 and self.moved > 0
+
+
+class Sweep(NamedTuple):
+    """What a sweep found: when the next finished job is to go (-1: none), and how many it removed."""
+
+    next_in_ms: int
+    swept: int
+
+    @property
+    def more_is_due(self) -> bool:
+        """Whether it has left something to the next one, since a call does only so much."""
+        return self.next_in_ms == 0 and self.swept > 0
 
 
 class OutboxEntry(NamedTuple):

@@ -40,6 +40,7 @@ end
 
 -- Most batches are of new ids, with new keys if any: they are stored by one command.
 local keyed = false -- whether a job has a deduplication key
+local own_of, group_of = {}, {} -- what the options of a batch of new keys say, by number
 local function store_if_all_new()
   local pairs_of, n, seen, all_once = {}, 0, {}, true
   for _, id, spec_bytes, options in items() do
@@ -141,7 +142,11 @@ end
 
 for i, id, spec_bytes, options in items() do
   local own, group, key, kept, replaces
-  if options ~= '' then own, group, key = decoded_options(options) end
+  if keyed and all_new then
+    own, group = own_of[i], group_of[i]
+  elseif options ~= '' then
+    own, group, key = decoded_options(options)
+  end
   if key and not all_new then kept, replaces = by_key(id, spec_bytes, options, { k = key, m = own.dd.m, t = own.dd.t }) end
   if kept then
     results[i] = kept

@@ -1,54 +1,18 @@
--- tick: what time alone brings about in a queue that nobody may be polling, and the sweep of finished jobs that were kept long enough.
--- The sweep by the queue's age goes by a cursor over the finish time, so that jobs with an age of their own (in `purge`) are passed once.
--- KEYS: meta, wait, behind, delayed, blocked, leases, expiry, completed, failed, cancelled, purge, outbox, spec*, job*, logs*
+-- tick: what time alone brings about in a queue that nobody may be polling.
+-- KEYS: meta, wait, behind, delayed, blocked, leases, expiry, completed, failed, cancelled, outbox, spec*, job*
 -- ARGV: now_ms, seed, max_moves
--- RETURNS: {in how many ms to tick again or -1, outbox length, jobs moved, jobs swept, 1 if the queue has jobs of any kind}
+-- RETURNS: {in how many ms to tick again or -1, outbox length, jobs moved, 1 if the queue has jobs of any kind}
 -- FLAGS: allow-oom
--- USES: job, moments, retention, events, counts, outbox, sets
+-- USES: job, moments, events, counts, outbox
 local now = clock()
-local _, of_queue = config('sweep_completed', 'sweep_failed', 'sweep_cancelled')
-local CURSORS = { completed = of_queue[7], failed = of_queue[8], cancelled = of_queue[9] } -- behind which the finished jobs of a state are to be looked at
+config()
 local most, moved = tonumber(max_moves), 0
 local soon = next_change(now)
 if soon == 0 then
   -- INLINE: maintain
   soon = next_change(now)
 end
-local swept, next_sweep = 0, nil
-
-local function soonest(ms)
-  if ms and (not next_sweep or ms < next_sweep) then next_sweep = ms end
-end
-
-local first_purge = first_score(purge)
-soonest(first_purge)
-if first_purge and first_purge < now + 1 then
-  -- INLINE: purge_due
-  purge_due()
-end
-for state, set in pairs(SETS) do
-  local kept = swept < most and redis.call('ZCARD', set) or 0
-  if kept > 0 then
-    local age, count = retention({}, state)
-    local cursor = CURSORS[state] or '-inf'
-    local oldest = age and redis.call('ZRANGEBYSCORE', set, cursor, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
-    if oldest and tonumber(oldest) > now - age then
-      soonest(math.max(tonumber(oldest) + age, now + 1000))
-      oldest = nil
-    end
-    if oldest or count and kept > count then
-      -- INLINE: sweep
-      if oldest then sweep_by_age(state, age, cursor) end
-      if count and swept < most then sweep_by_count(state, count) end
-    end
-  end
-end
-if swept >= most then soonest(now) end -- there may be more
-if next_sweep then
-  local sweep_in = math.max(0, math.ceil(next_sweep) - now)
-  if soon < 0 or sweep_in < soon then soon = sweep_in end
-end
 local any = soon >= 0 and 1 or math.min(1, redis.call('EXISTS', wait, behind, delayed, blocked, leases, completed, failed, cancelled))
 -- INLINE: publish_events
 -- INLINE: publish_metrics
-return { soon, redis.call('XLEN', outbox), moved, swept, any }
+return { soon, redis.call('XLEN', outbox), moved, any }

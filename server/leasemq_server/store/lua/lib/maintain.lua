@@ -14,12 +14,16 @@ if is_due(expiry) then
   -- INLINE: expire_unstarted
   moved = moved + expire_unstarted(now, most_ends)
   file_finished()
+  first[expiry], first[delayed] = nil, first_score(delayed) or false -- a job kept aside for its key may have come
 end
 if is_due(delayed) then
   -- INLINE: promote_due
   moved = moved + promote_due(now, most)
+  first[delayed] = nil
 end
 if is_due(leases) then
   -- INLINE: reap_leases
   moved = moved + reap_leases(now, most_ends)
+  first[leases] = nil
+  if file_ended then first[expiry], first[delayed] = nil, nil end
 end

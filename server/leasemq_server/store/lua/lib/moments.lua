@@ -1,19 +1,17 @@
 -- When time alone changes something in a queue next.
 -- KEYS: delayed, leases, expiry, shut
--- USES: job, group_scores
-local first = {} -- the first score of each set, as next_change() has found it
-
-local function first_score(set)
-  local found = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
-  return found[2] and tonumber(found[2])
-end
+-- USES: job, group_scores, first_score
+local first = {} -- the first score of each set, as next_change() has found it; false = it is empty, nil = it is to be looked at again
 
 -- In how many ms time alone changes something next; -1 when nothing is to come. First call config().
 local function next_change(now)
   local soonest
   for _, set in ipairs({ delayed, leases, expiry }) do
-    local score = first_score(set)
-    first[set] = score
+    local score = first[set]
+    if score == nil then
+      score = first_score(set) or false
+      first[set] = score
+    end
     if score and (not soonest or score < soonest) then soonest = score end
   end
   local first_open = has_groups and first_score(shut)

@@ -2,11 +2,12 @@
 -- KEYS: dedup*
 -- USES: key_record
 
--- Puts them behind the jobs. Returns, by record, for how many ms those stay that do not go with their jobs; nil when two jobs have the same key.
+-- Puts them behind the jobs, and what the options say into own_of and group_of. Returns, by record, for how many ms those stay that do not go with their jobs; nil when two jobs have the same key.
 local function add_records(pairs_of)
   local staying, seen, n = {}, {}, #pairs_of
-  for _, id, _, options in items() do
-    local own, _, key = decoded_options(options)
+  for i, id, _, options in items() do
+    local own, group, key = decoded_options(options)
+    own_of[i], group_of[i] = own, group
     if key then
       local record = dedup .. key
       if seen[record] then return nil end
