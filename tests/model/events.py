@@ -31,11 +31,7 @@ class Events:
         self._heard: list[Event] = []
         self._entries: list[int] = []  # the numbers of their last events
         self._trimmed_to = 0  # up to here the store may let them go
-
-    @property
-    def last(self) -> int:
-        """The number of the newest one that was heard."""
-        return self._entries[-1] if self._entries else 0
+        self.last = 0  # the number of the newest one that was heard
 
     def tell(self, told: Told) -> None:
         if told.most:
@@ -43,8 +39,12 @@ class Events:
 
     # -- what is compared ----------------------------------------------------------------------------------------
 
-    def hear(self, entries: Iterable[Entry]) -> None:
-        """What the store holds after the last that was heard: an entry for each call that made something happen."""
+    def hear(self, entries: Sequence[Entry]) -> None:
+        """What the store holds after the last that was heard: an entry for each call that made something happen.
+
+        The first of them may be gone already, where one step of a history made more of them than are kept.
+        """
+        gone = self._lose_unheard(entries[0]) if entries else 0
         for entry in entries:
             events = list(events_after([entry], 0))
             expected, self._to_hear = self._to_hear[: len(events)], self._to_hear[len(events) :]
@@ -52,13 +52,22 @@ class Events:
             self._heard += events
             self._entries.append(entry.last)
             self._trimmed_to = max(self._trimmed_to, entry.last - expected[-1].most)
+        assert gone < max(self._trimmed_to, 1), "lost unheard"
         assert not self._to_hear, "happened in silence"
+
+    def _lose_unheard(self, oldest: Entry) -> int:
+        """Up to which number they are gone, 0 if none is."""
+        self.last = self.last or self._to_hear[0].ms * 1000
+        unheard = next(iter(events_after([oldest], 0))).number - self.last - 1
+        self._to_hear = self._to_hear[unheard:]
+        self.last += unheard
+        return self.last if unheard else 0
 
     def _compare(self, events: Sequence[Event], expected: Sequence[Told]) -> None:
         ends_first = sorted(expected, key=lambda told: told.kind != "completed")  # and then what they let in
         assert _in_order(events) == _in_order(ends_first)
-        first = self.last + 1 if self._entries else expected[0].ms * 1000 + 1
-        assert [event.number for event in events] == list(range(first, first + len(events)))
+        assert [event.number for event in events] == list(range(self.last + 1, self.last + 1 + len(events)))
+        self.last += len(events)
 
     async def check_reading(self, store: Store, queue: str, place: int) -> None:
         """From the oldest on, and from a place among all that were heard, 0 to 100."""
