@@ -2,7 +2,7 @@
 -- `most` jobs wait by a call, and fewer end: what is left is due at once, and the next call's. Each part is made only when something of its kind is due, as
 -- next_change() has found it. Adds to `moved`.
 -- USES: moments
-local END_COST = 4 -- to end a job costs the store as much as to let four wait
+local END_COST = 8 -- to end a job costs the store as much as to let four wait, and more where it fails for good
 local most_ends = math.max(1, math.floor(most / END_COST))
 local function is_due(set) return first[set] and first[set] < now + 1 end
 
