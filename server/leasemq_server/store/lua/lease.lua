@@ -9,7 +9,6 @@
 local NONCE_LENGTH = 24
 local REPLAY_MS = 60000
 local MAX_HASHES = 250 -- a lease kept as a hash costs twice to three times a plain one: so many at most, that no call holds the store for long
-local ALL = math.huge
 local MAX_TRIES = 100 -- in which all that was popped were heads of groups that are shut, since the limits of all groups were changed
 local now = clock()
 local start = string.format('%d', now)
@@ -37,7 +36,7 @@ end
 
 local popped, blobs, next_pop, used_bytes, used_nonces, full = {}, {}, 1, 0, 0, false
 local most_bytes = tonumber(max_bytes)
-local have_hashes, hashes = 0, 0 -- of the jobs popped last, and of those leased
+local some_have_hashes, all_have_hashes, hashes = false, false, 0 -- of the jobs popped last; of those leased
 local to_lease, to_run, unexpiring = {}, {}, {}
 
 local group_of = {} -- of the jobs popped
@@ -57,8 +56,8 @@ local function pop_waiting()
     if not popped[1] then return true end -- all were of groups that are shut
   end
   for i = 1, #popped, 2 do hashes[#hashes + 1] = job .. popped[i] end
-  have_hashes = redis.call('EXISTS', unpack(hashes))
-  if have_hashes == #hashes then have_hashes = ALL end
+  local found = redis.call('EXISTS', unpack(hashes))
+  some_have_hashes, all_have_hashes = found > 0, found == #hashes
   return false
 end
 
@@ -114,7 +113,7 @@ local function serve(answer, worker, max_jobs, lease_ms)
       local nonce = string.sub(nonces, used_nonces * NONCE_LENGTH + 1, (used_nonces + 1) * NONCE_LENGTH)
       used_nonces, n = used_nonces + 1, n + 1
       ids[n], their_nonces[n], their_blobs[n] = id, nonce, blob
-      if header.is_plain and not (have_hashes > 0 and (have_hashes == ALL or redis.call('EXISTS', job .. id) == 1)) then
+      if header.is_plain and not (all_have_hashes or some_have_hashes and redis.call('EXISTS', job .. id) == 1) then
         local r = #to_run
         to_run[r + 1], to_run[r + 2] = run .. id, 'a' .. nonce .. held_since .. (group and '\t' .. group or '')
         header.started = header.started + 1

@@ -2,7 +2,8 @@
 -- KEYS: dedup*
 -- USES: key_record
 
--- Puts them behind the jobs, and what the options say into own_of and group_of. Returns, by record, for how many ms those stay that do not go with their jobs; nil when two jobs have the same key.
+-- Puts them behind the jobs, and what the options say into own_of and group_of.
+-- Returns, by record, for how many ms those stay that do not go with their jobs; nil when two jobs have the same key.
 local function add_records(pairs_of)
   local staying, seen, n = {}, {}, #pairs_of
   for i, id, _, options in items() do

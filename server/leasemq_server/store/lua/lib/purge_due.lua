@@ -1,6 +1,6 @@
 -- Removing the finished jobs whose own age is over.
 -- KEYS: purge, job*
--- USES: remove, due
+-- USES: remove, due, first_score
 local function purge_due()
   local ids = due(purge, now, most)
   for _, id in ipairs(ids) do
