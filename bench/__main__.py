@@ -4,7 +4,6 @@ import argparse
 import os
 import platform
 import sys
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from bench.runner import Plan, Report, run
 from bench.scenarios import SCENARIOS, WrongOutcomeError
 from bench.sizes import NORMAL, QUICK
 from bench.store import STORE_KINDS
+from bench.yardstick import yardstick_ns
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -48,15 +48,6 @@ def peers(wanted: str) -> tuple[list[str], str]:
     except PeerUnavailableError as error:
         return [LEASEMQ], f"LEFT OUT: {error}"
     return [LEASEMQ, BULLMQ], f"BullMQ 6.7.0 on node {node}"
-
-
-def yardstick_ns() -> float:
-    """How long a step of a plain loop takes on this machine just now: to compare machines by."""
-    steps = 2_000_000
-    start = time.perf_counter()
-    for _ in range(steps):
-        pass
-    return (time.perf_counter() - start) / steps * 1e9
 
 
 def facts(plan: Plan, peer: str, report: Report, before: tuple[float, float]) -> dict[str, str]:

@@ -242,7 +242,7 @@ async def relayed(store: Store) -> None:
 
 
 SECTIONS = {"life": a_life, "time": what_time_does, "flows": flows}
-ONE_AT_A_TIME = {"time"}  # where a round is for one script call, whatever the number of items
+ONE_AT_A_TIME = {"time"}  # where a round is for one call of a verb, whatever the number of items
 
 
 def keyed_by(job_id: str) -> str:

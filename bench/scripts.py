@@ -1,6 +1,7 @@
 """How long each script holds the store, on a queue of 1,000,000 jobs: `python -m bench.scripts`.
 
 One call at a time, at the largest batch and at one item a call, twenty of those right after each other, on a store without AOF.
+Where a verb takes several script calls, the one that takes longest counts.
 The store itself says how long each call took (SLOWLOG), so neither the way to it nor this program counts. Exits with 1 when a
 script is over its bound. `first` is the first call after a pause: the processor's caches are cold then, and whatever runs takes
 two to three times as long.
@@ -24,6 +25,7 @@ from rich.table import Table
 
 from bench.rounds import LARGEST, ONE_AT_A_TIME, PREPARE, SECTIONS, Queue
 from bench.store import NO_AOF, Store
+from bench.yardstick import yardstick_ns
 
 BOUND_US = {LARGEST: 10_000, 1: 200}
 ROUNDS = {LARGEST: 7, 1: 5}
@@ -65,7 +67,9 @@ async def measure(bench: Store, jobs: int, sections: Sequence[str], on_progress:
                         continue
                     bench.begin_script_stats()
                     await call()
-                    row.setdefault(script, []).extend(bench.end_script_durations())
+                    durations = bench.end_script_durations()
+                    is_one = batch == 1 and section in ONE_AT_A_TIME
+                    row.setdefault(script, []).extend([max(durations)] if is_one else durations)
             for script, durations in row.items():
                 spent.setdefault((script, batch), []).append(durations)
             on_progress(0)
@@ -74,9 +78,15 @@ async def measure(bench: Store, jobs: int, sections: Sequence[str], on_progress:
 
 
 def timing(script: str, batch: int, runs: list[list[float]]) -> Timing:
-    """Of a large batch that takes several calls, the longest of each run counts."""
-    us = [max(run) for run in runs] if batch > 1 else [spent for run in runs for spent in run]
-    return Timing(script, batch, min(us), statistics.median(us), max(us), statistics.median(run[0] for run in runs))
+    """A large batch takes the same calls in each run: that one counts which takes longest as a rule.
+
+    Not the longest of each run, which of many calls is one with a pause of the machine in it.
+    """
+    calls = list(zip(*runs, strict=False)) if batch > 1 else [[us for run in runs for us in run]]
+    slowest = max(calls, key=statistics.median)
+    longest = max(us for run in runs for us in run)
+    first = statistics.median(run[0] for run in runs)
+    return Timing(script, batch, min(slowest), statistics.median(slowest), longest, first)
 
 
 def rows(timings: list[Timing]) -> Iterator[tuple[str, ...]]:
@@ -101,7 +111,10 @@ def print_table(timings: list[Timing], jobs: int) -> None:
         table.add_column(column, justify="left" if column in ("script", "verdict") else "right")
     for row in rows(timings):
         table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 130).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 130)
+    console.print(table)
+    within = sum(timing.within for timing in timings)
+    console.print(f"{within} of {len(timings)} within; a step of an empty Python loop took {yardstick_ns():.0f} ns")
 
 
 def main(arguments: list[str]) -> int:

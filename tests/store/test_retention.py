@@ -1,7 +1,7 @@
 """How long finished jobs stay: by age and count, by queue and by job, swept by time."""
 
 import pytest
-from leasemq_server.store.store import MAX_MOVES
+from leasemq_server.store.calls import MAX_MOVES
 
 from tests.store.harness import DAY, HOUR, SECOND, Desk, new_job
 

@@ -192,7 +192,7 @@ async def test_a_thousand_settlements_of_each_kind_keep_their_order(desk: Desk) 
     """They go to the store in several script calls."""
     ids = [f"job-{number:04}" for number in range(1000)]
     await desk.add(*ids, rp=1, ma=2)
-    jobs = [job for _ in range(2) for job in await desk.lease(500)]
+    jobs = [job for _ in range(4) for job in await desk.lease(250)]
     outcomes = await desk.store.release(desk.queue, [(job.id, job.nonce, 0, 0) for job in jobs])
     assert [outcome.state for outcome in outcomes] == ["waiting"] * 1000
     assert await desk.ids("waiting") == ids

@@ -6,7 +6,7 @@ timeout, tl ttl, cr and fr completed and failed retention (a age, c count), dl d
 max_lease_expirations, sc the id of the schedule that added the job, de delay or ru run_time, dp 1 when it depends on
 jobs, or jobs of its flow on it, dd deduplication (m mode, in the words of KEYS.md; t ttl); of a queue xa max_active, rl
 rate_limit (n max_jobs, d duration), mw max_waiting, ev max_events, gd the group_defaults (xa, rl, mw); of a group xa,
-rl, mw, w weight, p 1 while it is paused. All times are milliseconds. lua/lib/retry.lua, finish.lua, maintain.lua,
+rl, mw, w weight, p 1 while it is paused. All times are milliseconds. lua/lib/retry.lua, finish.lua,
 dedup.lua and turns.lua read them; configure.lua copies the queue's limits into fields of their own.
 
 The group of a job and its deduplication key come after them, each behind a tab, so that jobs that differ by these alone

@@ -1,4 +1,4 @@
-"""Does for queues that nobody polls what a lease call does on its way.
+"""Does what time brings about in queues that nobody polls; where somebody does, a lease call that finds it due asks for it.
 
 Due jobs, ended leases, expired jobs; and sweeps finished ones, and relays what is in outboxes. Every broker does it,
 safely side by side: each queue at the time that its last tick returned, a busy one at least every few seconds.

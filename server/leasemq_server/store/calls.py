@@ -16,7 +16,7 @@ from leasemq_server.store.types import Durability
 
 PART = 50  # items of one script call where each stands for itself and costs some 20 to 60 µs: none holds the store for 10 ms
 MAX_ITEMS = 1000  # jobs that one script call drains or looks at
-MAX_MOVES = 500  # jobs that one script call lets wait, or sweeps, on behalf of time; it ends an eighth (lib/maintain.lua)
+MAX_MOVES = 500  # jobs that one script call lets wait, or sweeps, on behalf of time; it ends an eighth (tick.lua)
 MAX_REPLY_BYTES = 3 * 1024 * 1024  # a reply must fit gRPC's default message size of 4 MiB
 
 

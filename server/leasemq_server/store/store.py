@@ -16,7 +16,7 @@ from leasemq_server.errors import (
     StoreUnavailableError,
 )
 from leasemq_server.store import keys
-from leasemq_server.store.calls import MAX_ITEMS, MAX_MOVES, MAX_REPLY_BYTES, PART, domain_error
+from leasemq_server.store.calls import MAX_ITEMS, MAX_REPLY_BYTES, PART, domain_error
 from leasemq_server.store.changes import ChangeVerbs
 from leasemq_server.store.deduplication import DeduplicationVerbs
 from leasemq_server.store.events import EventVerbs
@@ -43,7 +43,7 @@ from leasemq_server.store.types import (
 )
 
 LARGE_PART = 500  # as PART, of items that cost 10 µs
-MOST_LEASES = 500  # of one script call
+MOST_LEASES = 400  # of one script call
 MAX_LOG_LINES = 1000
 NONCE_BYTES = 18  # 144 bits: 24 characters of base64
 DURABLE_WAIT_MS = 5000
@@ -145,21 +145,24 @@ class Store(
     # -- leasing -------------------------------------------------------------------------------------------------
 
     async def lease(self, queue: str, requests: Sequence[LeaseRequest], call: str = "") -> LeaseReply:
-        """Leases up to 500 jobs to several requests, first come first served; `call` names this very call to `give_back`."""
+        """Leases up to 400 jobs to several requests, first come first served; `call` names this very call to `give_back`.
+
+        When time has brought about something in the queue, a tick of it comes first.
+        """
         wanted = min(sum(request.max_jobs for request in requests), MOST_LEASES)
-        nonces = urlsafe_b64encode(os.urandom(NONCE_BYTES * wanted))
-        next_in_ms, more, outbox, start_ms, answers = await self._run(
-            "lease",
-            queue,
-            requests,
-            seed=self._seed(),
-            max_moves=MAX_MOVES // 2,
-            max_bytes=MAX_REPLY_BYTES,
-            nonces=nonces,
-            call=call,
-        )
+        args = {
+            "max_bytes": MAX_REPLY_BYTES,
+            "nonces": urlsafe_b64encode(os.urandom(NONCE_BYTES * wanted)),
+            "call": call,
+        }
+        reply = await self._run("lease", queue, requests, ticked=0, **args)
+        outbox = 0
+        if reply == b"DUE":
+            outbox = (await self.tick(queue)).outbox
+            reply = await self._run("lease", queue, requests, ticked=1, **args)
+        next_in_ms, more, start_ms, answers = reply
         leases = [_leased(int(start_ms), *answer) for answer in answers]
-        return LeaseReply(int(next_in_ms), bool(more), bool(outbox), leases)
+        return LeaseReply(int(next_in_ms), bool(more), outbox > 0, leases)
 
     async def give_back(self, queue: str, requests: Sequence[tuple[str, bool]], call: str = "") -> int:
         """Gives back the leases of requests, each (id, whether the worker may have read them); returns how many leases.

@@ -29,7 +29,7 @@ for i, limit in ipairs({ { 'xa', said.xa }, { 'rn', rate.n }, { 'rd', rate.d }, 
   if i <= 3 and (was[i] or nil) ~= value then changed = true end
 end
 if not said.rl then redis.call('HDEL', meta, 'rw', 'rc') end
-if said.gd or groups_had_limits then -- those that are shut are looked at again (lib/maintain.lua)
+if said.gd or groups_had_limits then -- those that are shut are looked at again (tick.lua)
   redis.call('HINCRBY', meta, 'gg', 1)
   redis.call('HSET', meta, 'gx', 1)
   look_at_those_shut_by_time()

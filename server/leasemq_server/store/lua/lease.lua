@@ -1,11 +1,12 @@
--- lease: WAITING → ACTIVE for several requests at once, first come first served. First does what time has brought about.
+-- lease: WAITING → ACTIVE for several requests at once, first come first served. Does nothing when time has brought about something, for then a tick comes
+-- first; unless `ticked`, which says that one has come just now.
 -- A request with a request_id that was answered before gets the same leases again, those that are still its own.
 -- KEYS: meta, wait, delayed, leases, expiry, spec*, job*, run*, request*
--- ARGV: now_ms, seed, max_moves, max_bytes, nonces, call
+-- ARGV: now_ms, max_bytes, nonces, call, ticked
 -- ITEMS: request_id, worker, max_jobs, lease_ms
--- RETURNS: {in how many ms to look again or -1, more 0|1, outbox 0|1, start_ms, a list a request: {expire_ms, ids, nonces, blobs, those that are not at their first, plain lease: {index from 0, attempt, expire_ms, lease_expirations, failure_count, start_ms, checkpoint if any}}}
+-- RETURNS: DUE, or {in how many ms to look again or -1, more 0|1, start_ms, a list a request: {expire_ms, ids, nonces, blobs, those that are not at their first, plain lease: {index from 0, attempt, expire_ms, lease_expirations, failure_count, start_ms, checkpoint if any}}}
 -- FLAGS: allow-oom
--- USES: job, moments, events, metrics, outbox
+-- USES: job, moments, events, metrics
 local NONCE_LENGTH = 24
 local REPLAY_MS = 60000
 local MAX_HASHES = 250 -- a lease kept as a hash costs twice to three times a plain one: so many at most, that no call holds the store for long
@@ -15,11 +16,7 @@ local start = string.format('%d', now)
 local _, of_queue = config('paused', 'xa', 'rd', 'hold')
 local limits = { of_queue[7], of_queue[8], of_queue[9], of_queue[10] }
 local next_in = next_change(now)
-if next_in == 0 then
-  local most, moved = tonumber(max_moves), 0
-  -- INLINE: maintain
-  next_in = next_change(now)
-end
+if next_in == 0 and ticked ~= '1' then return 'DUE' end
 
 local answers, wanted, retried, seen = {}, 0, {}, {}
 for i, request_id, _, max_jobs, lease_ms in items() do
@@ -190,4 +187,4 @@ if limited then
 end
 -- INLINE: publish_events
 -- INLINE: publish_metrics
-return { next_in, more, outbox_written, start, answers }
+return { next_in, more, start, answers }

@@ -1,4 +1,6 @@
--- tick: what time alone brings about in a queue that nobody may be polling.
+-- tick: what time alone brings about: due delayed jobs wait, expired leases end, jobs that nobody started in time fail, groups have their turns again. At most
+-- max_moves jobs wait by a call, and fewer end: what is left is due at once, and the next call's. Each part is made only when something of its kind is due, as
+-- next_change() has found it.
 -- KEYS: meta, wait, behind, delayed, blocked, leases, expiry, completed, failed, cancelled, outbox, spec*, job*
 -- ARGV: now_ms, seed, max_moves
 -- RETURNS: {in how many ms to tick again or -1, outbox length, jobs moved, 1 if the queue has jobs of any kind}
@@ -6,10 +8,35 @@
 -- USES: job, moments, events, counts, outbox
 local now = clock()
 config()
-local most, moved = tonumber(max_moves), 0
+local moved = 0
 local soon = next_change(now)
 if soon == 0 then
-  -- INLINE: maintain
+  local most = tonumber(max_moves)
+  local END_COST = 8 -- to end a job costs the store as much as to let four wait, and more where it fails for good
+  local most_ends = math.max(1, math.floor(most / END_COST))
+  local function is_due(set) return first[set] and first[set] < now + 1 end
+
+  if has_groups and is_due(shut) then
+    -- INLINE: reopen_groups
+    moved = moved + reopen_groups(now, most_ends)
+  end
+  if is_due(expiry) then
+    -- INLINE: expire_unstarted
+    moved = moved + expire_unstarted(now, most_ends)
+    file_finished()
+    first[expiry], first[delayed] = nil, first_score(delayed) or false -- a job kept aside for its key may have come
+  end
+  if is_due(delayed) then
+    -- INLINE: promote_due
+    moved = moved + promote_due(now, most)
+    first[delayed] = nil
+  end
+  if is_due(leases) then
+    -- INLINE: reap_leases
+    moved = moved + reap_leases(now, most_ends)
+    first[leases] = nil
+    if file_ended then first[expiry], first[delayed] = nil, nil end
+  end
   soon = next_change(now)
 end
 local any = soon >= 0 and 1 or math.min(1, redis.call('EXISTS', wait, behind, delayed, blocked, leases, completed, failed, cancelled))

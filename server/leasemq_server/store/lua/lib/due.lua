@@ -1,4 +1,4 @@
--- What the parts of lib/maintain.lua share.
+-- What the parts of tick.lua share.
 -- USES: job
 local function due(set, now, most) return redis.call('ZRANGEBYSCORE', set, '-inf', '(' .. string.format('%d', now + 1), 'LIMIT', 0, most) end
 
