@@ -31,6 +31,37 @@ async def in_parallel(count: int, in_flight: int, call: Callable[[int], Awaitabl
     await asyncio.gather(*(caller() for _ in range(in_flight)))
 
 
+class Stream:
+    """An open stream of requests, each with a number that its answers bear."""
+
+    def __init__(self, call: Any) -> None:
+        self._requests: asyncio.Queue[Any] = asyncio.Queue()
+        self._answers: dict[tuple[str, int], asyncio.Future[Any]] = {}
+        self._numbers = itertools.count(1)
+        self._reading = asyncio.create_task(self._read(call(self._until_none())))
+
+    async def ask(self, request: Any, *kinds: str) -> list[Any]:
+        """Sends it; returns its answers of these kinds."""
+        request.request_number = next(self._numbers)
+        keys = [(kind, request.request_number) for kind in kinds]
+        asked = [self._answers.setdefault(key, asyncio.get_running_loop().create_future()) for key in keys]
+        self._requests.put_nowait(request)
+        return await asyncio.gather(*asked)
+
+    async def end(self) -> None:
+        self._requests.put_nowait(None)
+        await self._reading
+
+    async def _read(self, responses: AsyncIterator[Any]) -> None:
+        async for response in responses:
+            kind = response.WhichOneof("answer")
+            self._answers.pop((kind, response.request_number)).set_result(getattr(response, kind))
+
+    async def _until_none(self) -> AsyncIterator[Any]:
+        while request := await self._requests.get():
+            yield request
+
+
 class RawOperations:
     """The operations by stubs; a batch of 1 is the unary call for one job."""
 
@@ -46,17 +77,22 @@ class RawOperations:
     async def __aexit__(self, *_: object) -> None:
         await self._channel.close(None)
 
-    async def raw_add(self, *, queue: str, count: int, batch: int, in_flight: int, payload_bytes: int, groups: int = 0) -> Answer:
-        """With groups, the jobs go to so many of them in turn."""
+    async def raw_add(
+        self, *, queue: str, count: int, batch: int, in_flight: int, payload_bytes: int, groups: int = 0, streamed: bool = False
+    ) -> Answer:
+        """With groups, the jobs go to so many of them in turn; `streamed`, on one Produce stream."""
         payload = json.dumps(payload_of(payload_bytes), separators=(",", ":")).encode()
         start = time.perf_counter()
+        stream = Stream(self._producer.Produce) if streamed else None
 
         async def add(index: int) -> None:
             first = index * batch
             of_groups = [f"tenant-{number % groups}" if groups else "" for number in range(first, min(first + batch, count))]
-            await self._add(queue, payload, of_groups)
+            await self._add(queue, payload, of_groups, stream)
 
         await in_parallel(math.ceil(count / batch), in_flight, add)
+        if stream:
+            await stream.end()
         return {"seconds": time.perf_counter() - start}
 
     async def raw_process(self, *, queue: str, batch: int, in_flight: int) -> Answer:
@@ -73,37 +109,23 @@ class RawOperations:
     async def raw_stream(self, *, queue: str, batch: int, in_flight: int) -> Answer:
         """The same on one Work stream: each request settles a batch and asks for the next."""
         start = time.perf_counter()
-        requests: asyncio.Queue[worker_pb2.WorkRequest | None] = asyncio.Queue()
-        answers: dict[tuple[str, int], asyncio.Future[Any]] = {}
+        stream = Stream(self._worker.Work)
 
-        async def read() -> None:
-            async for response in self._worker.Work(_until_none(requests)):
-                kind = response.WhichOneof("answer")
-                answers.pop((kind, response.request_number)).set_result(getattr(response, kind))
-
-        async def work(number: int) -> None:
+        async def work(_: int) -> None:
             tokens: list[str] = []
             while True:
-                request = worker_pb2.WorkRequest(request_number=number, lease=_lease_request(queue, batch))
+                request = worker_pb2.WorkRequest(lease=_lease_request(queue, batch))
                 if tokens:
                     request.settle.settlements.extend(_completions(tokens))
-                expected = [(kind, number) for kind in (("leased", "settled") if tokens else ("leased",))]
-                for key in expected:
-                    answers[key] = asyncio.get_running_loop().create_future()
-                asked = [answers[key] for key in expected]
-                requests.put_nowait(request)
-                leased, *settled = await asyncio.gather(*asked)
+                leased, *settled = await stream.ask(request, *(("leased", "settled") if tokens else ("leased",)))
                 for answer in settled:
                     _check(answer)
                 tokens = [lease.lease_token for lease in leased.leases]
                 if not tokens:
                     return
-                number += in_flight
 
-        reading = asyncio.create_task(read())
-        await in_parallel(in_flight, in_flight, lambda index: work(index + 1))
-        requests.put_nowait(None)
-        await reading
+        await in_parallel(in_flight, in_flight, work)
+        await stream.end()
         return {"seconds": time.perf_counter() - start}
 
     async def raw_lease(self, *, queue: str, count: int, batch: int) -> Answer:
@@ -119,12 +141,16 @@ class RawOperations:
             await self._complete(tokens[first : first + batch])
         return {"count": len(tokens)}
 
-    async def _add(self, queue: str, payload: bytes, groups: Sequence[str]) -> None:
+    async def _add(self, queue: str, payload: bytes, groups: Sequence[str], stream: "Stream | None") -> None:
         jobs = [job_pb2.JobSpec(name="bench", payload=payload, id=str(uuid7()), group=group) for group in groups]
         if len(jobs) == 1:
             await self._producer.AddJob(producer_pb2.AddJobRequest(queue=queue, job=jobs[0]))
+            return
+        request = producer_pb2.BatchAddJobsRequest(queue=queue, jobs=jobs)
+        if stream:
+            await stream.ask(producer_pb2.ProduceRequest(add_batch=request), "batch_added")
         else:
-            await self._producer.BatchAddJobs(producer_pb2.BatchAddJobsRequest(queue=queue, jobs=jobs))
+            await self._producer.BatchAddJobs(request)
 
     async def _lease(self, queue: str, batch: int) -> list[str]:
         if batch == 1:
@@ -156,8 +182,3 @@ def _check(answer: worker_pb2.SettleJobsResponse) -> None:
     if failed:
         msg = f"{len(failed)} of {len(answer.results)} not settled: {failed[0].error.message}"
         raise RuntimeError(msg)
-
-
-async def _until_none(requests: "asyncio.Queue[worker_pb2.WorkRequest | None]") -> AsyncIterator[worker_pb2.WorkRequest]:
-    while request := await requests.get():
-        yield request

@@ -85,9 +85,9 @@ def add_by_batches(peer: Peer, queue: str, jobs: int) -> float:
     return float(peer.producer.call("add_batch", queue=queue, payload_bytes=PAYLOAD_BYTES, **how_many)["seconds"])
 
 
-def add_raw(peer: Peer, queue: str, jobs: int, *, batch: int, in_flight: int, groups: int = 0) -> float:
-    how_many = {"count": jobs, "batch": batch, "in_flight": in_flight, "groups": groups}
-    return float(peer.producer.call("raw_add", queue=queue, payload_bytes=PAYLOAD_BYTES, **how_many)["seconds"])
+def add_raw(peer: Peer, queue: str, jobs: int, *, batch: int, in_flight: int, groups: int = 0, streamed: bool = False) -> float:
+    how = {"count": jobs, "batch": batch, "in_flight": in_flight, "groups": groups, "streamed": streamed}
+    return float(peer.producer.call("raw_add", queue=queue, payload_bytes=PAYLOAD_BYTES, **how)["seconds"])
 
 
 def work(peer: Peer, queue: str, jobs: int) -> float:
@@ -101,6 +101,7 @@ def work_raw(peer: Peer, queue: str, jobs: int, *, batch: int, in_flight: int, b
 Step = Callable[[Peer, str, int], float]
 add_unary: Step = partial(add_raw, batch=1, in_flight=IN_FLIGHT)
 add_raw_batches: Step = partial(add_raw, batch=BATCH, in_flight=BATCHES_IN_FLIGHT)
+add_raw_streamed: Step = partial(add_raw, batch=BATCH, in_flight=BATCHES_IN_FLIGHT, streamed=True)
 work_raw_batches: Step = partial(work_raw, batch=BATCH, in_flight=BATCHES_IN_FLIGHT)
 work_raw_stream: Step = partial(work_raw, batch=BATCH, in_flight=BATCHES_IN_FLIGHT, by="raw_stream")
 
@@ -199,6 +200,7 @@ def add_batch_variants(_: Sizes) -> list[Variant]:
     return [
         Variant(case, SDK, LEASEMQ, partial(adding, add_by_batches, all_jobs)),
         Variant(case, RAW, LEASEMQ, partial(adding, add_raw_batches, all_jobs)),
+        Variant(case, STREAM, LEASEMQ, partial(adding, add_raw_streamed, all_jobs)),
         Variant(case, PEER, BULLMQ, partial(adding, add_by_batches, all_jobs)),
     ]
 
@@ -219,7 +221,7 @@ def lifecycle_variants(_: Sizes) -> list[Variant]:
         Variant(SINGLY, PEER, BULLMQ, partial(living, add_singly, work, all_jobs)),
         Variant(BY_BATCHES, SDK, LEASEMQ, partial(living, add_by_batches, work, all_jobs)),
         Variant(BY_BATCHES, RAW, LEASEMQ, partial(living, add_raw_batches, work_raw_batches, all_jobs)),
-        Variant(BY_BATCHES, STREAM, LEASEMQ, partial(living, add_raw_batches, work_raw_stream, all_jobs)),
+        Variant(BY_BATCHES, STREAM, LEASEMQ, partial(living, add_raw_streamed, work_raw_stream, all_jobs)),
         Variant(BY_BATCHES, PEER, BULLMQ, partial(living, add_by_batches, work, all_jobs)),
     ]
 

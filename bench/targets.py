@@ -63,7 +63,7 @@ def memory_targets(results: Sequence[Result]) -> Iterator[Target]:
 
 def broker_targets(results: Sequence[Result]) -> Iterator[Target]:
     for result in results:
-        if (result.scenario.name, result.variant.case) == ("lifecycle", BY_BATCHES) and result.variant.contender in (RAW, STREAM):
+        if (result.scenario.name, result.variant.case) == ("lifecycle", BY_BATCHES) and result.variant.contender != PEER:
             used = result.medians["broker_us"]
             name = f"broker CPU over the lifecycle, {BY_BATCHES}, {result.variant.contender.removeprefix('LeaseMQ, ')}"
             yield Target(name, result.store.name, f"≤ {BROKER_US:g} µs a job", f"{used:.1f} µs", used <= BROKER_US)

@@ -14,7 +14,7 @@ from bench.report import BEGIN_MARK, END_MARK, write_between_marks
 ROOT = Path(__file__).resolve().parents[2]
 LEASEMQ_CONTENDERS = {
     "add-single": {"LeaseMQ, SDK", "LeaseMQ, raw calls"},
-    "add-batch": {"LeaseMQ, SDK", "LeaseMQ, raw calls"},
+    "add-batch": {"LeaseMQ, SDK", "LeaseMQ, raw calls", "LeaseMQ, raw stream"},
     "process": {"LeaseMQ, SDK", "LeaseMQ, raw calls", "LeaseMQ, raw stream"},
     "lifecycle": {"LeaseMQ, SDK", "LeaseMQ, raw calls", "LeaseMQ, raw stream"},
     "latency": {"LeaseMQ, SDK"},

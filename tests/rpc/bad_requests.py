@@ -210,10 +210,13 @@ def bad_leases() -> Iterator[Bad]:
 
 
 def bad_parts() -> Iterator[Bad]:
-    """What ends a Work stream; what is wrong with a part is answered for it alone (test_work.py)."""
+    """What ends a stream; what is wrong with a part is answered for it alone (test_work.py, test_produce.py)."""
     lease = worker.BatchLeaseJobsRequest(queues=["q"], worker_id="w")
     yield Bad("work: no number", "worker.Work", worker.WorkRequest(lease=lease), ["request_number"])
     yield Bad("work: no part", "worker.Work", worker.WorkRequest(request_number=1), ["lease"])
+    add = producer.AddJobRequest(queue="q", job=job.JobSpec(name="work"))
+    yield Bad("produce: no number", "producer.Produce", producer.ProduceRequest(add=add), ["request_number"])
+    yield Bad("produce: no part", "producer.Produce", producer.ProduceRequest(request_number=1), ["add"])
 
 
 def bad_tokens(scene: Scene) -> Iterator[Bad]:
@@ -708,7 +711,7 @@ def all_bad(scene: Scene) -> dict[str, list[Bad]]:
         "adds": [*bad_adds(), *bad_spans_of_jobs(), *bad_retries(), *bad_batches(), *bad_deduplications()],
         "reads": [*bad_reads()],
         "leases": [*bad_leases()],
-        "parts of a Work stream": [*bad_parts()],
+        "parts of a stream": [*bad_parts()],
         "tokens": [*bad_tokens(scene)],
         "settlements": [*bad_settlements(scene)],
         "worker calls": [*bad_worker_calls(scene)],

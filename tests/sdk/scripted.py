@@ -1,5 +1,6 @@
 """A gRPC server over a real channel whose answers a test writes, to see what the SDK sends and how it takes errors."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -48,24 +49,50 @@ class Producer(producer_pb2_grpc.ProducerServiceServicer):
         self.gate: Callable[[], Any] | None = None
         self.verdict: Callable[[list[Any]], Any] = lambda _jobs: None
 
-    async def _take(self, method: str, jobs: list[Any], context: Any) -> list[producer_pb2.AddJobResponse]:
+    async def _judge(self, method: str, jobs: list[Any]) -> Any:
+        """What is wrong with the jobs, once the gate lets them through."""
         self.calls.append([job.payload.decode() for job in jobs])
         self.methods.append(method)
-        self.deadlines.append(context.time_remaining())
         if self.gate is not None:
             await self.gate()
-        verdict = self.verdict(jobs)
+        return self.verdict(jobs)
+
+    async def AddJob(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC's name
+        self.deadlines.append(context.time_remaining())
+        verdict = await self._judge("AddJob", [request.job])
         if isinstance(verdict, grpc.StatusCode):
             await context.abort(verdict, "the wire is cut")
         if verdict is not None:
             await refuse(context, verdict)
-        return [producer_pb2.AddJobResponse(job_id=job.id, created=True, state=1, durability=2) for job in jobs]
+        return _created(request.job)
 
-    async def AddJob(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC's name
-        return (await self._take("AddJob", [request.job], context))[0]
+    async def Produce(self, requests: AsyncIterator[Any], context: Any) -> None:  # noqa: N802 - the RPC's name
+        """Each part is answered as soon as it is judged; a verdict that is a mere code ends the stream."""
+        parts, writing = set(), asyncio.Lock()
 
-    async def BatchAddJobs(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC's name
-        return producer_pb2.BatchAddJobsResponse(results=await self._take("BatchAddJobs", list(request.jobs), context))
+        async def serve(request: producer_pb2.ProduceRequest) -> None:
+            alone = request.HasField("add")
+            jobs = [request.add.job] if alone else list(request.add_batch.jobs)
+            verdict = await self._judge("AddJob" if alone else "BatchAddJobs", jobs)
+            if isinstance(verdict, grpc.StatusCode):
+                await context.abort(verdict, "the wire is cut")
+            said: dict[str, Any]
+            if verdict is not None:
+                said = {"add_error" if alone else "add_batch_error": verdict}
+            elif alone:
+                said = {"added": _created(request.add.job)}
+            else:
+                said = {"batch_added": producer_pb2.BatchAddJobsResponse(results=map(_created, jobs))}
+            async with writing:
+                await context.write(producer_pb2.ProduceResponse(request_number=request.request_number, **said))
+
+        async for request in requests:
+            parts.add(asyncio.create_task(serve(request)))
+        await asyncio.gather(*parts)
+
+
+def _created(job: Any) -> producer_pb2.AddJobResponse:
+    return producer_pb2.AddJobResponse(job_id=job.id, created=True, state=1, durability=2)
 
 
 @asynccontextmanager

@@ -7,10 +7,11 @@ from datetime import timedelta
 import grpc
 import leasemq
 import pytest
-from leasemq import Client, FieldViolation, LeaseMQError
+from leasemq import Client, Dependency, FieldViolation, LeaseMQError
 from leasemq.errors import BY_REASON, reason_names
 
 from tests.sdk.scripted import Producer, serving, status
+from tests.sdk.support import until
 
 
 def test_every_reason_of_the_contract_has_its_exception_in_the_public_api() -> None:
@@ -128,8 +129,24 @@ async def test_a_wait_longer_than_retry_timeout_is_not_begun() -> None:
 async def test_every_call_has_a_deadline() -> None:
     producer = Producer()
     async with serving(producer) as address, Client(address, retry_timeout=3) as client:
-        await client.add("email")
-    assert 0 < producer.deadlines[0] <= 3.1
+        await client.add("email", depends_on=[Dependency("email", "first")])
+        assert 0 < producer.deadlines[0] <= 3.1
+
+
+async def test_an_add_that_is_not_answered_in_time_ends_the_stream_and_the_others_are_tried_on_another() -> None:
+    producer = Producer()
+    producer.gate = asyncio.Event().wait
+    async with serving(producer) as address, Client(address, retry_timeout=1) as client:
+        late = asyncio.ensure_future(client.add("late", 1))
+        await until(lambda: len(producer.calls) == 1)
+        await asyncio.sleep(0.4)
+        other = asyncio.ensure_future(client.add("other", 2))
+        await until(lambda: len(producer.calls) == 2)
+        producer.gate = None
+        assert (await other).created
+        assert producer.calls == [["1"], ["2"], ["2"]]
+        with pytest.raises(leasemq.DeadlineExceeded):
+            await late
 
 
 async def test_a_broker_that_never_answers_is_left_when_retry_timeout_is_over() -> None:

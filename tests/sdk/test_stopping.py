@@ -237,6 +237,7 @@ async def test_stopping_an_idle_worker_takes_no_time(client: Client, queue: str)
 
 
 async def test_stopping_leaves_no_thread_and_no_task_behind(client: Client, queue: str) -> None:
+    await client.add(queue)  # the client reads its own stream from then on
     before, threads = asyncio.all_tasks(), set(threading.enumerate())
     async with worker(client, queue, lambda _: None):
         await client.wait(queue, (await client.add(queue)).id, 30)

@@ -2,13 +2,15 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 import pytest
-from leasemq import Client, InvalidField, LeaseLost, NewJob, Unavailable
+from leasemq import AddedJob, Client, InvalidField, LeaseLost, LeaseMQError, NewJob, Unavailable
 from leasemq.codec import to_duration
+from leasemq.connection import MAX_MESSAGE_BYTES
 from leasemq.errors import from_status
 from leasemq.stream import WorkStream
 from leasemq.v1 import worker_pb2
@@ -31,6 +33,25 @@ def asking(queue: str, wait: float = 0.0, max_jobs: int = 10) -> worker_pb2.Batc
     return worker_pb2.BatchLeaseJobsRequest(
         queues=[queue], worker_id=f"w-{queue}", max_jobs=max_jobs, wait_duration=to_duration(wait)
     )
+
+
+def calls_of(client: Client) -> list[str]:
+    """The names of the adds that are made as calls from now on, as they are made."""
+    made: list[str] = []
+    stubs = client.connection.stubs.producer
+
+    def noted(name: str) -> Callable[..., Any]:
+        call = getattr(stubs, name)
+
+        def make(request: Any, **how: Any) -> Any:
+            made.append(name)
+            return call(request, **how)
+
+        return make
+
+    for name in ("AddJob", "BatchAddJobs"):
+        setattr(stubs, name, noted(name))
+    return made
 
 
 def completing(*tokens: str) -> worker_pb2.SettleJobsRequest:
@@ -157,3 +178,25 @@ async def test_a_client_that_is_closed_ends_the_calls_of_its_stream(client: Clie
         await other.close()
         with pytest.raises(Unavailable):
             await asyncio.wait_for(waiting, 5)
+
+
+async def test_an_add_that_is_too_large_for_any_message_fails_alone(client: Client, queue: str) -> None:
+    def adds() -> list[asyncio.Future[AddedJob]]:
+        return [asyncio.ensure_future(client.add(queue, number)) for number in range(50)]
+
+    before, huge, after = adds(), asyncio.ensure_future(client.add(f"{queue}-huge", b"x" * MAX_MESSAGE_BYTES)), adds()
+    assert all(added.created for added in await asyncio.gather(*before, *after))
+    with pytest.raises(LeaseMQError) as caught:
+        await huge
+    assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_adds_go_by_stream_unless_they_are_large(client: Client, queue: str) -> None:
+    await client.add(queue)
+    made = calls_of(client)
+    await client.add(queue)
+    await client.add_many(queue, [NewJob(), NewJob()])
+    assert made == []
+    await client.add_many(queue, [NewJob(b"x" * 900_000) for _ in range(3)])
+    assert made == ["BatchAddJobs"]
+    assert (await client.admin.stats(queue)).waiting == 7

@@ -43,6 +43,7 @@ CAPABILITIES = (
     "retention",
     "watch-worker",
     "work-stream",
+    "produce-stream",
     "schedules",
     "deduplication",
     "search",

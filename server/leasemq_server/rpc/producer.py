@@ -21,7 +21,8 @@ from leasemq_server.rpc.flow import (
     reached,
     read_dependencies,
 )
-from leasemq_server.rpc.wire import added_job, repeated, set_time
+from leasemq_server.rpc.stream import CallStream, Part, Write
+from leasemq_server.rpc.wire import added_job, answer_writer, repeated, set_time
 from leasemq_server.store.flows import JobRef
 from leasemq_server.store.types import Added, Durability, NewJob
 
@@ -30,6 +31,9 @@ DURABILITIES = {
     Durability.FSYNC: job_pb2.DURABILITY_FSYNC,
     Durability.REPLICATED: job_pb2.DURABILITY_REPLICATED,
 }
+_ADDED, _ADD_ERROR, _BATCH_ADDED, _ADD_BATCH_ERROR = (
+    answer_writer(producer_pb2.ProduceResponse, field) for field in ("added", "add_error", "batch_added", "add_batch_error")
+)
 SERVICE = producer_pb2.DESCRIPTOR.services_by_name["ProducerService"]
 
 
@@ -62,6 +66,16 @@ class ProducerServicer:
         else:
             responses = await self._add(request, jobs, check)
         return repeated(producer_pb2.BatchAddJobsResponse, "results", responses)
+
+    async def Produce(self, _: Any, context: Any) -> None:
+        async def add(request: producer_pb2.AddJobRequest, write: Write) -> None:
+            await write(await self.AddJob(request, context))
+
+        async def add_batch(request: producer_pb2.BatchAddJobsRequest, write: Write) -> None:
+            await write(await self.BatchAddJobs(request, context))
+
+        parts = (Part("add", add, _ADDED, _ADD_ERROR), Part("add_batch", add_batch, _BATCH_ADDED, _ADD_BATCH_ERROR))
+        await CallStream(context, parts).run(self._broker.workers.stopping)
 
     def _new_jobs(self, request: Any, specs: Iterable[job_pb2.JobSpec], paths: Iterable[str], check: Check) -> list[NewJob]:
         limit = self._broker.settings.max_payload_bytes

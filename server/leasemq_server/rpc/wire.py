@@ -58,10 +58,10 @@ def added_job(job_id: str, common: bytes) -> bytes:
     return b"".join((_ADDED_ID, _length(said), said, common))
 
 
-def answer_writer(field: str) -> Callable[[int, bytes], bytes]:
-    """Writes a WorkResponse from its request_number and the bytes of its answer, which stand in this field."""
-    number_tag = _varint(worker_pb2.WorkResponse.DESCRIPTOR.fields_by_name["request_number"].number << 3)
-    tag = _tag(worker_pb2.WorkResponse, field)
+def answer_writer(message: type[Message], field: str) -> Callable[[int, bytes], bytes]:
+    """Writes the message of a stream from its request_number and the bytes of its answer, which stand in this field."""
+    number_tag = _varint(message.DESCRIPTOR.fields_by_name["request_number"].number << 3)
+    tag = _tag(message, field)
 
     def write(request_number: int, answer: bytes) -> bytes:
         return b"".join((number_tag, _varint(request_number), tag, _length(answer), answer))

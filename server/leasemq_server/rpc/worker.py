@@ -20,13 +20,16 @@ from leasemq_server.jobs.flows import edges_of, refuse_itself
 from leasemq_server.jobs.tokens import parse_token
 from leasemq_server.rpc.encode import STATES
 from leasemq_server.rpc.errors import status_of
-from leasemq_server.rpc.wire import LeaseWriter, repeated, set_time
-from leasemq_server.rpc.work import WorkStream, Write
+from leasemq_server.rpc.stream import CallStream, Part, Write
+from leasemq_server.rpc.wire import LeaseWriter, answer_writer, repeated, set_time
 from leasemq_server.store.flows import JobRef
 from leasemq_server.store.keys import CONTROL_CHANNEL
 from leasemq_server.store.types import Outcome
 
 SERVICE = worker_pb2.DESCRIPTOR.services_by_name["WorkerService"]
+_LEASED, _LEASE_ERROR, _SETTLED, _SETTLE_ERROR = (
+    answer_writer(worker_pb2.WorkResponse, field) for field in ("leased", "lease_error", "settled", "settle_error")
+)
 KEEP_ALIVE_S = 10.0
 JSON_TYPE = "application/json"
 LEASE_STATUS = {
@@ -98,7 +101,8 @@ class WorkerServicer:
         async def settle(request: worker_pb2.SettleJobsRequest, write: Write) -> None:
             await write(await self._settle(request))
 
-        await WorkStream(context, self._lease, settle).run(self._broker.workers.stopping)
+        parts = (Part("lease", self._lease, _LEASED, _LEASE_ERROR), Part("settle", settle, _SETTLED, _SETTLE_ERROR))
+        await CallStream(context, parts).run(self._broker.workers.stopping)
 
     async def _settle(self, request: worker_pb2.SettleJobsRequest) -> bytes:
         completions = _completions_of_one_queue(request, self._broker.settings.max_payload_bytes)

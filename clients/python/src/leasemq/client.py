@@ -32,6 +32,7 @@ from leasemq.model import (
     Seconds,
 )
 from leasemq.schedules import Schedules
+from leasemq.stream import ProduceStream
 from leasemq.v1 import producer_pb2
 
 LONGEST_WAIT = 20.0
@@ -55,7 +56,8 @@ class Client:
         nothing else is.
         """
         self.connection = Connection(address, retry_timeout)
-        self._coalescer = Coalescer(self.connection)
+        self._adds = ProduceStream(self.connection)
+        self._coalescer = Coalescer(self.connection, self._adds)
         self._admin = Admin(self.connection)
         self._schedules = Schedules(self.connection)
 
@@ -83,6 +85,7 @@ class Client:
     async def close(self) -> None:
         """Wait for the adds that are under way, then close the connection; other calls in flight fail with Unavailable."""
         await self._coalescer.flush()
+        await self._adds.close()
         await self.connection.close()
 
     async def add(
@@ -178,7 +181,7 @@ class Client:
         results: list[AddedJob] = []
         for batch in in_batches(specs, max_bytes=32 * 1024 * 1024):
             request = producer_pb2.BatchAddJobsRequest(queue=queue, jobs=batch, durability=convert.wire(durability or 0))
-            response = await self.connection.call(self.connection.stubs.producer.BatchAddJobs, request)
+            response = await self.connection.call(self._adds.add_batch, request)
             results += map(convert.added, response.results)
         return results
 

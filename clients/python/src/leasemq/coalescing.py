@@ -18,6 +18,7 @@ import grpc
 from leasemq.connection import MIN_ATTEMPT, Connection, persist
 from leasemq.convert import wire
 from leasemq.errors import GroupFull, LeaseMQError, QueueFull
+from leasemq.stream import ProduceStream
 from leasemq.v1 import job_pb2, producer_pb2
 
 MAX_JOBS = 1_000
@@ -84,8 +85,9 @@ class Lane:
 class Coalescer:
     """Sends adds in batches, one lane for each queue and durability, and one for each group that is full."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, stream: ProduceStream) -> None:
         self._connection = connection
+        self._stream = stream
         self._lanes: dict[Key, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -169,17 +171,16 @@ class Coalescer:
 
     async def _attempt(self, key: Key, batch: list[Pending]) -> None:
         queue, durability, _ = key
-        stub = self._connection.stubs.producer
         timeout = max(batch[-1].deadline - time.monotonic(), MIN_ATTEMPT)
         if len(batch) == 1:
             lone = producer_pb2.AddJobRequest(queue=queue, job=batch[0].spec, durability=wire(durability))
-            _answer(batch, [await self._connection.attempt(stub.AddJob, lone, timeout)])
+            _answer(batch, [await self._connection.attempt(self._stream.add, lone, timeout)])
             return
         request = producer_pb2.BatchAddJobsRequest(
             queue=queue, jobs=[pending.spec for pending in batch], durability=wire(durability)
         )
         try:
-            response = await self._connection.attempt(stub.BatchAddJobs, request, timeout)
+            response = await self._connection.attempt(self._stream.add_batch, request, timeout)
         except (QueueFull, GroupFull):  # all together are too many: those that fit are added, in order
             await self._attempt_halves(key, batch[: len(batch) // 2], batch[len(batch) // 2 :])
         else:

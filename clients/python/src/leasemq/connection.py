@@ -52,9 +52,9 @@ Response_co = TypeVar("Response_co", covariant=True)
 
 
 class Method(Protocol[Request_contra, Response_co]):
-    """An RPC of a stub."""
+    """An RPC of a stub, or of a stream."""
 
-    def __call__(self, request: Request_contra, /, *, timeout: float | None = None) -> Awaitable[Response_co]:
+    def __call__(self, request: Request_contra, /, *, timeout: float) -> Awaitable[Response_co]:
         """Send the request; the timeout is in seconds."""
 
 

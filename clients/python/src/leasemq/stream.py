@@ -1,4 +1,4 @@
-"""The lease and settle calls of a worker, as messages on one Work stream: a message costs a fraction of a call."""
+"""Calls as messages on one stream: a message costs a fraction of a call."""
 
 from __future__ import annotations
 
@@ -6,50 +6,53 @@ import asyncio
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
 
 from leasemq.connection import Connection, must_end
-from leasemq.errors import LeaseMQError, Unavailable, from_rpc_error, from_status
-from leasemq.v1 import worker_pb2
-
-if TYPE_CHECKING:
-    WorkCall = grpc.aio.StreamStreamCall[worker_pb2.WorkRequest, worker_pb2.WorkResponse]
+from leasemq.errors import DeadlineExceeded, LeaseMQError, Unavailable, from_rpc_error, from_status
+from leasemq.v1 import producer_pb2, worker_pb2
 
 LEASE, SETTLE = "lease", "settle"
-ANSWERS = {"leased": LEASE, "lease_error": LEASE, "settled": SETTLE, "settle_error": SETTLE}
+ADD, ADD_BATCH = "add", "add_batch"
+LARGE = 1024 * 1024
+"""Bytes from which on adds go as a call of their own."""
 
 
-class WorkStream:
+class CallStream:
     """Opened by the first request, and by the first after it broke. Calls fail as the unary ones do that they stand for."""
 
-    def __init__(self, connection: Connection, stray: Callable[[Sequence[worker_pb2.Lease], float], None]) -> None:
-        """`stray` gets leases that nobody waits for any more, and when they came (monotonic seconds)."""
+    def __init__(self, connection: Connection, message: type[Any], answers: Mapping[str, str]) -> None:
+        """`message` is what the stream carries there; `answers` names the field of a request that each field of an answer is to.
+
+        One that ends with _error is a status.
+        """
         self.connection = connection
-        self._stray = stray
+        self._message = message
+        self._answers = answers
         self._numbers = itertools.count(1)
         self._unsent: deque[tuple[str, Any, asyncio.Future[Any]]] = deque()
         self._awaited: dict[tuple[str, int], asyncio.Future[Any]] = {}
-        self._call: WorkCall | None = None
+        self._call: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._writing: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
 
-    async def lease(self, request: worker_pb2.BatchLeaseJobsRequest, seconds: float) -> worker_pb2.BatchLeaseJobsResponse:
-        """Lease jobs, as BatchLeaseJobs. LeaseMQError: it failed, or there was no answer within this many seconds."""
-        response: worker_pb2.BatchLeaseJobsResponse = await self._ask(LEASE, request, seconds)
-        return response
+    def _begin(self) -> Any:
+        """Make the call that opens the stream."""
+        raise NotImplementedError
 
-    async def settle(self, request: worker_pb2.SettleJobsRequest, seconds: float) -> worker_pb2.SettleJobsResponse:
-        """Settle jobs, as SettleJobs. LeaseMQError: as for `lease`."""
-        response: worker_pb2.SettleJobsResponse = await self._ask(SETTLE, request, seconds)
-        return response
+    def _unawaited(self, said: str, answer: Any) -> None:
+        """Take an answer that nobody waits for any more."""
 
     async def close(self) -> None:
         """End the stream; whoever waits for an answer gets Unavailable."""
-        self._break(Unavailable("the worker has stopped", code=grpc.StatusCode.CANCELLED))
+        if self._loop is not asyncio.get_running_loop():
+            return  # nothing of it is left
+        self._break(Unavailable("the stream was closed", code=grpc.StatusCode.CANCELLED))
         for task in (self._reading, self._writing):
             if task is not None:
                 task.cancel()
@@ -58,6 +61,8 @@ class WorkStream:
 
     async def _ask(self, kind: str, request: Any, seconds: float) -> Any:
         loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._move_to(loop)
         if self._call is None:
             self._open()
         answer: asyncio.Future[Any] = loop.create_future()
@@ -75,10 +80,17 @@ class WorkStream:
         self.connection.outage.over()
         return response
 
+    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Leave behind what an event loop that has ended has left. RuntimeError: it still lives."""
+        assert self.connection.stubs
+        self._loop, self._call, self._reading, self._writing, self._awaited = loop, None, None, None, {}
+        self._unsent.clear()
+
     def _too_late(self, answer: asyncio.Future[Any]) -> None:
         """Nothing came in time: the stream can't be trusted, and what is asked anew goes on another."""
         if not answer.done():
-            self._break(Unavailable("the broker did not answer in time", code=grpc.StatusCode.DEADLINE_EXCEEDED))
+            answer.set_exception(Unavailable("the broker did not answer in time", code=grpc.StatusCode.DEADLINE_EXCEEDED))
+            self._break(Unavailable("the broker did not answer another call in time", code=grpc.StatusCode.UNAVAILABLE))
 
     async def _write(self) -> None:
         try:
@@ -88,7 +100,7 @@ class WorkStream:
         finally:
             self._writing = None
 
-    async def _send(self, call: WorkCall, message: worker_pb2.WorkRequest) -> None:
+    async def _send(self, call: Any, message: Any) -> None:
         error: Exception
         try:
             await call.write(message)
@@ -102,25 +114,25 @@ class WorkStream:
             return
         self._broke(call, error)
 
-    def _next_message(self) -> worker_pb2.WorkRequest | None:
+    def _next_message(self) -> Any:
         """Take what is to be sent next, of each kind one at most; None if nobody waits for its answer any more."""
-        message = worker_pb2.WorkRequest(request_number=next(self._numbers))
+        message, filled = self._message(request_number=next(self._numbers)), False
         while self._unsent and not message.HasField(self._unsent[0][0]):
             kind, request, answer = self._unsent.popleft()
             if not answer.done():
                 self._awaited[kind, message.request_number] = answer
                 getattr(message, kind).CopyFrom(request)
-        return message if message.HasField("lease") or message.HasField("settle") else None
+                filled = True
+        return message if filled else None
 
     def _open(self) -> None:
-        self._call = self.connection.stubs.worker.Work()  # type: ignore[call-arg] # the stubs know no calls that are written to
+        self._call = self._begin()
         self._reading = asyncio.get_running_loop().create_task(self._read(self._call))
 
-    async def _read(self, call: WorkCall) -> None:
+    async def _read(self, call: Any) -> None:
         error: Exception = Unavailable("the broker ended the stream")
         try:
             while (response := await call.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined] # the stubs know no EOF
-                assert isinstance(response, worker_pb2.WorkResponse)
                 self._answered(response)
         except Exception as broken:  # noqa: BLE001 - as in _send
             error = broken
@@ -130,19 +142,17 @@ class WorkStream:
             error = _closed()
         self._broke(call, error)
 
-    def _answered(self, response: worker_pb2.WorkResponse) -> None:
+    def _answered(self, response: Any) -> None:
         said = response.WhichOneof("answer")
-        assert said is not None
-        answer = self._awaited.pop((ANSWERS[said], response.request_number), None)
+        answer = self._awaited.pop((self._answers[said], response.request_number), None)
         if answer is None or answer.done():
-            if said == "leased" and response.leased.leases:
-                self._stray(response.leased.leases, time.monotonic())
-        elif said in ("leased", "settled"):
-            answer.set_result(getattr(response, said))
-        else:
+            self._unawaited(said, getattr(response, said))
+        elif said.endswith("_error"):
             answer.set_exception(from_status(getattr(response, said)))
+        else:
+            answer.set_result(getattr(response, said))
 
-    def _broke(self, call: WorkCall, error: Exception) -> None:
+    def _broke(self, call: Any, error: Exception) -> None:
         if call is self._call:  # else another one is open by now
             self._break(_broken(error))
 
@@ -156,6 +166,72 @@ class WorkStream:
         for answer in unanswered:
             if not answer.done():
                 answer.set_exception(error)
+
+
+class WorkStream(CallStream):
+    """The lease and settle calls of a worker."""
+
+    def __init__(self, connection: Connection, stray: Callable[[Sequence[worker_pb2.Lease], float], None]) -> None:
+        """`stray` gets leases that nobody waits for any more, and when they came (monotonic seconds)."""
+        answers = {"leased": LEASE, "lease_error": LEASE, "settled": SETTLE, "settle_error": SETTLE}
+        super().__init__(connection, worker_pb2.WorkRequest, answers)
+        self._stray = stray
+
+    async def lease(self, request: worker_pb2.BatchLeaseJobsRequest, seconds: float) -> worker_pb2.BatchLeaseJobsResponse:
+        """Lease jobs, as BatchLeaseJobs. LeaseMQError: it failed, or there was no answer within this many seconds."""
+        response: worker_pb2.BatchLeaseJobsResponse = await self._ask(LEASE, request, seconds)
+        return response
+
+    async def settle(self, request: worker_pb2.SettleJobsRequest, seconds: float) -> worker_pb2.SettleJobsResponse:
+        """Settle jobs, as SettleJobs. LeaseMQError: as for `lease`."""
+        response: worker_pb2.SettleJobsResponse = await self._ask(SETTLE, request, seconds)
+        return response
+
+    def _begin(self) -> Any:
+        return self.connection.stubs.worker.Work()  # type: ignore[call-arg] # the stubs know no calls that are written to
+
+    def _unawaited(self, said: str, answer: Any) -> None:
+        if said == "leased" and answer.leases:
+            self._stray(answer.leases, time.monotonic())
+
+
+class ProduceStream(CallStream):
+    """The adds of a client. What is large goes as a call of its own: it holds up no others, and fails alone."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Set up; nothing is sent yet."""
+        answers = {"added": ADD, "add_error": ADD, "batch_added": ADD_BATCH, "add_batch_error": ADD_BATCH}
+        super().__init__(connection, producer_pb2.ProduceRequest, answers)
+
+    async def add(self, request: producer_pb2.AddJobRequest, *, timeout: float) -> producer_pb2.AddJobResponse:  # noqa: ASYNC109
+        """Add a job, as AddJob. LeaseMQError: it failed; DeadlineExceeded: there was no answer within this many seconds."""
+        if request.ByteSize() > LARGE:
+            return await self.connection.stubs.producer.AddJob(request, timeout=timeout)
+        response: producer_pb2.AddJobResponse = await self._add(ADD, request, timeout)
+        return response
+
+    async def add_batch(
+        self,
+        request: producer_pb2.BatchAddJobsRequest,
+        *,
+        timeout: float,  # noqa: ASYNC109 - as a stub's method
+    ) -> producer_pb2.BatchAddJobsResponse:
+        """Add jobs, as BatchAddJobs. LeaseMQError: as for `add`."""
+        if request.ByteSize() > LARGE:
+            return await self.connection.stubs.producer.BatchAddJobs(request, timeout=timeout)
+        response: producer_pb2.BatchAddJobsResponse = await self._add(ADD_BATCH, request, timeout)
+        return response
+
+    async def _add(self, kind: str, request: Any, seconds: float) -> Any:
+        try:
+            return await self._ask(kind, request, seconds)
+        except Unavailable as error:
+            if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:  # as a call is, it is given up
+                raise DeadlineExceeded(str(error), code=error.code) from None
+            raise
+
+    def _begin(self) -> Any:
+        return self.connection.stubs.producer.Produce()  # type: ignore[call-arg] # the stubs know no calls that are written to
 
 
 def _closed() -> Unavailable:

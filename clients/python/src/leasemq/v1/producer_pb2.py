@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from leasemq.v1 import job_pb2 as leasemq_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19leasemq/v1/producer.proto\x12\nleasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14leasemq/v1/job.proto\"\x84\x01\n\rAddJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12%\n\x03job\x18\x02 \x01(\x0b\x32\x13.leasemq.v1.JobSpecR\x03job\x12\x36\n\ndurability\x18\x03 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\"\x80\x02\n\x0e\x41\x64\x64JobResponse\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\x12*\n\x05state\x18\x03 \x01(\x0e\x32\x14.leasemq.v1.JobStateR\x05state\x12\x35\n\x08run_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07runTime\x12\x36\n\ndurability\x18\x05 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\x12\"\n\x0c\x64\x65\x64uplicated\x18\x06 \x01(\x08R\x0c\x64\x65\x64uplicated\"\x8c\x01\n\x13\x42\x61tchAddJobsRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\'\n\x04jobs\x18\x02 \x03(\x0b\x32\x13.leasemq.v1.JobSpecR\x04jobs\x12\x36\n\ndurability\x18\x03 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\"L\n\x14\x42\x61tchAddJobsResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32\x1a.leasemq.v1.AddJobResponseR\x07results\"u\n\rGetJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x37\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\x08readMask\"3\n\x0eGetJobResponse\x12!\n\x03job\x18\x01 \x01(\x0b\x32\x0f.leasemq.v1.JobR\x03job\"~\n\x0f\x41waitJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12>\n\rwait_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0cwaitDuration\"Q\n\x10\x41waitJobResponse\x12!\n\x03job\x18\x01 \x01(\x0b\x32\x0f.leasemq.v1.JobR\x03job\x12\x1a\n\x08\x66inished\x18\x02 \x01(\x08R\x08\x66inished\"\x86\x01\n\x10\x43\x61ncelJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12-\n\x07\x63\x61scade\x18\x04 \x01(\x0e\x32\x13.leasemq.v1.CascadeR\x07\x63\x61scade\"?\n\x11\x43\x61ncelJobResponse\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x14.leasemq.v1.JobStateR\x05state\"f\n\x0e\x46lowDependency\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x42\n\non_failure\x18\x02 \x01(\x0e\x32#.leasemq.v1.DependencyFailurePolicyR\tonFailure\"\x94\x01\n\x08\x46lowNode\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12%\n\x03job\x18\x02 \x01(\x0b\x32\x13.leasemq.v1.JobSpecR\x03job\x12\x10\n\x03key\x18\x03 \x01(\tR\x03key\x12\x39\n\ndepends_on\x18\x04 \x03(\x0b\x32\x1a.leasemq.v1.FlowDependencyR\tdependsOn\"t\n\x0e\x41\x64\x64\x46lowRequest\x12*\n\x05nodes\x18\x01 \x03(\x0b\x32\x14.leasemq.v1.FlowNodeR\x05nodes\x12\x36\n\ndurability\x18\x02 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\"G\n\x0f\x41\x64\x64\x46lowResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32\x1a.leasemq.v1.AddJobResponseR\x07results\"\x81\x01\n\x16GetDependenciesRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1b\n\tpage_size\x18\x03 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\"\xf6\x01\n\x0f\x44\x65pendencyState\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x42\n\non_failure\x18\x03 \x01(\x0e\x32#.leasemq.v1.DependencyFailurePolicyR\tonFailure\x12*\n\x05state\x18\x04 \x01(\x0e\x32\x14.leasemq.v1.JobStateR\x05state\x12\x16\n\x06result\x18\x05 \x01(\x0cR\x06result\x12.\n\x13result_content_type\x18\x06 \x01(\tR\x11resultContentType\"\x82\x01\n\x17GetDependenciesResponse\x12?\n\x0c\x64\x65pendencies\x18\x01 \x03(\x0b\x32\x1b.leasemq.v1.DependencyStateR\x0c\x64\x65pendencies\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"G\n\x1dRemoveDeduplicationKeyRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x10\n\x03key\x18\x02 \x01(\tR\x03key\"Q\n\x1eRemoveDeduplicationKeyResponse\x12\x18\n\x07removed\x18\x01 \x01(\x08R\x07removed\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId*T\n\x07\x43\x61scade\x12\x17\n\x13\x43\x41SCADE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43\x41SCADE_DEPENDENCIES\x10\x01\x12\x16\n\x12\x43\x41SCADE_DEPENDENTS\x10\x02\x32\x88\x05\n\x0fProducerService\x12?\n\x06\x41\x64\x64Job\x12\x19.leasemq.v1.AddJobRequest\x1a\x1a.leasemq.v1.AddJobResponse\x12Q\n\x0c\x42\x61tchAddJobs\x12\x1f.leasemq.v1.BatchAddJobsRequest\x1a .leasemq.v1.BatchAddJobsResponse\x12\x42\n\x07\x41\x64\x64\x46low\x12\x1a.leasemq.v1.AddFlowRequest\x1a\x1b.leasemq.v1.AddFlowResponse\x12?\n\x06GetJob\x12\x19.leasemq.v1.GetJobRequest\x1a\x1a.leasemq.v1.GetJobResponse\x12\x45\n\x08\x41waitJob\x12\x1b.leasemq.v1.AwaitJobRequest\x1a\x1c.leasemq.v1.AwaitJobResponse\x12H\n\tCancelJob\x12\x1c.leasemq.v1.CancelJobRequest\x1a\x1d.leasemq.v1.CancelJobResponse\x12o\n\x16RemoveDeduplicationKey\x12).leasemq.v1.RemoveDeduplicationKeyRequest\x1a*.leasemq.v1.RemoveDeduplicationKeyResponse\x12Z\n\x0fGetDependencies\x12\".leasemq.v1.GetDependenciesRequest\x1a#.leasemq.v1.GetDependenciesResponseBJ\n\x0e\x64\x65v.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19leasemq/v1/producer.proto\x12\nleasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x14leasemq/v1/job.proto\"\x84\x01\n\rAddJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12%\n\x03job\x18\x02 \x01(\x0b\x32\x13.leasemq.v1.JobSpecR\x03job\x12\x36\n\ndurability\x18\x03 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\"\x80\x02\n\x0e\x41\x64\x64JobResponse\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\x12*\n\x05state\x18\x03 \x01(\x0e\x32\x14.leasemq.v1.JobStateR\x05state\x12\x35\n\x08run_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07runTime\x12\x36\n\ndurability\x18\x05 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\x12\"\n\x0c\x64\x65\x64uplicated\x18\x06 \x01(\x08R\x0c\x64\x65\x64uplicated\"\x8c\x01\n\x13\x42\x61tchAddJobsRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\'\n\x04jobs\x18\x02 \x03(\x0b\x32\x13.leasemq.v1.JobSpecR\x04jobs\x12\x36\n\ndurability\x18\x03 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\"L\n\x14\x42\x61tchAddJobsResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32\x1a.leasemq.v1.AddJobResponseR\x07results\"u\n\rGetJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x37\n\tread_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\x08readMask\"3\n\x0eGetJobResponse\x12!\n\x03job\x18\x01 \x01(\x0b\x32\x0f.leasemq.v1.JobR\x03job\"~\n\x0f\x41waitJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12>\n\rwait_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0cwaitDuration\"Q\n\x10\x41waitJobResponse\x12!\n\x03job\x18\x01 \x01(\x0b\x32\x0f.leasemq.v1.JobR\x03job\x12\x1a\n\x08\x66inished\x18\x02 \x01(\x08R\x08\x66inished\"\x86\x01\n\x10\x43\x61ncelJobRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12-\n\x07\x63\x61scade\x18\x04 \x01(\x0e\x32\x13.leasemq.v1.CascadeR\x07\x63\x61scade\"?\n\x11\x43\x61ncelJobResponse\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x14.leasemq.v1.JobStateR\x05state\"f\n\x0e\x46lowDependency\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x42\n\non_failure\x18\x02 \x01(\x0e\x32#.leasemq.v1.DependencyFailurePolicyR\tonFailure\"\x94\x01\n\x08\x46lowNode\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12%\n\x03job\x18\x02 \x01(\x0b\x32\x13.leasemq.v1.JobSpecR\x03job\x12\x10\n\x03key\x18\x03 \x01(\tR\x03key\x12\x39\n\ndepends_on\x18\x04 \x03(\x0b\x32\x1a.leasemq.v1.FlowDependencyR\tdependsOn\"t\n\x0e\x41\x64\x64\x46lowRequest\x12*\n\x05nodes\x18\x01 \x03(\x0b\x32\x14.leasemq.v1.FlowNodeR\x05nodes\x12\x36\n\ndurability\x18\x02 \x01(\x0e\x32\x16.leasemq.v1.DurabilityR\ndurability\"G\n\x0f\x41\x64\x64\x46lowResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32\x1a.leasemq.v1.AddJobResponseR\x07results\"\x81\x01\n\x16GetDependenciesRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x1b\n\tpage_size\x18\x03 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x04 \x01(\tR\tpageToken\"\xf6\x01\n\x0f\x44\x65pendencyState\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x42\n\non_failure\x18\x03 \x01(\x0e\x32#.leasemq.v1.DependencyFailurePolicyR\tonFailure\x12*\n\x05state\x18\x04 \x01(\x0e\x32\x14.leasemq.v1.JobStateR\x05state\x12\x16\n\x06result\x18\x05 \x01(\x0cR\x06result\x12.\n\x13result_content_type\x18\x06 \x01(\tR\x11resultContentType\"\x82\x01\n\x17GetDependenciesResponse\x12?\n\x0c\x64\x65pendencies\x18\x01 \x03(\x0b\x32\x1b.leasemq.v1.DependencyStateR\x0c\x64\x65pendencies\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"G\n\x1dRemoveDeduplicationKeyRequest\x12\x14\n\x05queue\x18\x01 \x01(\tR\x05queue\x12\x10\n\x03key\x18\x02 \x01(\tR\x03key\"Q\n\x1eRemoveDeduplicationKeyResponse\x12\x18\n\x07removed\x18\x01 \x01(\x08R\x07removed\x12\x15\n\x06job_id\x18\x02 \x01(\tR\x05jobId\"\xa2\x01\n\x0eProduceRequest\x12%\n\x0erequest_number\x18\x01 \x01(\x04R\rrequestNumber\x12+\n\x03\x61\x64\x64\x18\x02 \x01(\x0b\x32\x19.leasemq.v1.AddJobRequestR\x03\x61\x64\x64\x12<\n\tadd_batch\x18\x03 \x01(\x0b\x32\x1f.leasemq.v1.BatchAddJobsRequestR\x08\x61\x64\x64\x42\x61tch\"\xac\x02\n\x0fProduceResponse\x12%\n\x0erequest_number\x18\x01 \x01(\x04R\rrequestNumber\x12\x32\n\x05\x61\x64\x64\x65\x64\x18\x02 \x01(\x0b\x32\x1a.leasemq.v1.AddJobResponseH\x00R\x05\x61\x64\x64\x65\x64\x12\x43\n\x0b\x62\x61tch_added\x18\x03 \x01(\x0b\x32 .leasemq.v1.BatchAddJobsResponseH\x00R\nbatchAdded\x12\x31\n\tadd_error\x18\x04 \x01(\x0b\x32\x12.google.rpc.StatusH\x00R\x08\x61\x64\x64\x45rror\x12<\n\x0f\x61\x64\x64_batch_error\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusH\x00R\raddBatchErrorB\x08\n\x06\x61nswer*T\n\x07\x43\x61scade\x12\x17\n\x13\x43\x41SCADE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43\x41SCADE_DEPENDENCIES\x10\x01\x12\x16\n\x12\x43\x41SCADE_DEPENDENTS\x10\x02\x32\xd0\x05\n\x0fProducerService\x12?\n\x06\x41\x64\x64Job\x12\x19.leasemq.v1.AddJobRequest\x1a\x1a.leasemq.v1.AddJobResponse\x12Q\n\x0c\x42\x61tchAddJobs\x12\x1f.leasemq.v1.BatchAddJobsRequest\x1a .leasemq.v1.BatchAddJobsResponse\x12\x42\n\x07\x41\x64\x64\x46low\x12\x1a.leasemq.v1.AddFlowRequest\x1a\x1b.leasemq.v1.AddFlowResponse\x12?\n\x06GetJob\x12\x19.leasemq.v1.GetJobRequest\x1a\x1a.leasemq.v1.GetJobResponse\x12\x45\n\x08\x41waitJob\x12\x1b.leasemq.v1.AwaitJobRequest\x1a\x1c.leasemq.v1.AwaitJobResponse\x12H\n\tCancelJob\x12\x1c.leasemq.v1.CancelJobRequest\x1a\x1d.leasemq.v1.CancelJobResponse\x12o\n\x16RemoveDeduplicationKey\x12).leasemq.v1.RemoveDeduplicationKeyRequest\x1a*.leasemq.v1.RemoveDeduplicationKeyResponse\x12Z\n\x0fGetDependencies\x12\".leasemq.v1.GetDependenciesRequest\x1a#.leasemq.v1.GetDependenciesResponse\x12\x46\n\x07Produce\x12\x1a.leasemq.v1.ProduceRequest\x1a\x1b.leasemq.v1.ProduceResponse(\x01\x30\x01\x42J\n\x0e\x64\x65v.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,46 +37,50 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'leasemq.v1.producer_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\016dev.leasemq.v1P\001Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1'
-  _globals['_CASCADE']._serialized_start=2478
-  _globals['_CASCADE']._serialized_end=2562
-  _globals['_ADDJOBREQUEST']._serialized_start=163
-  _globals['_ADDJOBREQUEST']._serialized_end=295
-  _globals['_ADDJOBRESPONSE']._serialized_start=298
-  _globals['_ADDJOBRESPONSE']._serialized_end=554
-  _globals['_BATCHADDJOBSREQUEST']._serialized_start=557
-  _globals['_BATCHADDJOBSREQUEST']._serialized_end=697
-  _globals['_BATCHADDJOBSRESPONSE']._serialized_start=699
-  _globals['_BATCHADDJOBSRESPONSE']._serialized_end=775
-  _globals['_GETJOBREQUEST']._serialized_start=777
-  _globals['_GETJOBREQUEST']._serialized_end=894
-  _globals['_GETJOBRESPONSE']._serialized_start=896
-  _globals['_GETJOBRESPONSE']._serialized_end=947
-  _globals['_AWAITJOBREQUEST']._serialized_start=949
-  _globals['_AWAITJOBREQUEST']._serialized_end=1075
-  _globals['_AWAITJOBRESPONSE']._serialized_start=1077
-  _globals['_AWAITJOBRESPONSE']._serialized_end=1158
-  _globals['_CANCELJOBREQUEST']._serialized_start=1161
-  _globals['_CANCELJOBREQUEST']._serialized_end=1295
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1297
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1360
-  _globals['_FLOWDEPENDENCY']._serialized_start=1362
-  _globals['_FLOWDEPENDENCY']._serialized_end=1464
-  _globals['_FLOWNODE']._serialized_start=1467
-  _globals['_FLOWNODE']._serialized_end=1615
-  _globals['_ADDFLOWREQUEST']._serialized_start=1617
-  _globals['_ADDFLOWREQUEST']._serialized_end=1733
-  _globals['_ADDFLOWRESPONSE']._serialized_start=1735
-  _globals['_ADDFLOWRESPONSE']._serialized_end=1806
-  _globals['_GETDEPENDENCIESREQUEST']._serialized_start=1809
-  _globals['_GETDEPENDENCIESREQUEST']._serialized_end=1938
-  _globals['_DEPENDENCYSTATE']._serialized_start=1941
-  _globals['_DEPENDENCYSTATE']._serialized_end=2187
-  _globals['_GETDEPENDENCIESRESPONSE']._serialized_start=2190
-  _globals['_GETDEPENDENCIESRESPONSE']._serialized_end=2320
-  _globals['_REMOVEDEDUPLICATIONKEYREQUEST']._serialized_start=2322
-  _globals['_REMOVEDEDUPLICATIONKEYREQUEST']._serialized_end=2393
-  _globals['_REMOVEDEDUPLICATIONKEYRESPONSE']._serialized_start=2395
-  _globals['_REMOVEDEDUPLICATIONKEYRESPONSE']._serialized_end=2476
-  _globals['_PRODUCERSERVICE']._serialized_start=2565
-  _globals['_PRODUCERSERVICE']._serialized_end=3213
+  _globals['_CASCADE']._serialized_start=2971
+  _globals['_CASCADE']._serialized_end=3055
+  _globals['_ADDJOBREQUEST']._serialized_start=188
+  _globals['_ADDJOBREQUEST']._serialized_end=320
+  _globals['_ADDJOBRESPONSE']._serialized_start=323
+  _globals['_ADDJOBRESPONSE']._serialized_end=579
+  _globals['_BATCHADDJOBSREQUEST']._serialized_start=582
+  _globals['_BATCHADDJOBSREQUEST']._serialized_end=722
+  _globals['_BATCHADDJOBSRESPONSE']._serialized_start=724
+  _globals['_BATCHADDJOBSRESPONSE']._serialized_end=800
+  _globals['_GETJOBREQUEST']._serialized_start=802
+  _globals['_GETJOBREQUEST']._serialized_end=919
+  _globals['_GETJOBRESPONSE']._serialized_start=921
+  _globals['_GETJOBRESPONSE']._serialized_end=972
+  _globals['_AWAITJOBREQUEST']._serialized_start=974
+  _globals['_AWAITJOBREQUEST']._serialized_end=1100
+  _globals['_AWAITJOBRESPONSE']._serialized_start=1102
+  _globals['_AWAITJOBRESPONSE']._serialized_end=1183
+  _globals['_CANCELJOBREQUEST']._serialized_start=1186
+  _globals['_CANCELJOBREQUEST']._serialized_end=1320
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1322
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1385
+  _globals['_FLOWDEPENDENCY']._serialized_start=1387
+  _globals['_FLOWDEPENDENCY']._serialized_end=1489
+  _globals['_FLOWNODE']._serialized_start=1492
+  _globals['_FLOWNODE']._serialized_end=1640
+  _globals['_ADDFLOWREQUEST']._serialized_start=1642
+  _globals['_ADDFLOWREQUEST']._serialized_end=1758
+  _globals['_ADDFLOWRESPONSE']._serialized_start=1760
+  _globals['_ADDFLOWRESPONSE']._serialized_end=1831
+  _globals['_GETDEPENDENCIESREQUEST']._serialized_start=1834
+  _globals['_GETDEPENDENCIESREQUEST']._serialized_end=1963
+  _globals['_DEPENDENCYSTATE']._serialized_start=1966
+  _globals['_DEPENDENCYSTATE']._serialized_end=2212
+  _globals['_GETDEPENDENCIESRESPONSE']._serialized_start=2215
+  _globals['_GETDEPENDENCIESRESPONSE']._serialized_end=2345
+  _globals['_REMOVEDEDUPLICATIONKEYREQUEST']._serialized_start=2347
+  _globals['_REMOVEDEDUPLICATIONKEYREQUEST']._serialized_end=2418
+  _globals['_REMOVEDEDUPLICATIONKEYRESPONSE']._serialized_start=2420
+  _globals['_REMOVEDEDUPLICATIONKEYRESPONSE']._serialized_end=2501
+  _globals['_PRODUCEREQUEST']._serialized_start=2504
+  _globals['_PRODUCEREQUEST']._serialized_end=2666
+  _globals['_PRODUCERESPONSE']._serialized_start=2669
+  _globals['_PRODUCERESPONSE']._serialized_end=2969
+  _globals['_PRODUCERSERVICE']._serialized_start=3058
+  _globals['_PRODUCERSERVICE']._serialized_end=3778
 # @@protoc_insertion_point(module_scope)

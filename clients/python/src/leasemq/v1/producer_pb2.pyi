@@ -3,6 +3,7 @@ import datetime
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.rpc import status_pb2 as _status_pb2
 from leasemq.v1 import job_pb2 as _job_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -201,3 +202,27 @@ class RemoveDeduplicationKeyResponse(_message.Message):
     removed: bool
     job_id: str
     def __init__(self, removed: _Optional[bool] = ..., job_id: _Optional[str] = ...) -> None: ...
+
+class ProduceRequest(_message.Message):
+    __slots__ = ("request_number", "add", "add_batch")
+    REQUEST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ADD_FIELD_NUMBER: _ClassVar[int]
+    ADD_BATCH_FIELD_NUMBER: _ClassVar[int]
+    request_number: int
+    add: AddJobRequest
+    add_batch: BatchAddJobsRequest
+    def __init__(self, request_number: _Optional[int] = ..., add: _Optional[_Union[AddJobRequest, _Mapping]] = ..., add_batch: _Optional[_Union[BatchAddJobsRequest, _Mapping]] = ...) -> None: ...
+
+class ProduceResponse(_message.Message):
+    __slots__ = ("request_number", "added", "batch_added", "add_error", "add_batch_error")
+    REQUEST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ADDED_FIELD_NUMBER: _ClassVar[int]
+    BATCH_ADDED_FIELD_NUMBER: _ClassVar[int]
+    ADD_ERROR_FIELD_NUMBER: _ClassVar[int]
+    ADD_BATCH_ERROR_FIELD_NUMBER: _ClassVar[int]
+    request_number: int
+    added: AddJobResponse
+    batch_added: BatchAddJobsResponse
+    add_error: _status_pb2.Status
+    add_batch_error: _status_pb2.Status
+    def __init__(self, request_number: _Optional[int] = ..., added: _Optional[_Union[AddJobResponse, _Mapping]] = ..., batch_added: _Optional[_Union[BatchAddJobsResponse, _Mapping]] = ..., add_error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., add_batch_error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...

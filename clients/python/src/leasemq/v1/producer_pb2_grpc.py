@@ -75,6 +75,11 @@ class ProducerServiceStub:
                 request_serializer=leasemq_dot_v1_dot_producer__pb2.GetDependenciesRequest.SerializeToString,
                 response_deserializer=leasemq_dot_v1_dot_producer__pb2.GetDependenciesResponse.FromString,
                 _registered_method=True)
+        self.Produce = channel.stream_stream(
+                '/leasemq.v1.ProducerService/Produce',
+                request_serializer=leasemq_dot_v1_dot_producer__pb2.ProduceRequest.SerializeToString,
+                response_deserializer=leasemq_dot_v1_dot_producer__pb2.ProduceResponse.FromString,
+                _registered_method=True)
 
 
 class ProducerServiceServicer:
@@ -141,6 +146,14 @@ class ProducerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Produce(self, request_iterator, context):
+        """AddJob and BatchAddJobs on one stream, for services that add often: a message costs a fraction of a call. Each part of a request is served as the call that
+        it stands for, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProducerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -183,6 +196,11 @@ def add_ProducerServiceServicer_to_server(servicer, server):
                     servicer.GetDependencies,
                     request_deserializer=leasemq_dot_v1_dot_producer__pb2.GetDependenciesRequest.FromString,
                     response_serializer=leasemq_dot_v1_dot_producer__pb2.GetDependenciesResponse.SerializeToString,
+            ),
+            'Produce': grpc.stream_stream_rpc_method_handler(
+                    servicer.Produce,
+                    request_deserializer=leasemq_dot_v1_dot_producer__pb2.ProduceRequest.FromString,
+                    response_serializer=leasemq_dot_v1_dot_producer__pb2.ProduceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -402,6 +420,33 @@ class ProducerService:
             '/leasemq.v1.ProducerService/GetDependencies',
             leasemq_dot_v1_dot_producer__pb2.GetDependenciesRequest.SerializeToString,
             leasemq_dot_v1_dot_producer__pb2.GetDependenciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Produce(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/leasemq.v1.ProducerService/Produce',
+            leasemq_dot_v1_dot_producer__pb2.ProduceRequest.SerializeToString,
+            leasemq_dot_v1_dot_producer__pb2.ProduceResponse.FromString,
             options,
             channel_credentials,
             insecure,

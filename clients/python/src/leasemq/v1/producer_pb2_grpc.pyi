@@ -56,6 +56,10 @@ class ProducerServiceStub:
     """Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe."""
     GetDependencies: _grpc.UnaryUnaryMultiCallable[_producer_pb2.GetDependenciesRequest, _producer_pb2.GetDependenciesResponse]
     """The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe."""
+    Produce: _grpc.StreamStreamMultiCallable[_producer_pb2.ProduceRequest, _producer_pb2.ProduceResponse]
+    """AddJob and BatchAddJobs on one stream, for services that add often: a message costs a fraction of a call. Each part of a request is served as the call that
+    it stands for, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+    """
 
 @_typing.type_check_only
 class ProducerServiceAsyncStub(ProducerServiceStub):
@@ -85,6 +89,10 @@ class ProducerServiceAsyncStub(ProducerServiceStub):
     """Frees a deduplication key, so that the next job with it is added. A job that was kept aside for it is added at once. A retry is safe."""
     GetDependencies: _aio.UnaryUnaryMultiCallable[_producer_pb2.GetDependenciesRequest, _producer_pb2.GetDependenciesResponse]  # type: ignore[assignment]
     """The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe."""
+    Produce: _aio.StreamStreamMultiCallable[_producer_pb2.ProduceRequest, _producer_pb2.ProduceResponse]  # type: ignore[assignment]
+    """AddJob and BatchAddJobs on one stream, for services that add often: a message costs a fraction of a call. Each part of a request is served as the call that
+    it stands for, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+    """
 
 class ProducerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Adds jobs, follows them and cancels them. Every RPC may fail with STORE_UNAVAILABLE and INVALID_FIELD besides the reasons named."""
@@ -159,5 +167,15 @@ class ProducerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_producer_pb2.GetDependenciesResponse, _abc.Awaitable[_producer_pb2.GetDependenciesResponse]]:
         """The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe."""
+
+    @_abc_1.abstractmethod
+    def Produce(
+        self,
+        request_iterator: _MaybeAsyncIterator[_producer_pb2.ProduceRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_producer_pb2.ProduceResponse], _abc.AsyncIterator[_producer_pb2.ProduceResponse]]:
+        """AddJob and BatchAddJobs on one stream, for services that add often: a message costs a fraction of a call. Each part of a request is served as the call that
+        it stands for, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+        """
 
 def add_ProducerServiceServicer_to_server(servicer: ProducerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -9,6 +9,7 @@
 package leasemqv1
 
 import (
+	status "google.golang.org/genproto/googleapis/rpc/status"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -1251,12 +1252,206 @@ func (x *RemoveDeduplicationKeyResponse) GetJobId() string {
 	return ""
 }
 
+// One or both of: an add, an add of a batch.
+type ProduceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Chosen by the client, new for each request of the stream; the answers to its parts bear it.
+	RequestNumber uint64 `protobuf:"varint,1,opt,name=request_number,json=requestNumber,proto3" json:"request_number,omitempty"`
+	// Optional. Adds one job, as by AddJob.
+	Add *AddJobRequest `protobuf:"bytes,2,opt,name=add,proto3" json:"add,omitempty"`
+	// Optional. Adds all of the jobs or none, as by BatchAddJobs.
+	AddBatch      *BatchAddJobsRequest `protobuf:"bytes,3,opt,name=add_batch,json=addBatch,proto3" json:"add_batch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProduceRequest) Reset() {
+	*x = ProduceRequest{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProduceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProduceRequest) ProtoMessage() {}
+
+func (x *ProduceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProduceRequest.ProtoReflect.Descriptor instead.
+func (*ProduceRequest) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ProduceRequest) GetRequestNumber() uint64 {
+	if x != nil {
+		return x.RequestNumber
+	}
+	return 0
+}
+
+func (x *ProduceRequest) GetAdd() *AddJobRequest {
+	if x != nil {
+		return x.Add
+	}
+	return nil
+}
+
+func (x *ProduceRequest) GetAddBatch() *BatchAddJobsRequest {
+	if x != nil {
+		return x.AddBatch
+	}
+	return nil
+}
+
+// The answer to one part of a request.
+type ProduceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// That of the request.
+	RequestNumber uint64 `protobuf:"varint,1,opt,name=request_number,json=requestNumber,proto3" json:"request_number,omitempty"`
+	// Always set.
+	//
+	// Types that are valid to be assigned to Answer:
+	//
+	//	*ProduceResponse_Added
+	//	*ProduceResponse_BatchAdded
+	//	*ProduceResponse_AddError
+	//	*ProduceResponse_AddBatchError
+	Answer        isProduceResponse_Answer `protobuf_oneof:"answer"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProduceResponse) Reset() {
+	*x = ProduceResponse{}
+	mi := &file_leasemq_v1_producer_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProduceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProduceResponse) ProtoMessage() {}
+
+func (x *ProduceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leasemq_v1_producer_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProduceResponse.ProtoReflect.Descriptor instead.
+func (*ProduceResponse) Descriptor() ([]byte, []int) {
+	return file_leasemq_v1_producer_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ProduceResponse) GetRequestNumber() uint64 {
+	if x != nil {
+		return x.RequestNumber
+	}
+	return 0
+}
+
+func (x *ProduceResponse) GetAnswer() isProduceResponse_Answer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *ProduceResponse) GetAdded() *AddJobResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*ProduceResponse_Added); ok {
+			return x.Added
+		}
+	}
+	return nil
+}
+
+func (x *ProduceResponse) GetBatchAdded() *BatchAddJobsResponse {
+	if x != nil {
+		if x, ok := x.Answer.(*ProduceResponse_BatchAdded); ok {
+			return x.BatchAdded
+		}
+	}
+	return nil
+}
+
+func (x *ProduceResponse) GetAddError() *status.Status {
+	if x != nil {
+		if x, ok := x.Answer.(*ProduceResponse_AddError); ok {
+			return x.AddError
+		}
+	}
+	return nil
+}
+
+func (x *ProduceResponse) GetAddBatchError() *status.Status {
+	if x != nil {
+		if x, ok := x.Answer.(*ProduceResponse_AddBatchError); ok {
+			return x.AddBatchError
+		}
+	}
+	return nil
+}
+
+type isProduceResponse_Answer interface {
+	isProduceResponse_Answer()
+}
+
+type ProduceResponse_Added struct {
+	// To `add`: what became of the job.
+	Added *AddJobResponse `protobuf:"bytes,2,opt,name=added,proto3,oneof"`
+}
+
+type ProduceResponse_BatchAdded struct {
+	// To `add_batch`: what became of each job.
+	BatchAdded *BatchAddJobsResponse `protobuf:"bytes,3,opt,name=batch_added,json=batchAdded,proto3,oneof"`
+}
+
+type ProduceResponse_AddError struct {
+	// To `add`: why it was not added, with ErrorInfo, as AddJob would have failed.
+	AddError *status.Status `protobuf:"bytes,4,opt,name=add_error,json=addError,proto3,oneof"`
+}
+
+type ProduceResponse_AddBatchError struct {
+	// To `add_batch`: why none was added, with ErrorInfo, as BatchAddJobs would have failed.
+	AddBatchError *status.Status `protobuf:"bytes,5,opt,name=add_batch_error,json=addBatchError,proto3,oneof"`
+}
+
+func (*ProduceResponse_Added) isProduceResponse_Answer() {}
+
+func (*ProduceResponse_BatchAdded) isProduceResponse_Answer() {}
+
+func (*ProduceResponse_AddError) isProduceResponse_Answer() {}
+
+func (*ProduceResponse_AddBatchError) isProduceResponse_Answer() {}
+
 var File_leasemq_v1_producer_proto protoreflect.FileDescriptor
 
 const file_leasemq_v1_producer_proto_rawDesc = "" +
 	"\n" +
 	"\x19leasemq/v1/producer.proto\x12\n" +
-	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14leasemq/v1/job.proto\"\x84\x01\n" +
+	"leasemq.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x14leasemq/v1/job.proto\"\x84\x01\n" +
 	"\rAddJobRequest\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12%\n" +
 	"\x03job\x18\x02 \x01(\v2\x13.leasemq.v1.JobSpecR\x03job\x126\n" +
@@ -1339,11 +1534,23 @@ const file_leasemq_v1_producer_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\tR\x03key\"Q\n" +
 	"\x1eRemoveDeduplicationKeyResponse\x12\x18\n" +
 	"\aremoved\x18\x01 \x01(\bR\aremoved\x12\x15\n" +
-	"\x06job_id\x18\x02 \x01(\tR\x05jobId*T\n" +
+	"\x06job_id\x18\x02 \x01(\tR\x05jobId\"\xa2\x01\n" +
+	"\x0eProduceRequest\x12%\n" +
+	"\x0erequest_number\x18\x01 \x01(\x04R\rrequestNumber\x12+\n" +
+	"\x03add\x18\x02 \x01(\v2\x19.leasemq.v1.AddJobRequestR\x03add\x12<\n" +
+	"\tadd_batch\x18\x03 \x01(\v2\x1f.leasemq.v1.BatchAddJobsRequestR\baddBatch\"\xac\x02\n" +
+	"\x0fProduceResponse\x12%\n" +
+	"\x0erequest_number\x18\x01 \x01(\x04R\rrequestNumber\x122\n" +
+	"\x05added\x18\x02 \x01(\v2\x1a.leasemq.v1.AddJobResponseH\x00R\x05added\x12C\n" +
+	"\vbatch_added\x18\x03 \x01(\v2 .leasemq.v1.BatchAddJobsResponseH\x00R\n" +
+	"batchAdded\x121\n" +
+	"\tadd_error\x18\x04 \x01(\v2\x12.google.rpc.StatusH\x00R\baddError\x12<\n" +
+	"\x0fadd_batch_error\x18\x05 \x01(\v2\x12.google.rpc.StatusH\x00R\raddBatchErrorB\b\n" +
+	"\x06answer*T\n" +
 	"\aCascade\x12\x17\n" +
 	"\x13CASCADE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CASCADE_DEPENDENCIES\x10\x01\x12\x16\n" +
-	"\x12CASCADE_DEPENDENTS\x10\x022\x88\x05\n" +
+	"\x12CASCADE_DEPENDENTS\x10\x022\xd0\x05\n" +
 	"\x0fProducerService\x12?\n" +
 	"\x06AddJob\x12\x19.leasemq.v1.AddJobRequest\x1a\x1a.leasemq.v1.AddJobResponse\x12Q\n" +
 	"\fBatchAddJobs\x12\x1f.leasemq.v1.BatchAddJobsRequest\x1a .leasemq.v1.BatchAddJobsResponse\x12B\n" +
@@ -1352,7 +1559,8 @@ const file_leasemq_v1_producer_proto_rawDesc = "" +
 	"\bAwaitJob\x12\x1b.leasemq.v1.AwaitJobRequest\x1a\x1c.leasemq.v1.AwaitJobResponse\x12H\n" +
 	"\tCancelJob\x12\x1c.leasemq.v1.CancelJobRequest\x1a\x1d.leasemq.v1.CancelJobResponse\x12o\n" +
 	"\x16RemoveDeduplicationKey\x12).leasemq.v1.RemoveDeduplicationKeyRequest\x1a*.leasemq.v1.RemoveDeduplicationKeyResponse\x12Z\n" +
-	"\x0fGetDependencies\x12\".leasemq.v1.GetDependenciesRequest\x1a#.leasemq.v1.GetDependenciesResponseBJ\n" +
+	"\x0fGetDependencies\x12\".leasemq.v1.GetDependenciesRequest\x1a#.leasemq.v1.GetDependenciesResponse\x12F\n" +
+	"\aProduce\x12\x1a.leasemq.v1.ProduceRequest\x1a\x1b.leasemq.v1.ProduceResponse(\x010\x01BJ\n" +
 	"\x0edev.leasemq.v1P\x01Z6github.com/leasemq/leasemq/gen/go/leasemq/v1;leasemqv1b\x06proto3"
 
 var (
@@ -1368,7 +1576,7 @@ func file_leasemq_v1_producer_proto_rawDescGZIP() []byte {
 }
 
 var file_leasemq_v1_producer_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_leasemq_v1_producer_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_leasemq_v1_producer_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_leasemq_v1_producer_proto_goTypes = []any{
 	(Cascade)(0),                           // 0: leasemq.v1.Cascade
 	(*AddJobRequest)(nil),                  // 1: leasemq.v1.AddJobRequest
@@ -1390,60 +1598,71 @@ var file_leasemq_v1_producer_proto_goTypes = []any{
 	(*GetDependenciesResponse)(nil),        // 17: leasemq.v1.GetDependenciesResponse
 	(*RemoveDeduplicationKeyRequest)(nil),  // 18: leasemq.v1.RemoveDeduplicationKeyRequest
 	(*RemoveDeduplicationKeyResponse)(nil), // 19: leasemq.v1.RemoveDeduplicationKeyResponse
-	(*JobSpec)(nil),                        // 20: leasemq.v1.JobSpec
-	(Durability)(0),                        // 21: leasemq.v1.Durability
-	(JobState)(0),                          // 22: leasemq.v1.JobState
-	(*timestamppb.Timestamp)(nil),          // 23: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),          // 24: google.protobuf.FieldMask
-	(*Job)(nil),                            // 25: leasemq.v1.Job
-	(*durationpb.Duration)(nil),            // 26: google.protobuf.Duration
-	(DependencyFailurePolicy)(0),           // 27: leasemq.v1.DependencyFailurePolicy
+	(*ProduceRequest)(nil),                 // 20: leasemq.v1.ProduceRequest
+	(*ProduceResponse)(nil),                // 21: leasemq.v1.ProduceResponse
+	(*JobSpec)(nil),                        // 22: leasemq.v1.JobSpec
+	(Durability)(0),                        // 23: leasemq.v1.Durability
+	(JobState)(0),                          // 24: leasemq.v1.JobState
+	(*timestamppb.Timestamp)(nil),          // 25: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil),          // 26: google.protobuf.FieldMask
+	(*Job)(nil),                            // 27: leasemq.v1.Job
+	(*durationpb.Duration)(nil),            // 28: google.protobuf.Duration
+	(DependencyFailurePolicy)(0),           // 29: leasemq.v1.DependencyFailurePolicy
+	(*status.Status)(nil),                  // 30: google.rpc.Status
 }
 var file_leasemq_v1_producer_proto_depIdxs = []int32{
-	20, // 0: leasemq.v1.AddJobRequest.job:type_name -> leasemq.v1.JobSpec
-	21, // 1: leasemq.v1.AddJobRequest.durability:type_name -> leasemq.v1.Durability
-	22, // 2: leasemq.v1.AddJobResponse.state:type_name -> leasemq.v1.JobState
-	23, // 3: leasemq.v1.AddJobResponse.run_time:type_name -> google.protobuf.Timestamp
-	21, // 4: leasemq.v1.AddJobResponse.durability:type_name -> leasemq.v1.Durability
-	20, // 5: leasemq.v1.BatchAddJobsRequest.jobs:type_name -> leasemq.v1.JobSpec
-	21, // 6: leasemq.v1.BatchAddJobsRequest.durability:type_name -> leasemq.v1.Durability
+	22, // 0: leasemq.v1.AddJobRequest.job:type_name -> leasemq.v1.JobSpec
+	23, // 1: leasemq.v1.AddJobRequest.durability:type_name -> leasemq.v1.Durability
+	24, // 2: leasemq.v1.AddJobResponse.state:type_name -> leasemq.v1.JobState
+	25, // 3: leasemq.v1.AddJobResponse.run_time:type_name -> google.protobuf.Timestamp
+	23, // 4: leasemq.v1.AddJobResponse.durability:type_name -> leasemq.v1.Durability
+	22, // 5: leasemq.v1.BatchAddJobsRequest.jobs:type_name -> leasemq.v1.JobSpec
+	23, // 6: leasemq.v1.BatchAddJobsRequest.durability:type_name -> leasemq.v1.Durability
 	2,  // 7: leasemq.v1.BatchAddJobsResponse.results:type_name -> leasemq.v1.AddJobResponse
-	24, // 8: leasemq.v1.GetJobRequest.read_mask:type_name -> google.protobuf.FieldMask
-	25, // 9: leasemq.v1.GetJobResponse.job:type_name -> leasemq.v1.Job
-	26, // 10: leasemq.v1.AwaitJobRequest.wait_duration:type_name -> google.protobuf.Duration
-	25, // 11: leasemq.v1.AwaitJobResponse.job:type_name -> leasemq.v1.Job
+	26, // 8: leasemq.v1.GetJobRequest.read_mask:type_name -> google.protobuf.FieldMask
+	27, // 9: leasemq.v1.GetJobResponse.job:type_name -> leasemq.v1.Job
+	28, // 10: leasemq.v1.AwaitJobRequest.wait_duration:type_name -> google.protobuf.Duration
+	27, // 11: leasemq.v1.AwaitJobResponse.job:type_name -> leasemq.v1.Job
 	0,  // 12: leasemq.v1.CancelJobRequest.cascade:type_name -> leasemq.v1.Cascade
-	22, // 13: leasemq.v1.CancelJobResponse.state:type_name -> leasemq.v1.JobState
-	27, // 14: leasemq.v1.FlowDependency.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
-	20, // 15: leasemq.v1.FlowNode.job:type_name -> leasemq.v1.JobSpec
+	24, // 13: leasemq.v1.CancelJobResponse.state:type_name -> leasemq.v1.JobState
+	29, // 14: leasemq.v1.FlowDependency.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
+	22, // 15: leasemq.v1.FlowNode.job:type_name -> leasemq.v1.JobSpec
 	11, // 16: leasemq.v1.FlowNode.depends_on:type_name -> leasemq.v1.FlowDependency
 	12, // 17: leasemq.v1.AddFlowRequest.nodes:type_name -> leasemq.v1.FlowNode
-	21, // 18: leasemq.v1.AddFlowRequest.durability:type_name -> leasemq.v1.Durability
+	23, // 18: leasemq.v1.AddFlowRequest.durability:type_name -> leasemq.v1.Durability
 	2,  // 19: leasemq.v1.AddFlowResponse.results:type_name -> leasemq.v1.AddJobResponse
-	27, // 20: leasemq.v1.DependencyState.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
-	22, // 21: leasemq.v1.DependencyState.state:type_name -> leasemq.v1.JobState
+	29, // 20: leasemq.v1.DependencyState.on_failure:type_name -> leasemq.v1.DependencyFailurePolicy
+	24, // 21: leasemq.v1.DependencyState.state:type_name -> leasemq.v1.JobState
 	16, // 22: leasemq.v1.GetDependenciesResponse.dependencies:type_name -> leasemq.v1.DependencyState
-	1,  // 23: leasemq.v1.ProducerService.AddJob:input_type -> leasemq.v1.AddJobRequest
-	3,  // 24: leasemq.v1.ProducerService.BatchAddJobs:input_type -> leasemq.v1.BatchAddJobsRequest
-	13, // 25: leasemq.v1.ProducerService.AddFlow:input_type -> leasemq.v1.AddFlowRequest
-	5,  // 26: leasemq.v1.ProducerService.GetJob:input_type -> leasemq.v1.GetJobRequest
-	7,  // 27: leasemq.v1.ProducerService.AwaitJob:input_type -> leasemq.v1.AwaitJobRequest
-	9,  // 28: leasemq.v1.ProducerService.CancelJob:input_type -> leasemq.v1.CancelJobRequest
-	18, // 29: leasemq.v1.ProducerService.RemoveDeduplicationKey:input_type -> leasemq.v1.RemoveDeduplicationKeyRequest
-	15, // 30: leasemq.v1.ProducerService.GetDependencies:input_type -> leasemq.v1.GetDependenciesRequest
-	2,  // 31: leasemq.v1.ProducerService.AddJob:output_type -> leasemq.v1.AddJobResponse
-	4,  // 32: leasemq.v1.ProducerService.BatchAddJobs:output_type -> leasemq.v1.BatchAddJobsResponse
-	14, // 33: leasemq.v1.ProducerService.AddFlow:output_type -> leasemq.v1.AddFlowResponse
-	6,  // 34: leasemq.v1.ProducerService.GetJob:output_type -> leasemq.v1.GetJobResponse
-	8,  // 35: leasemq.v1.ProducerService.AwaitJob:output_type -> leasemq.v1.AwaitJobResponse
-	10, // 36: leasemq.v1.ProducerService.CancelJob:output_type -> leasemq.v1.CancelJobResponse
-	19, // 37: leasemq.v1.ProducerService.RemoveDeduplicationKey:output_type -> leasemq.v1.RemoveDeduplicationKeyResponse
-	17, // 38: leasemq.v1.ProducerService.GetDependencies:output_type -> leasemq.v1.GetDependenciesResponse
-	31, // [31:39] is the sub-list for method output_type
-	23, // [23:31] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	1,  // 23: leasemq.v1.ProduceRequest.add:type_name -> leasemq.v1.AddJobRequest
+	3,  // 24: leasemq.v1.ProduceRequest.add_batch:type_name -> leasemq.v1.BatchAddJobsRequest
+	2,  // 25: leasemq.v1.ProduceResponse.added:type_name -> leasemq.v1.AddJobResponse
+	4,  // 26: leasemq.v1.ProduceResponse.batch_added:type_name -> leasemq.v1.BatchAddJobsResponse
+	30, // 27: leasemq.v1.ProduceResponse.add_error:type_name -> google.rpc.Status
+	30, // 28: leasemq.v1.ProduceResponse.add_batch_error:type_name -> google.rpc.Status
+	1,  // 29: leasemq.v1.ProducerService.AddJob:input_type -> leasemq.v1.AddJobRequest
+	3,  // 30: leasemq.v1.ProducerService.BatchAddJobs:input_type -> leasemq.v1.BatchAddJobsRequest
+	13, // 31: leasemq.v1.ProducerService.AddFlow:input_type -> leasemq.v1.AddFlowRequest
+	5,  // 32: leasemq.v1.ProducerService.GetJob:input_type -> leasemq.v1.GetJobRequest
+	7,  // 33: leasemq.v1.ProducerService.AwaitJob:input_type -> leasemq.v1.AwaitJobRequest
+	9,  // 34: leasemq.v1.ProducerService.CancelJob:input_type -> leasemq.v1.CancelJobRequest
+	18, // 35: leasemq.v1.ProducerService.RemoveDeduplicationKey:input_type -> leasemq.v1.RemoveDeduplicationKeyRequest
+	15, // 36: leasemq.v1.ProducerService.GetDependencies:input_type -> leasemq.v1.GetDependenciesRequest
+	20, // 37: leasemq.v1.ProducerService.Produce:input_type -> leasemq.v1.ProduceRequest
+	2,  // 38: leasemq.v1.ProducerService.AddJob:output_type -> leasemq.v1.AddJobResponse
+	4,  // 39: leasemq.v1.ProducerService.BatchAddJobs:output_type -> leasemq.v1.BatchAddJobsResponse
+	14, // 40: leasemq.v1.ProducerService.AddFlow:output_type -> leasemq.v1.AddFlowResponse
+	6,  // 41: leasemq.v1.ProducerService.GetJob:output_type -> leasemq.v1.GetJobResponse
+	8,  // 42: leasemq.v1.ProducerService.AwaitJob:output_type -> leasemq.v1.AwaitJobResponse
+	10, // 43: leasemq.v1.ProducerService.CancelJob:output_type -> leasemq.v1.CancelJobResponse
+	19, // 44: leasemq.v1.ProducerService.RemoveDeduplicationKey:output_type -> leasemq.v1.RemoveDeduplicationKeyResponse
+	17, // 45: leasemq.v1.ProducerService.GetDependencies:output_type -> leasemq.v1.GetDependenciesResponse
+	21, // 46: leasemq.v1.ProducerService.Produce:output_type -> leasemq.v1.ProduceResponse
+	38, // [38:47] is the sub-list for method output_type
+	29, // [29:38] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_leasemq_v1_producer_proto_init() }
@@ -1452,13 +1671,19 @@ func file_leasemq_v1_producer_proto_init() {
 		return
 	}
 	file_leasemq_v1_job_proto_init()
+	file_leasemq_v1_producer_proto_msgTypes[20].OneofWrappers = []any{
+		(*ProduceResponse_Added)(nil),
+		(*ProduceResponse_BatchAdded)(nil),
+		(*ProduceResponse_AddError)(nil),
+		(*ProduceResponse_AddBatchError)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leasemq_v1_producer_proto_rawDesc), len(file_leasemq_v1_producer_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

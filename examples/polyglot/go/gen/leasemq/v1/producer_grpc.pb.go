@@ -29,6 +29,7 @@ const (
 	ProducerService_CancelJob_FullMethodName              = "/leasemq.v1.ProducerService/CancelJob"
 	ProducerService_RemoveDeduplicationKey_FullMethodName = "/leasemq.v1.ProducerService/RemoveDeduplicationKey"
 	ProducerService_GetDependencies_FullMethodName        = "/leasemq.v1.ProducerService/GetDependencies"
+	ProducerService_Produce_FullMethodName                = "/leasemq.v1.ProducerService/Produce"
 )
 
 // ProducerServiceClient is the client API for ProducerService service.
@@ -57,6 +58,9 @@ type ProducerServiceClient interface {
 	RemoveDeduplicationKey(ctx context.Context, in *RemoveDeduplicationKeyRequest, opts ...grpc.CallOption) (*RemoveDeduplicationKeyResponse, error)
 	// The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe.
 	GetDependencies(ctx context.Context, in *GetDependenciesRequest, opts ...grpc.CallOption) (*GetDependenciesResponse, error)
+	// AddJob and BatchAddJobs on one stream, for services that add often: a message costs a fraction of a call. Each part of a request is served as the call that
+	// it stands for, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+	Produce(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ProduceRequest, ProduceResponse], error)
 }
 
 type producerServiceClient struct {
@@ -147,6 +151,19 @@ func (c *producerServiceClient) GetDependencies(ctx context.Context, in *GetDepe
 	return out, nil
 }
 
+func (c *producerServiceClient) Produce(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ProduceRequest, ProduceResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ProducerService_ServiceDesc.Streams[0], ProducerService_Produce_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ProduceRequest, ProduceResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ProducerService_ProduceClient = grpc.BidiStreamingClient[ProduceRequest, ProduceResponse]
+
 // ProducerServiceServer is the server API for ProducerService service.
 // All implementations must embed UnimplementedProducerServiceServer
 // for forward compatibility.
@@ -173,6 +190,9 @@ type ProducerServiceServer interface {
 	RemoveDeduplicationKey(context.Context, *RemoveDeduplicationKeyRequest) (*RemoveDeduplicationKeyResponse, error)
 	// The jobs that a job depends on, and what became of them, by queue and id. Errors: JOB_NOT_FOUND. A retry is safe.
 	GetDependencies(context.Context, *GetDependenciesRequest) (*GetDependenciesResponse, error)
+	// AddJob and BatchAddJobs on one stream, for services that add often: a message costs a fraction of a call. Each part of a request is served as the call that
+	// it stands for, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+	Produce(grpc.BidiStreamingServer[ProduceRequest, ProduceResponse]) error
 	mustEmbedUnimplementedProducerServiceServer()
 }
 
@@ -206,6 +226,9 @@ func (UnimplementedProducerServiceServer) RemoveDeduplicationKey(context.Context
 }
 func (UnimplementedProducerServiceServer) GetDependencies(context.Context, *GetDependenciesRequest) (*GetDependenciesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetDependencies not implemented")
+}
+func (UnimplementedProducerServiceServer) Produce(grpc.BidiStreamingServer[ProduceRequest, ProduceResponse]) error {
+	return status.Error(codes.Unimplemented, "method Produce not implemented")
 }
 func (UnimplementedProducerServiceServer) mustEmbedUnimplementedProducerServiceServer() {}
 func (UnimplementedProducerServiceServer) testEmbeddedByValue()                         {}
@@ -372,6 +395,13 @@ func _ProducerService_GetDependencies_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProducerService_Produce_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ProducerServiceServer).Produce(&grpc.GenericServerStream[ProduceRequest, ProduceResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ProducerService_ProduceServer = grpc.BidiStreamingServer[ProduceRequest, ProduceResponse]
+
 // ProducerService_ServiceDesc is the grpc.ServiceDesc for ProducerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -412,6 +442,13 @@ var ProducerService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _ProducerService_GetDependencies_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Produce",
+			Handler:       _ProducerService_Produce_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "leasemq/v1/producer.proto",
 }

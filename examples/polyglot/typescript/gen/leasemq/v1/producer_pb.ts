@@ -8,6 +8,8 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Status } from "../../google/rpc/status_pb.js";
+import { file_google_rpc_status } from "../../google/rpc/status_pb.js";
 import type { DependencyFailurePolicy, Durability, Job, JobSpec, JobState } from "./job_pb.js";
 import { file_leasemq_v1_job } from "./job_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file leasemq/v1/producer.proto.
  */
 export const file_leasemq_v1_producer: GenFile = /*@__PURE__*/
-  fileDesc("ChlsZWFzZW1xL3YxL3Byb2R1Y2VyLnByb3RvEgpsZWFzZW1xLnYxImwKDUFkZEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSIAoDam9iGAIgASgLMhMubGVhc2VtcS52MS5Kb2JTcGVjEioKCmR1cmFiaWxpdHkYAyABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkixgEKDkFkZEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIEiMKBXN0YXRlGAMgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIsCghydW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIUCgxkZWR1cGxpY2F0ZWQYBiABKAgicwoTQmF0Y2hBZGRKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIhCgRqb2JzGAIgAygLMhMubGVhc2VtcS52MS5Kb2JTcGVjEioKCmR1cmFiaWxpdHkYAyABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkiQwoUQmF0Y2hBZGRKb2JzUmVzcG9uc2USKwoHcmVzdWx0cxgBIAMoCzIaLmxlYXNlbXEudjEuQWRkSm9iUmVzcG9uc2UiXQoNR2V0Sm9iUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSLQoJcmVhZF9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayIuCg5HZXRKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYiJiCg9Bd2FpdEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEjAKDXdhaXRfZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iQgoQQXdhaXRKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYhIQCghmaW5pc2hlZBgCIAEoCCJnChBDYW5jZWxKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSJAoHY2FzY2FkZRgEIAEoDjITLmxlYXNlbXEudjEuQ2FzY2FkZSI4ChFDYW5jZWxKb2JSZXNwb25zZRIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUiVgoORmxvd0RlcGVuZGVuY3kSCwoDa2V5GAEgASgJEjcKCm9uX2ZhaWx1cmUYAiABKA4yIy5sZWFzZW1xLnYxLkRlcGVuZGVuY3lGYWlsdXJlUG9saWN5IngKCEZsb3dOb2RlEg0KBXF1ZXVlGAEgASgJEiAKA2pvYhgCIAEoCzITLmxlYXNlbXEudjEuSm9iU3BlYxILCgNrZXkYAyABKAkSLgoKZGVwZW5kc19vbhgEIAMoCzIaLmxlYXNlbXEudjEuRmxvd0RlcGVuZGVuY3kiYQoOQWRkRmxvd1JlcXVlc3QSIwoFbm9kZXMYASADKAsyFC5sZWFzZW1xLnYxLkZsb3dOb2RlEioKCmR1cmFiaWxpdHkYAiABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkiPgoPQWRkRmxvd1Jlc3BvbnNlEisKB3Jlc3VsdHMYASADKAsyGi5sZWFzZW1xLnYxLkFkZEpvYlJlc3BvbnNlIl4KFkdldERlcGVuZGVuY2llc1JlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIrsBCg9EZXBlbmRlbmN5U3RhdGUSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEjcKCm9uX2ZhaWx1cmUYAyABKA4yIy5sZWFzZW1xLnYxLkRlcGVuZGVuY3lGYWlsdXJlUG9saWN5EiMKBXN0YXRlGAQgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIOCgZyZXN1bHQYBSABKAwSGwoTcmVzdWx0X2NvbnRlbnRfdHlwZRgGIAEoCSJlChdHZXREZXBlbmRlbmNpZXNSZXNwb25zZRIxCgxkZXBlbmRlbmNpZXMYASADKAsyGy5sZWFzZW1xLnYxLkRlcGVuZGVuY3lTdGF0ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOwodUmVtb3ZlRGVkdXBsaWNhdGlvbktleVJlcXVlc3QSDQoFcXVldWUYASABKAkSCwoDa2V5GAIgASgJIkEKHlJlbW92ZURlZHVwbGljYXRpb25LZXlSZXNwb25zZRIPCgdyZW1vdmVkGAEgASgIEg4KBmpvYl9pZBgCIAEoCSpUCgdDYXNjYWRlEhcKE0NBU0NBREVfVU5TUEVDSUZJRUQQABIYChRDQVNDQURFX0RFUEVOREVOQ0lFUxABEhYKEkNBU0NBREVfREVQRU5ERU5UUxACMogFCg9Qcm9kdWNlclNlcnZpY2USPwoGQWRkSm9iEhkubGVhc2VtcS52MS5BZGRKb2JSZXF1ZXN0GhoubGVhc2VtcS52MS5BZGRKb2JSZXNwb25zZRJRCgxCYXRjaEFkZEpvYnMSHy5sZWFzZW1xLnYxLkJhdGNoQWRkSm9ic1JlcXVlc3QaIC5sZWFzZW1xLnYxLkJhdGNoQWRkSm9ic1Jlc3BvbnNlEkIKB0FkZEZsb3cSGi5sZWFzZW1xLnYxLkFkZEZsb3dSZXF1ZXN0GhsubGVhc2VtcS52MS5BZGRGbG93UmVzcG9uc2USPwoGR2V0Sm9iEhkubGVhc2VtcS52MS5HZXRKb2JSZXF1ZXN0GhoubGVhc2VtcS52MS5HZXRKb2JSZXNwb25zZRJFCghBd2FpdEpvYhIbLmxlYXNlbXEudjEuQXdhaXRKb2JSZXF1ZXN0GhwubGVhc2VtcS52MS5Bd2FpdEpvYlJlc3BvbnNlEkgKCUNhbmNlbEpvYhIcLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVxdWVzdBodLmxlYXNlbXEudjEuQ2FuY2VsSm9iUmVzcG9uc2USbwoWUmVtb3ZlRGVkdXBsaWNhdGlvbktleRIpLmxlYXNlbXEudjEuUmVtb3ZlRGVkdXBsaWNhdGlvbktleVJlcXVlc3QaKi5sZWFzZW1xLnYxLlJlbW92ZURlZHVwbGljYXRpb25LZXlSZXNwb25zZRJaCg9HZXREZXBlbmRlbmNpZXMSIi5sZWFzZW1xLnYxLkdldERlcGVuZGVuY2llc1JlcXVlc3QaIy5sZWFzZW1xLnYxLkdldERlcGVuZGVuY2llc1Jlc3BvbnNlQkoKDmRldi5sZWFzZW1xLnYxUAFaNmdpdGh1Yi5jb20vbGVhc2VtcS9sZWFzZW1xL2dlbi9nby9sZWFzZW1xL3YxO2xlYXNlbXF2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_leasemq_v1_job]);
+  fileDesc("ChlsZWFzZW1xL3YxL3Byb2R1Y2VyLnByb3RvEgpsZWFzZW1xLnYxImwKDUFkZEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSIAoDam9iGAIgASgLMhMubGVhc2VtcS52MS5Kb2JTcGVjEioKCmR1cmFiaWxpdHkYAyABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkixgEKDkFkZEpvYlJlc3BvbnNlEg4KBmpvYl9pZBgBIAEoCRIPCgdjcmVhdGVkGAIgASgIEiMKBXN0YXRlGAMgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIsCghydW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoKZHVyYWJpbGl0eRgFIAEoDjIWLmxlYXNlbXEudjEuRHVyYWJpbGl0eRIUCgxkZWR1cGxpY2F0ZWQYBiABKAgicwoTQmF0Y2hBZGRKb2JzUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIhCgRqb2JzGAIgAygLMhMubGVhc2VtcS52MS5Kb2JTcGVjEioKCmR1cmFiaWxpdHkYAyABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkiQwoUQmF0Y2hBZGRKb2JzUmVzcG9uc2USKwoHcmVzdWx0cxgBIAMoCzIaLmxlYXNlbXEudjEuQWRkSm9iUmVzcG9uc2UiXQoNR2V0Sm9iUmVxdWVzdBINCgVxdWV1ZRgBIAEoCRIOCgZqb2JfaWQYAiABKAkSLQoJcmVhZF9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzayIuCg5HZXRKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYiJiCg9Bd2FpdEpvYlJlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEjAKDXdhaXRfZHVyYXRpb24YAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24iQgoQQXdhaXRKb2JSZXNwb25zZRIcCgNqb2IYASABKAsyDy5sZWFzZW1xLnYxLkpvYhIQCghmaW5pc2hlZBgCIAEoCCJnChBDYW5jZWxKb2JSZXF1ZXN0Eg0KBXF1ZXVlGAEgASgJEg4KBmpvYl9pZBgCIAEoCRIOCgZyZWFzb24YAyABKAkSJAoHY2FzY2FkZRgEIAEoDjITLmxlYXNlbXEudjEuQ2FzY2FkZSI4ChFDYW5jZWxKb2JSZXNwb25zZRIjCgVzdGF0ZRgBIAEoDjIULmxlYXNlbXEudjEuSm9iU3RhdGUiVgoORmxvd0RlcGVuZGVuY3kSCwoDa2V5GAEgASgJEjcKCm9uX2ZhaWx1cmUYAiABKA4yIy5sZWFzZW1xLnYxLkRlcGVuZGVuY3lGYWlsdXJlUG9saWN5IngKCEZsb3dOb2RlEg0KBXF1ZXVlGAEgASgJEiAKA2pvYhgCIAEoCzITLmxlYXNlbXEudjEuSm9iU3BlYxILCgNrZXkYAyABKAkSLgoKZGVwZW5kc19vbhgEIAMoCzIaLmxlYXNlbXEudjEuRmxvd0RlcGVuZGVuY3kiYQoOQWRkRmxvd1JlcXVlc3QSIwoFbm9kZXMYASADKAsyFC5sZWFzZW1xLnYxLkZsb3dOb2RlEioKCmR1cmFiaWxpdHkYAiABKA4yFi5sZWFzZW1xLnYxLkR1cmFiaWxpdHkiPgoPQWRkRmxvd1Jlc3BvbnNlEisKB3Jlc3VsdHMYASADKAsyGi5sZWFzZW1xLnYxLkFkZEpvYlJlc3BvbnNlIl4KFkdldERlcGVuZGVuY2llc1JlcXVlc3QSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoDRISCgpwYWdlX3Rva2VuGAQgASgJIrsBCg9EZXBlbmRlbmN5U3RhdGUSDQoFcXVldWUYASABKAkSDgoGam9iX2lkGAIgASgJEjcKCm9uX2ZhaWx1cmUYAyABKA4yIy5sZWFzZW1xLnYxLkRlcGVuZGVuY3lGYWlsdXJlUG9saWN5EiMKBXN0YXRlGAQgASgOMhQubGVhc2VtcS52MS5Kb2JTdGF0ZRIOCgZyZXN1bHQYBSABKAwSGwoTcmVzdWx0X2NvbnRlbnRfdHlwZRgGIAEoCSJlChdHZXREZXBlbmRlbmNpZXNSZXNwb25zZRIxCgxkZXBlbmRlbmNpZXMYASADKAsyGy5sZWFzZW1xLnYxLkRlcGVuZGVuY3lTdGF0ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOwodUmVtb3ZlRGVkdXBsaWNhdGlvbktleVJlcXVlc3QSDQoFcXVldWUYASABKAkSCwoDa2V5GAIgASgJIkEKHlJlbW92ZURlZHVwbGljYXRpb25LZXlSZXNwb25zZRIPCgdyZW1vdmVkGAEgASgIEg4KBmpvYl9pZBgCIAEoCSKEAQoOUHJvZHVjZVJlcXVlc3QSFgoOcmVxdWVzdF9udW1iZXIYASABKAQSJgoDYWRkGAIgASgLMhkubGVhc2VtcS52MS5BZGRKb2JSZXF1ZXN0EjIKCWFkZF9iYXRjaBgDIAEoCzIfLmxlYXNlbXEudjEuQmF0Y2hBZGRKb2JzUmVxdWVzdCLxAQoPUHJvZHVjZVJlc3BvbnNlEhYKDnJlcXVlc3RfbnVtYmVyGAEgASgEEisKBWFkZGVkGAIgASgLMhoubGVhc2VtcS52MS5BZGRKb2JSZXNwb25zZUgAEjcKC2JhdGNoX2FkZGVkGAMgASgLMiAubGVhc2VtcS52MS5CYXRjaEFkZEpvYnNSZXNwb25zZUgAEicKCWFkZF9lcnJvchgEIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSAASLQoPYWRkX2JhdGNoX2Vycm9yGAUgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXNIAEIICgZhbnN3ZXIqVAoHQ2FzY2FkZRIXChNDQVNDQURFX1VOU1BFQ0lGSUVEEAASGAoUQ0FTQ0FERV9ERVBFTkRFTkNJRVMQARIWChJDQVNDQURFX0RFUEVOREVOVFMQAjLQBQoPUHJvZHVjZXJTZXJ2aWNlEj8KBkFkZEpvYhIZLmxlYXNlbXEudjEuQWRkSm9iUmVxdWVzdBoaLmxlYXNlbXEudjEuQWRkSm9iUmVzcG9uc2USUQoMQmF0Y2hBZGRKb2JzEh8ubGVhc2VtcS52MS5CYXRjaEFkZEpvYnNSZXF1ZXN0GiAubGVhc2VtcS52MS5CYXRjaEFkZEpvYnNSZXNwb25zZRJCCgdBZGRGbG93EhoubGVhc2VtcS52MS5BZGRGbG93UmVxdWVzdBobLmxlYXNlbXEudjEuQWRkRmxvd1Jlc3BvbnNlEj8KBkdldEpvYhIZLmxlYXNlbXEudjEuR2V0Sm9iUmVxdWVzdBoaLmxlYXNlbXEudjEuR2V0Sm9iUmVzcG9uc2USRQoIQXdhaXRKb2ISGy5sZWFzZW1xLnYxLkF3YWl0Sm9iUmVxdWVzdBocLmxlYXNlbXEudjEuQXdhaXRKb2JSZXNwb25zZRJICglDYW5jZWxKb2ISHC5sZWFzZW1xLnYxLkNhbmNlbEpvYlJlcXVlc3QaHS5sZWFzZW1xLnYxLkNhbmNlbEpvYlJlc3BvbnNlEm8KFlJlbW92ZURlZHVwbGljYXRpb25LZXkSKS5sZWFzZW1xLnYxLlJlbW92ZURlZHVwbGljYXRpb25LZXlSZXF1ZXN0GioubGVhc2VtcS52MS5SZW1vdmVEZWR1cGxpY2F0aW9uS2V5UmVzcG9uc2USWgoPR2V0RGVwZW5kZW5jaWVzEiIubGVhc2VtcS52MS5HZXREZXBlbmRlbmNpZXNSZXF1ZXN0GiMubGVhc2VtcS52MS5HZXREZXBlbmRlbmNpZXNSZXNwb25zZRJGCgdQcm9kdWNlEhoubGVhc2VtcS52MS5Qcm9kdWNlUmVxdWVzdBobLmxlYXNlbXEudjEuUHJvZHVjZVJlc3BvbnNlKAEwAUJKCg5kZXYubGVhc2VtcS52MVABWjZnaXRodWIuY29tL2xlYXNlbXEvbGVhc2VtcS9nZW4vZ28vbGVhc2VtcS92MTtsZWFzZW1xdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_google_rpc_status, file_leasemq_v1_job]);
 
 /**
  * Asks to add one job.
@@ -650,6 +652,101 @@ export const RemoveDeduplicationKeyResponseSchema: GenMessage<RemoveDeduplicatio
   messageDesc(file_leasemq_v1_producer, 18);
 
 /**
+ * One or both of: an add, an add of a batch.
+ *
+ * @generated from message leasemq.v1.ProduceRequest
+ */
+export type ProduceRequest = Message<"leasemq.v1.ProduceRequest"> & {
+  /**
+   * Required. Chosen by the client, new for each request of the stream; the answers to its parts bear it.
+   *
+   * @generated from field: uint64 request_number = 1;
+   */
+  requestNumber: bigint;
+
+  /**
+   * Optional. Adds one job, as by AddJob.
+   *
+   * @generated from field: leasemq.v1.AddJobRequest add = 2;
+   */
+  add?: AddJobRequest | undefined;
+
+  /**
+   * Optional. Adds all of the jobs or none, as by BatchAddJobs.
+   *
+   * @generated from field: leasemq.v1.BatchAddJobsRequest add_batch = 3;
+   */
+  addBatch?: BatchAddJobsRequest | undefined;
+};
+
+/**
+ * Describes the message leasemq.v1.ProduceRequest.
+ * Use `create(ProduceRequestSchema)` to create a new message.
+ */
+export const ProduceRequestSchema: GenMessage<ProduceRequest> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 19);
+
+/**
+ * The answer to one part of a request.
+ *
+ * @generated from message leasemq.v1.ProduceResponse
+ */
+export type ProduceResponse = Message<"leasemq.v1.ProduceResponse"> & {
+  /**
+   * That of the request.
+   *
+   * @generated from field: uint64 request_number = 1;
+   */
+  requestNumber: bigint;
+
+  /**
+   * Always set.
+   *
+   * @generated from oneof leasemq.v1.ProduceResponse.answer
+   */
+  answer: {
+    /**
+     * To `add`: what became of the job.
+     *
+     * @generated from field: leasemq.v1.AddJobResponse added = 2;
+     */
+    value: AddJobResponse;
+    case: "added";
+  } | {
+    /**
+     * To `add_batch`: what became of each job.
+     *
+     * @generated from field: leasemq.v1.BatchAddJobsResponse batch_added = 3;
+     */
+    value: BatchAddJobsResponse;
+    case: "batchAdded";
+  } | {
+    /**
+     * To `add`: why it was not added, with ErrorInfo, as AddJob would have failed.
+     *
+     * @generated from field: google.rpc.Status add_error = 4;
+     */
+    value: Status;
+    case: "addError";
+  } | {
+    /**
+     * To `add_batch`: why none was added, with ErrorInfo, as BatchAddJobs would have failed.
+     *
+     * @generated from field: google.rpc.Status add_batch_error = 5;
+     */
+    value: Status;
+    case: "addBatchError";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message leasemq.v1.ProduceResponse.
+ * Use `create(ProduceResponseSchema)` to create a new message.
+ */
+export const ProduceResponseSchema: GenMessage<ProduceResponse> = /*@__PURE__*/
+  messageDesc(file_leasemq_v1_producer, 20);
+
+/**
  * Which jobs a verb reaches beyond the one named.
  *
  * @generated from enum leasemq.v1.Cascade
@@ -772,6 +869,17 @@ export const ProducerService: GenService<{
     methodKind: "unary";
     input: typeof GetDependenciesRequestSchema;
     output: typeof GetDependenciesResponseSchema;
+  },
+  /**
+   * AddJob and BatchAddJobs on one stream, for services that add often: a message costs a fraction of a call. Each part of a request is served as the call that
+   * it stands for, and answered for itself, in any order. When the stream breaks, what it waited for is as after calls that broke.
+   *
+   * @generated from rpc leasemq.v1.ProducerService.Produce
+   */
+  produce: {
+    methodKind: "bidi_streaming";
+    input: typeof ProduceRequestSchema;
+    output: typeof ProduceResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_leasemq_v1_producer, 0);
