@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,10 +29,13 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: to see that all works")
     parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="only this one; may be repeated")
     parser.add_argument("--store", action="append", choices=STORE_KINDS, help="only this one; may be repeated")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each is run (default 3); more for a busy machine")
     parser.add_argument("--peer", choices=["bullmq", "none"], default="bullmq", help="whom to compare with")
     parser.add_argument("--json", action="store_true", help="print all samples as JSON instead of tables")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the results between the marks in this file")
     options = parser.parse_args(arguments)
+    if options.rounds is not None and options.rounds < 1:
+        parser.error("--rounds must be at least 1")
     if options.write and not (options.write.is_file() and BEGIN_MARK in options.write.read_text(encoding="utf-8")):
         parser.error(f"--write: {options.write} is no file with the line {BEGIN_MARK}")
     if options.write and (options.scenario or options.store):
@@ -80,11 +84,12 @@ def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
     before = os.getloadavg()[0], yardstick_ns()
     names, peer = peers(options.peer)
+    sizes = QUICK if options.quick else NORMAL
     plan = Plan(
         scenarios=[SCENARIOS[name] for name in options.scenario or SCENARIOS],
         stores=[STORE_KINDS[name] for name in options.store or STORE_KINDS],
         peers=names,
-        sizes=QUICK if options.quick else NORMAL,
+        sizes=replace(sizes, rounds=options.rounds or sizes.rounds),
     )
     if len(names) == 1:
         print(f"BullMQ: {peer}", file=sys.stderr)

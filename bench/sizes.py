@@ -25,7 +25,7 @@ class Sizes:
 NORMAL = Sizes(
     name="normal",
     rounds=3,
-    jobs=15_000,
+    jobs=30_000,
     unary_jobs=1_500,
     jobs_by_batch={1: 800, 10: 4_000, 100: 15_000, 500: 15_000},
     store_jobs_by_batch={1: 300, 100: 10_000, 1_000: 20_000},
