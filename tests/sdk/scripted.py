@@ -57,14 +57,20 @@ class Producer(producer_pb2_grpc.ProducerServiceServicer):
             await self.gate()
         return self.verdict(jobs)
 
-    async def AddJob(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC's name
+    async def _take(self, method: str, jobs: list[Any], context: Any) -> list[producer_pb2.AddJobResponse]:
         self.deadlines.append(context.time_remaining())
-        verdict = await self._judge("AddJob", [request.job])
+        verdict = await self._judge(method, jobs)
         if isinstance(verdict, grpc.StatusCode):
             await context.abort(verdict, "the wire is cut")
         if verdict is not None:
             await refuse(context, verdict)
-        return _created(request.job)
+        return [_created(job) for job in jobs]
+
+    async def AddJob(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC's name
+        return (await self._take("AddJob", [request.job], context))[0]
+
+    async def BatchAddJobs(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC's name
+        return producer_pb2.BatchAddJobsResponse(results=await self._take("BatchAddJobs", list(request.jobs), context))
 
     async def Produce(self, requests: AsyncIterator[Any], context: Any) -> None:  # noqa: N802 - the RPC's name
         """Each part is answered as soon as it is judged; a verdict that is a mere code ends the stream."""
