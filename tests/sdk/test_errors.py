@@ -139,7 +139,7 @@ async def test_an_add_that_is_not_answered_in_time_ends_the_stream_and_the_other
     async with serving(producer) as address, Client(address, retry_timeout=1) as client:
         late = asyncio.ensure_future(client.add("late", 1))
         await until(lambda: len(producer.calls) == 1)
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.4)  # the other's time is not over when this one's is
         other = asyncio.ensure_future(client.add("other", 2))
         await until(lambda: len(producer.calls) == 2)
         producer.gate = None

@@ -1,4 +1,4 @@
-"""The SDK's end of a Work stream: calls that fail as unary ones do, and a stream that is opened anew after it broke."""
+"""The SDK's end of its streams: calls that fail as unary ones do, and a stream that is opened anew after it broke."""
 
 import asyncio
 import signal

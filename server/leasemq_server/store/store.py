@@ -145,7 +145,7 @@ class Store(
     # -- leasing -------------------------------------------------------------------------------------------------
 
     async def lease(self, queue: str, requests: Sequence[LeaseRequest], call: str = "") -> LeaseReply:
-        """Leases up to 400 jobs to several requests, first come first served; `call` names this very call to `give_back`.
+        """Leases up to MOST_LEASES jobs to several requests, first come first served; `call` names this very call to `give_back`.
 
         When time has brought about something in the queue, a tick of it comes first.
         """

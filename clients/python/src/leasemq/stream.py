@@ -82,7 +82,7 @@ class CallStream:
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
         """Leave behind what an event loop that has ended has left. RuntimeError: it still lives."""
-        assert self.connection.stubs
+        _ = self.connection.stubs  # says whether it does
         self._loop, self._call, self._reading, self._writing, self._awaited = loop, None, None, None, {}
         self._unsent.clear()
 
@@ -203,7 +203,12 @@ class ProduceStream(CallStream):
         answers = {"added": ADD, "add_error": ADD, "batch_added": ADD_BATCH, "add_batch_error": ADD_BATCH}
         super().__init__(connection, producer_pb2.ProduceRequest, answers)
 
-    async def add(self, request: producer_pb2.AddJobRequest, *, timeout: float) -> producer_pb2.AddJobResponse:  # noqa: ASYNC109
+    async def add(
+        self,
+        request: producer_pb2.AddJobRequest,
+        *,
+        timeout: float,  # noqa: ASYNC109 - as a stub's method
+    ) -> producer_pb2.AddJobResponse:
         """Add a job, as AddJob. LeaseMQError: it failed; DeadlineExceeded: there was no answer within this many seconds."""
         if request.ByteSize() > LARGE:
             return await self.connection.stubs.producer.AddJob(request, timeout=timeout)

@@ -12,7 +12,7 @@ local moved = 0
 local soon = next_change(now)
 if soon == 0 then
   local most = tonumber(max_moves)
-  local END_COST = 8 -- to end a job costs the store as much as to let four wait, and more where it fails for good
+  local END_COST = 8 -- to end a job costs the store as much as to let four wait, and twice that where it fails for good
   local most_ends = math.max(1, math.floor(most / END_COST))
   local function is_due(set) return first[set] and first[set] < now + 1 end
 
