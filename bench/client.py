@@ -73,22 +73,26 @@ class SdkOperations:
         return {"seconds": time.perf_counter() - start}
 
     async def process(self, *, queue: str, count: int, concurrency: int) -> Answer:
-        """No-op handlers until `count` jobs have run; the time until the worker has stopped, so until all are settled."""
-        started = 0
-        all_started = asyncio.Event()
+        """No-op handlers until `count` jobs are completed, as the broker has confirmed."""
+        completed = 0
+        all_completed = asyncio.Event()
 
         async def handle(_: Job) -> None:
-            nonlocal started
-            started += 1
-            if started == count:
-                all_started.set()
+            pass
 
-        worker = Worker(self._client, queue, handle, concurrency=concurrency)
+        def on_completed(*_: Any) -> None:
+            nonlocal completed
+            completed += 1
+            if completed == count:
+                all_completed.set()
+
+        worker = Worker(self._client, queue, handle, concurrency=concurrency, on_completed=on_completed)
         start = time.perf_counter()
         await worker.start()
-        await all_started.wait()
+        await all_completed.wait()
+        seconds = time.perf_counter() - start
         await worker.stop()
-        return {"seconds": time.perf_counter() - start}
+        return {"seconds": seconds}
 
     async def listen(self, *, queue: str, concurrency: int) -> Answer:
         listener = self._listeners[queue] = Listener()
