@@ -3,7 +3,8 @@ import logging
 import signal
 
 import pytest
-from leasemq import Client, Job, JobState, NewJob
+from leasemq import Client, Job, JobState, NewJob, Unavailable
+from leasemq.connection import Outage
 
 from tests.sdk.support import Broker, is_state, until, worker
 
@@ -38,6 +39,30 @@ async def test_work_goes_on_when_the_broker_is_killed_and_comes_back(
         await until(lambda: "is back after" in caplog.text)
     lines = [record.message for record in caplog.records if record.name == "leasemq"]
     assert [line.split(" at ")[0] for line in lines] == ["lost the broker", "the broker"]
+
+
+def test_an_outage_is_over_when_every_channel_that_lost_the_broker_has_it_again(caplog: pytest.LogCaptureFixture) -> None:
+    """The heartbeats' channel may be back while the client's still waits before it tries again, and fails what is asked of it."""
+    caplog.set_level(logging.WARNING, "leasemq")
+    outage, heartbeats = Outage("here:1"), object()
+    outage.noticed(Unavailable("gone"))
+    outage.noticed(Unavailable("gone"), heartbeats)
+    outage.over(heartbeats)
+    outage.noticed(Unavailable("not yet"))
+    assert outage.is_on
+    outage.over()
+    assert not outage.is_on
+    assert [record.message.split(" at ")[0] for record in caplog.records] == ["lost the broker", "the broker"]
+
+
+def test_a_channel_that_was_closed_keeps_no_outage_on(caplog: pytest.LogCaptureFixture) -> None:
+    outage, heartbeats = Outage("here:1"), object()
+    outage.noticed(Unavailable("gone"))
+    outage.noticed(Unavailable("gone"), heartbeats)
+    outage.forget(heartbeats)
+    outage.over()
+    assert not outage.is_on
+    assert "is back after" in caplog.text
 
 
 async def test_a_worker_may_start_before_its_broker(lasting_broker: Broker, queue: str) -> None:

@@ -117,35 +117,45 @@ async def persist(
 
 
 class Outage:
-    """Logs one line when the broker is lost and one when it is back, whichever call or thread notices. Thread-safe."""
+    """Logs one line when the broker is lost and one when it is back, whichever call or thread notices. Thread-safe.
+
+    Each channel waits for a time of its own before it tries again, so the broker is back when it is for all that have lost it.
+    """
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._since: float | None = None
+        self._since = 0.0
+        self._lost_by: set[object] = set()
         self._lock = threading.Lock()
 
     @property
     def is_on(self) -> bool:
         """Say whether the broker is lost at present."""
-        return self._since is not None
+        return bool(self._lost_by)
 
-    def noticed(self, error: LeaseMQError) -> None:
-        """Begin the outage, if the error means one and none is on."""
+    def noticed(self, error: LeaseMQError, channel: object = None) -> None:
+        """Begin the outage, if the error means one and none is on. channel: which one has lost it; None = the client's."""
         if not isinstance(error, Unavailable) or isinstance(error, DurabilityNotReached):
             return
         with self._lock:
-            if self._since is None:
+            if not self._lost_by:
                 self._since = time.monotonic()
                 log.warning("lost the broker at %s, trying again until it is back: %s", self._address, error)
+            self._lost_by.add(channel)
 
-    def over(self) -> None:
-        """End the outage, if one is on."""
-        if self._since is None:
+    def over(self, channel: object = None) -> None:
+        """End the outage, if one is on and no other channel has lost the broker."""
+        if not self._lost_by:
             return
         with self._lock:
-            if self._since is not None:
+            if self._lost_by == {channel}:
                 log.warning("the broker at %s is back after %.1f s", self._address, time.monotonic() - self._since)
-                self._since = None
+            self._lost_by.discard(channel)
+
+    def forget(self, channel: object) -> None:
+        """Take note that a channel was closed, and won't find the broker again."""
+        with self._lock:
+            self._lost_by.discard(channel)
 
 
 class Stubs:

@@ -90,6 +90,7 @@ class Lifeline:
         if self._stream is not None:
             self._stream.cancel()
         await asyncio.to_thread(self._join)
+        self._outage.forget(self)
 
     def _join(self) -> None:
         self._channel.close()
@@ -123,12 +124,12 @@ class Lifeline:
             if self._ended.is_set():
                 return False
             error = from_rpc_error(rpc_error)
-            self._outage.noticed(error)
+            self._outage.noticed(error, self)
             if error.reason and not self._outage.is_on:
                 log.warning("the broker refused a heartbeat: %s", error)
             self._stop_expired(attempts)
             return False
-        self._outage.over()
+        self._outage.over(self)
         self._learn(attempts, response)
         return True
 
@@ -166,7 +167,7 @@ class Lifeline:
                     self._obey(message)
             except (grpc.RpcError, ValueError) as error:  # ValueError: the channel was closed under it
                 if isinstance(error, grpc.RpcError) and not self._ended.is_set():
-                    self._outage.noticed(from_rpc_error(error))
+                    self._outage.noticed(from_rpc_error(error), self)
             self._ended.wait(min(0.1 * 2**failures, 2.0) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             failures = min(failures + 1, 10)
 
