@@ -46,7 +46,7 @@ class Handlers:
         if attempt.stop is not None:
             return _stopped(attempt, Cancelled(attempt.job.cancelled.reason))
         try:
-            result = await self._call(attempt)
+            result = await self._call([attempt], attempt.job)
             return None if attempt.stop is Stop.LOST else complete(attempt, result)
         except (asyncio.CancelledError, Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises is an outcome
             return _decide(attempt, error)
@@ -56,17 +56,15 @@ class Handlers:
         outcomes = {it.token: _stopped(it, Cancelled(it.job.cancelled.reason)) for it in attempts if it.stop is not None}
         live = [attempt for attempt in attempts if attempt.token not in outcomes]
         try:
-            results: list[Any] = _one_each(await self._call(live), len(live)) if live else []
+            results: list[Any] = _one_each(await self._call(live, [it.job for it in live]), len(live)) if live else []
         except (asyncio.CancelledError, Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises is an outcome
             results = [error] * len(live)
         for attempt, result in zip(live, results, strict=True):
             outcomes[attempt.token] = _ruled(attempt, result)
         return [outcomes[attempt.token] for attempt in attempts]
 
-    async def _call(self, attempt: Attempt | list[Attempt]) -> Any:
+    async def _call(self, attempts: list[Attempt], argument: Job | list[Job]) -> Any:
         """Call the handler with a job, or with a list of jobs of one name."""
-        attempts = attempt if isinstance(attempt, list) else [attempt]
-        argument: Any = [it.job for it in attempts] if isinstance(attempt, list) else attempt.job
         handler: Callable[[Any], Any] | None = self._by_name.get(attempts[0].job.name) if self._any is None else self._any
         if handler is None:
             raise NoHandler(f"this worker has no handler for jobs named {attempts[0].job.name!r}")

@@ -127,6 +127,9 @@ class CancelSignal:
             return True
 
 
+_making = threading.Lock()
+
+
 class Job:
     """One attempt at a job. Its values are read from the lease as they are asked for.
 
@@ -134,7 +137,7 @@ class Job:
     """
 
     __slots__ = (
-        "_connection", "_keep", "_lease", "_loop", "attempts_remaining", "cancelled", "lease_token", "next_run_time", "state"
+        "_cancelled", "_connection", "_keep", "_lease", "_loop", "attempts_remaining", "lease_token", "next_run_time", "state"
     )  # fmt: skip
 
     def __init__(
@@ -146,8 +149,7 @@ class Job:
         self._keep = keep
         self.lease_token: str = lease.lease_token
         """The handle of this attempt."""
-        self.cancelled = CancelSignal()
-        """Set when the job is to stop."""
+        self._cancelled: CancelSignal | None = None
         self.state = JobState.ACTIVE
         self.next_run_time: datetime | None = None
         self.attempts_remaining = 0
@@ -158,6 +160,14 @@ class Job:
     @property
     def _spec(self) -> job_pb2.JobSpec:
         return self._lease.job.spec
+
+    @property
+    def cancelled(self) -> CancelSignal:
+        """Set when the job is to stop."""
+        with _making:  # made when it is first asked for: most jobs end before that
+            if self._cancelled is None:
+                self._cancelled = CancelSignal()
+            return self._cancelled
 
     @property
     def id(self) -> str:

@@ -117,6 +117,7 @@ class Worker:
         self._connection = client.connection
         self._hooks = Hooks(on_completed, on_failed, on_lost, on_error)
         self._attempts: Attempts = {}
+        self._keep = self._keep_checkpoint
         self._unseen: dict[str, tuple[Stop, str]] = {}
         self._running = 0
         self._max_backlog = max(2 * concurrency, 1_000)
@@ -246,7 +247,7 @@ class Worker:
                 self._stop_attempt(attempt, *self._unseen.pop(attempt.token))
 
     def _held(self, lease: worker_pb2.Lease, received: float) -> Attempt:
-        job = Job(lease, self._connection, self._loop, self._keep_checkpoint)
+        job = Job(lease, self._connection, self._loop, self._keep)
         attempt = self._attempts[job.lease_token] = Attempt(job, received + self._lease - self._linger)
         return attempt
 
