@@ -10,13 +10,13 @@ local now = clock()
 local results, done, all_completed = {}, {}, true
 local groups_of, of_groups = {}, {} -- the groups of jobs, and their ids
 config()
-local records, settled, plain, starts = {}, {}, {}, {}
+local runs, settled, starts = {}, {}, {}
+local plain, plain_ids = {}, {} -- what is to be stored of jobs with a plain record, and their ids
 local kept_as = string.format('\n%d', now)
 local complete_by_hash, file_by_hash -- made when the first job is met that has more than a plain record
 
-for i, id in items() do plain[i] = run .. id end
-records = redis.call('MGET', unpack(plain))
-plain = {}
+for i, id in items() do runs[i] = run .. id end
+local records = redis.call('MGET', unpack(runs))
 
 for i, id, nonce, kept in items() do
   local reply = COMPLETED
@@ -25,8 +25,9 @@ for i, id, nonce, kept in items() do
       settled[id] = true
       local tab = has_groups and string.find(records[i], '\t', 39, true)
       if tab then groups_of[#groups_of + 1], of_groups[#of_groups + 1] = string.sub(records[i], tab + 1), id end
-      plain[#plain + 1] = id
-      plain[#plain + 1] = 'c' .. string.sub(records[i], 2) .. kept_as .. (kept == '' and '' or '\n' .. kept)
+      local n = #plain_ids + 1
+      plain_ids[n] = id
+      plain[2 * n - 1], plain[2 * n] = runs[i], 'c' .. string.sub(records[i], 2) .. kept_as .. (kept == '' and '' or '\n' .. kept)
     end
   else
     if not complete_by_hash then
@@ -47,11 +48,10 @@ if plain[1] then
     starts[start] = (starts[start] or 0) + math.min(every, (#plain - i) / 2 + 1)
   end
   local age, count = retention({}, 'completed')
-  local excess, ids, set = 0, {}, {}
-  for i = 1, #plain, 2 do
-    ids[#ids + 1], done[#done + 1] = plain[i], plain[i]
-    set[i], set[i + 1] = now, plain[i]
-    plain[i] = run .. plain[i]
+  local excess, set = 0, {}
+  for i, id in ipairs(plain_ids) do
+    done[#done + 1] = id
+    set[2 * i - 1], set[2 * i] = now, id
   end
   local at_once = age == 0 or count == 0
   if not at_once then
@@ -62,7 +62,7 @@ if plain[1] then
   if at_once or excess > 0 then
     -- INLINE: remove
     if at_once then
-      remove_all(ids)
+      remove_all(plain_ids)
     else
       trim('completed', excess, MOST_TRIMMED)
     end

@@ -3,15 +3,14 @@
 -- USES: job, sets
 local MOST_TRIMMED = 1000 -- by a call that finishes jobs
 
+-- A job with a plain record has no hash and no log: mostly nothing else is left of any.
 local function remove_all(ids)
   local gone = {}
-  for _, id in ipairs(ids) do
-    gone[#gone + 1] = spec .. id
-    gone[#gone + 1] = job .. id
-    gone[#gone + 1] = run .. id
-    gone[#gone + 1] = logs .. id
+  for i, id in ipairs(ids) do gone[2 * i - 1], gone[2 * i] = spec .. id, run .. id end
+  if gone[1] and redis.call('UNLINK', unpack(gone)) < #gone then
+    for i, id in ipairs(ids) do gone[2 * i - 1], gone[2 * i] = job .. id, logs .. id end
+    redis.call('UNLINK', unpack(gone))
   end
-  if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
   config()
   if not has_flows then return end
   for _, id in ipairs(ids) do
@@ -22,8 +21,9 @@ end
 
 -- Removes the oldest finished jobs of a state: `excess` of them, at most so many. Returns how many.
 local function trim(state, excess, most)
-  local popped, ids = redis.call('ZPOPMIN', SETS[state], math.min(excess, most)), {}
-  for i = 1, #popped, 2 do ids[#ids + 1] = popped[i] end
+  local last = math.min(excess, most) - 1
+  local ids = redis.call('ZRANGE', SETS[state], 0, last)
+  redis.call('ZREMRANGEBYRANK', SETS[state], 0, last)
   if redis.call('EXISTS', purge) == 1 then redis.call('ZREM', purge, unpack(ids)) end
   remove_all(ids)
   return #ids
