@@ -226,7 +226,7 @@ class History(FlowRules, ChangeRules, KeyRules, GroupRules, ScheduleRules, Steer
         self.model.done()
         delay = "" if retry_delay is None else retry_delay
         failure = json.dumps(said) if said else ""
-        outcomes, _ = self.run(self.store.fail(self.desk.queue, [(*token, failure, int(fatal), delay) for token in tokens]))
+        outcomes = self.run(self.store.fail(self.desk.queue, [(*token, failure, int(fatal), delay) for token in tokens]))
         assert [tuple(outcome) for outcome in outcomes] == expected
 
     @precondition(lambda self: self.leases)

@@ -55,6 +55,8 @@ class Desk:
         self.queue = queue
         self.clock = clock or Clock()
         self.store = Store(client, real=real, now_ms=lambda: self.clock.ms)
+        self.told: list[str] = []  # queues whose outbox was written
+        self.store.outbox_written = self.told.append
         self._requests = 0
 
     def other(self, queue: str) -> "Desk":
@@ -93,7 +95,7 @@ class Desk:
         return outcome
 
     async def fail(self, job: LeasedJob, *, failure: str = "", fatal: bool = False, retry_delay_ms: int | str = "") -> Outcome:
-        outcomes, _ = await self.store.fail(self.queue, [(job.id, job.nonce, failure, int(fatal), retry_delay_ms)])
+        outcomes = await self.store.fail(self.queue, [(job.id, job.nonce, failure, int(fatal), retry_delay_ms)])
         return outcomes[0]
 
     async def release(self, job: LeasedJob, delay_ms: int = 0, *, hold_ms: int = 0) -> Outcome:

@@ -51,7 +51,7 @@ async def test_jitter_shortens_a_wait_by_up_to_its_share(desk: Desk, jitter: flo
 async def test_jobs_that_fail_together_do_not_come_back_together(desk: Desk) -> None:
     await desk.add(*(f"job-{n}" for n in range(50)), rp=1, ma=2, bo={"k": "fixed", "d": 60_000, "j": 1})
     jobs = await desk.lease(50)
-    outcomes, _ = await desk.store.fail(desk.queue, [(job.id, job.nonce, "", 0, "") for job in jobs])
+    outcomes = await desk.store.fail(desk.queue, [(job.id, job.nonce, "", 0, "") for job in jobs])
     assert len({outcome.run_ms for outcome in outcomes}) > 40
 
 
@@ -156,16 +156,16 @@ async def test_a_job_that_was_started_does_not_expire(desk: Desk) -> None:
 async def test_a_failed_job_with_a_dead_letter_queue_is_written_to_the_outbox(desk: Desk) -> None:
     await desk.add(new_job("a", spec=b"the spec", dl="dead"))
     job = await desk.lease_one("a")
-    outcomes, outbox = await desk.store.fail(desk.queue, [(job.id, job.nonce, '{"message":"no"}', 0, "")])
-    assert outbox
+    outcomes = await desk.store.fail(desk.queue, [(job.id, job.nonce, '{"message":"no"}', 0, "")])
+    assert desk.told == [desk.queue]
     assert outcomes[0].state == "failed"
     (entry,) = await desk.store.outbox(desk.queue)
     assert (entry.target, entry.job_id, entry.finish_ms, entry.spec) == ("dead", "a", desk.clock.ms, b"the spec")
     assert '"message":"no"' in entry.failure
-    assert (await desk.tick()).outbox == 1
+    assert (await desk.sweep()).outbox == 1
     await desk.store.outbox_done(desk.queue, [entry.entry_id])
     assert await desk.store.outbox(desk.queue) == []
-    assert (await desk.tick()).outbox == 0
+    assert (await desk.sweep()).outbox == 0
 
 
 async def test_a_dead_letter_leaves_even_when_the_job_is_removed_at_once(desk: Desk) -> None:
@@ -182,7 +182,9 @@ async def test_all_ways_to_fail_lead_to_the_dead_letter_queue(desk: Desk) -> Non
     await desk.fail(await desk.lease_one("failed"))
     await desk.lease(2)
     desk.clock.advance(LEASE_MS)
-    assert (await desk.lease_reply()).outbox
+    desk.told.clear()
+    await desk.lease_reply()
+    assert desk.told == [desk.queue]
     assert {entry.job_id for entry in await desk.store.outbox(desk.queue)} == {
         "failed",
         "expired lease",

@@ -180,7 +180,7 @@ async def test_a_thousand_leases_are_released_given_back_and_failed_at_once(thou
     await desk.store.release(desk.queue, [(job.id, job.nonce, 0, 0) for job in jobs])
     jobs = [job for _ in REQUESTS for job in await desk.lease(BATCH)]
     assert [job.id for job in jobs] == _ids()
-    outcomes, _ = await desk.store.fail(desk.queue, [(job.id, job.nonce, "", 0, "") for job in jobs])
+    outcomes = await desk.store.fail(desk.queue, [(job.id, job.nonce, "", 0, "") for job in jobs])
     assert {outcome.state for outcome in outcomes} == {"waiting"}
 
 

@@ -8,8 +8,7 @@ import pytest
 from leasemq.v1 import job_pb2
 from leasemq_server.broker.coalesce import Coalescer
 from leasemq_server.broker.dispatch import Dispatcher, Poll
-from leasemq_server.broker.queues import Queues
-from leasemq_server.broker.relay import Relay, dead_letter, dead_letter_id
+from leasemq_server.broker.relay import dead_letter, dead_letter_id
 from leasemq_server.broker.tasks import Tasks
 from leasemq_server.broker.wakes import TIME_IS_UP, WOKEN, QueueWakes, Sleeper, Wakes
 from leasemq_server.broker.workers import Workers
@@ -64,10 +63,8 @@ class Desk:
         self.store = StoreWithAMoment()
         self.wakes = Wakes()
         self.workers = WatchedWorkers()
-        queues, tasks = Queues(self.store), Tasks()
-        self.tasks = tasks
-        relay = Relay(self.store, queues, tasks)
-        self.dispatcher = Dispatcher(self.store, self.wakes, self.workers, relay, tasks)
+        self.tasks = Tasks()
+        self.dispatcher = Dispatcher(self.store, self.wakes, self.workers, self.tasks)
 
     async def add(self, *job_ids: str, queue: str = "email") -> None:
         """Adds jobs, and brings the wake that the store publishes."""

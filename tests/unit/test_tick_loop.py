@@ -9,7 +9,7 @@ from leasemq_server.store.types import Sweep, Tick
 
 from tests.support import eventually
 
-NOTHING_MORE = Tick(next_in_ms=60_000, outbox=0, moved=125, busy=True)
+NOTHING_MORE = Tick(next_in_ms=60_000, moved=125, busy=True)
 MORE = NOTHING_MORE._replace(next_in_ms=0)
 DUE_BUT_STUCK = MORE._replace(moved=0)
 
@@ -21,6 +21,7 @@ class Broker:
         self.listeners: list[Callable[[str, int], None]] = []
         self.ticks: list[str] = []
         self.sweeps: list[str] = []
+        self.relayed: list[str] = []
         self.sweep_answers: list[Sweep] = []
         self.answers: dict[str, list[Tick]] = {}
         self.store = self.relay = self.queues = self.wakes = self.workers = self.dispatcher = self
@@ -33,7 +34,7 @@ class Broker:
 
     async def sweep(self, queue: str) -> Sweep:
         self.sweeps.append(queue)
-        return self.sweep_answers.pop(0) if self.sweep_answers else Sweep(next_in_ms=-1, swept=0)
+        return self.sweep_answers.pop(0) if self.sweep_answers else Sweep(next_in_ms=-1, swept=0, outbox=0)
 
     async def register(self, queue: str) -> None:
         self.known.add(queue)
@@ -51,7 +52,8 @@ class Broker:
 
     def forget_old(self) -> None: ...
 
-    def soon(self, queue: str) -> None: ...
+    def soon(self, queue: str) -> None:
+        self.relayed.append(queue)
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ async def test_another_queue_has_its_turn_however_much_is_due_in_one(broker: Bro
 
 
 async def test_a_sweep_comes_when_the_last_one_has_said_and_while_more_is_due_again_at_once(broker: Broker):
-    broker.sweep_answers = [Sweep(next_in_ms=0, swept=500), Sweep(next_in_ms=1, swept=3)]
+    broker.sweep_answers = [Sweep(next_in_ms=0, swept=500, outbox=0), Sweep(next_in_ms=1, swept=3, outbox=0)]
     broker.listeners[0]("email", 1)
     await eventually(lambda: len(broker.sweeps) == 3, BUSY_S / 2)
     assert len(broker.ticks) == 2
@@ -92,3 +94,11 @@ async def test_a_tick_before_the_time_of_the_sweep_goes_without_it(broker: Broke
     broker.listeners[0]("email", 1)
     await eventually(lambda: len(broker.ticks) == 4)
     assert len(broker.sweeps) == 1
+
+
+async def test_what_a_sweep_finds_in_the_outbox_is_relayed(broker: Broker):
+    broker.sweep_answers = [Sweep(next_in_ms=-1, swept=0, outbox=2)]
+    broker.listeners[0]("email", 1)
+    broker.listeners[0]("other", 1)
+    await eventually(lambda: "other" in broker.sweeps)
+    assert broker.relayed == ["email"]

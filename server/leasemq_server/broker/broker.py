@@ -43,8 +43,8 @@ class Broker:
         store.outbox_written = self.relay.soon
         self.flows = Flows(store, self.queues, self.relay)
         self.schedules = Schedules(store, self.queues)
-        self.dispatcher = Dispatcher(store, self.wakes, self.workers, self.relay, self.tasks)
-        self.settler = Settler(store, self.relay)
+        self.dispatcher = Dispatcher(store, self.wakes, self.workers, self.tasks)
+        self.settler = Settler(store)
         self._adds: Coalescer[tuple[str, Durability], NewJob, tuple[Added, Durability]] = Coalescer(self._add)
 
     @property

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from leasemq_server.broker.coalesce import Coalescer
-from leasemq_server.broker.relay import Relay
 from leasemq_server.broker.tasks import Tasks
 from leasemq_server.broker.wakes import DRAINED, TIME_IS_UP, WOKEN, QueueWakes, Sleeper, Wakes
 from leasemq_server.broker.workers import Workers
@@ -41,11 +40,10 @@ class Poll(NamedTuple):
 class Dispatcher:
     """Serves lease calls from the store."""
 
-    def __init__(self, store: Store, wakes: Wakes, workers: Workers, relay: Relay, tasks: Tasks) -> None:
+    def __init__(self, store: Store, wakes: Wakes, workers: Workers, tasks: Tasks) -> None:
         self._store = store
         self._wakes = wakes
         self._workers = workers
-        self._relay = relay
         self._tasks = tasks
         self._coalescer: Coalescer[str, LeaseRequest, Lot] = Coalescer(self._lease, self._orphaned)
         self._own_ids = (f"{secrets.token_hex(6)}-{number}" for number in itertools.count())
@@ -173,8 +171,6 @@ class Dispatcher:
             self._wakes.look_again_in(queue, reply.next_in_ms)
         if reply.more:
             self._wakes.of(queue).more()
-        if reply.outbox:
-            self._relay.soon(queue)
         lots = [Lot(source, jobs) for jobs in reply.answers]
         return await self._serve_the_rest(queue, requests, lots) if reply.more else lots
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 from leasemq_server.broker.coalesce import Coalescer
-from leasemq_server.broker.relay import Relay
 from leasemq_server.errors import LeaseLostError
 from leasemq_server.jobs.tokens import parse_token
 from leasemq_server.store.flows import Edge
@@ -56,11 +55,9 @@ Settlement = Complete | Fail | Release | Block
 class Settler:
     """Settles attempts through the store."""
 
-    def __init__(self, store: Store, relay: Relay) -> None:
-        self._store = store
-        self._relay = relay
+    def __init__(self, store: Store) -> None:
         self._completes: Coalescer[str, Completion, Outcome] = Coalescer(store.complete)
-        self._fails: Coalescer[str, tuple[str, str, str, int, int | str], Outcome] = Coalescer(self._fail)
+        self._fails: Coalescer[str, tuple[str, str, str, int, int | str], Outcome] = Coalescer(store.fail)
         self._releases: Coalescer[str, tuple[str, str, int, int], Outcome] = Coalescer(store.release)
         self._blocks: Coalescer[str, tuple[str, str, tuple[Edge, ...]], Outcome] = Coalescer(store.block)
 
@@ -109,12 +106,6 @@ class Settler:
             await calls[0]
         else:
             await asyncio.gather(*calls)
-        return outcomes
-
-    async def _fail(self, queue: str, items: list[tuple[str, str, str, int, int | str]]) -> list[Outcome]:
-        outcomes, outbox = await self._store.fail(queue, items)
-        if outbox:
-            self._relay.soon(queue)
         return outcomes
 
     async def idle(self) -> None:

@@ -85,8 +85,6 @@ class TickLoop:
     async def _tick(self, queue: str) -> None:
         loop, store = asyncio.get_running_loop(), self._broker.store
         tick = await _until_done(store.tick, queue)
-        if tick.outbox:
-            self._broker.relay.soon(queue)
         if tick.busy:
             await self._broker.queues.register(queue)
         elif queue not in self._broker.queues.known:
@@ -95,6 +93,8 @@ class TickLoop:
             return
         if loop.time() >= self._sweep_at.get(queue, 0.0):
             sweep = await _until_done(store.sweep, queue)
+            if sweep.outbox:
+                self._broker.relay.soon(queue)
             self._sweep_at[queue] = loop.time() + _wait(sweep.next_in_ms, BUSY_S)
         at = loop.time() + _wait(tick.next_in_ms, BUSY_S if tick.busy else IDLE_S)
         if tick.busy:

@@ -40,12 +40,14 @@ class QueueVerbs(Calls):
     async def tick(self, queue: str) -> Tick:
         """Does what time has brought about in a queue."""
         next_in_ms, outbox, moved, busy = await self._run("tick", queue, seed=self._seed(), max_moves=MAX_MOVES)
-        return Tick(int(next_in_ms), int(outbox), int(moved), bool(busy))
+        if outbox:
+            self.outbox_written(queue)
+        return Tick(int(next_in_ms), int(moved), bool(busy))
 
     async def sweep(self, queue: str) -> Sweep:
         """Removes finished jobs that are kept no longer."""
-        next_in_ms, swept = await self._run("sweep", queue, max_moves=MAX_MOVES)
-        return Sweep(int(next_in_ms), int(swept))
+        next_in_ms, swept, outbox = await self._run("sweep", queue, max_moves=MAX_MOVES)
+        return Sweep(int(next_in_ms), int(swept), int(outbox))
 
     async def drain(self, queue: str, state: str) -> tuple[int, bool]:
         """Removes up to 1,000 waiting or delayed jobs: how many, and whether there are more."""

@@ -156,13 +156,12 @@ class Store(
             "call": call,
         }
         reply = await self._run("lease", queue, requests, ticked=0, **args)
-        outbox = 0
         if reply == b"DUE":
-            outbox = (await self.tick(queue)).outbox
+            await self.tick(queue)
             reply = await self._run("lease", queue, requests, ticked=1, **args)
         next_in_ms, more, start_ms, answers = reply
         leases = [_leased(int(start_ms), *answer) for answer in answers]
-        return LeaseReply(int(next_in_ms), bool(more), outbox > 0, leases)
+        return LeaseReply(int(next_in_ms), bool(more), leases)
 
     async def give_back(self, queue: str, requests: Sequence[tuple[str, bool]], call: str = "") -> int:
         """Gives back the leases of requests, each (id, whether the worker may have read them); returns how many leases.
@@ -198,18 +197,9 @@ class Store(
             outcomes += map(_outcome, self._strip(queue, replies)) if replies else [_COMPLETED] * len(part)
         return outcomes
 
-    async def fail(self, queue: str, items: Sequence[tuple[str, str, str, int, int | str]]) -> tuple[list[Outcome], bool]:
-        """Fails attempts, each (job id, nonce, failure JSON, non_retryable 0|1, retry delay ms or "").
-
-        Says whether the outbox was written.
-        """
-        outcomes: list[Outcome] = []
-        wrote = 0
-        for first in range(0, len(items), PART):
-            replies, outbox = await self._run("fail", queue, items[first : first + PART], seed=self._seed())
-            outcomes += map(_outcome, replies)
-            wrote += int(outbox)
-        return outcomes, wrote > 0
+    async def fail(self, queue: str, items: Sequence[tuple[str, str, str, int, int | str]]) -> list[Outcome]:
+        """Fails attempts, each (job id, nonce, failure JSON, non_retryable 0|1, retry delay ms or "")."""
+        return list(map(_outcome, await self._run_in_parts("fail", queue, items, seed=self._seed())))
 
     async def release(self, queue: str, items: Sequence[tuple[str, str, int, int]]) -> list[Outcome]:
         """Gives jobs back, each (job id, nonce, delay ms, for how many ms the queue gives out no leases then)."""

@@ -65,7 +65,6 @@ class LeaseReply(NamedTuple):
 
     next_in_ms: int
     more: bool
-    outbox: bool
     answers: list[list[LeasedJob]]
 
 
@@ -153,10 +152,9 @@ class Counts(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """What a tick found: the next moment (-1: none), entries in the outbox, jobs moved, whether the queue has any job."""
+    """What a tick found: the next moment (-1: none), jobs moved, whether the queue has any job."""
 
     next_in_ms: int
-    outbox: int
     moved: int
     busy: bool
 
@@ -167,10 +165,11 @@ class Tick(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """What a sweep found: when the next finished job is to go (-1: none), and how many it removed."""
+    """What a sweep found: when the next finished job is to go (-1: none), how many it removed, and entries in the outbox."""
 
     next_in_ms: int
     swept: int
+    outbox: int
 
     @property
     def more_is_due(self) -> bool:

@@ -2,7 +2,7 @@
 -- KEYS: meta, leases, job*, spec*
 -- ARGV: now_ms, seed
 -- ITEMS: id, nonce, failure, non_retryable, retry_delay_ms
--- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then the number of outbox entries written
+-- RETURNS: one a job: {OK, state, run_ms, attempts left} | {LEASE_LOST}; then OUTBOX if it was written
 -- FLAGS: allow-oom
 -- USES: finish, retry, lease, slot, emit, failure
 local now = clock()
@@ -38,4 +38,5 @@ end
 file_finished()
 -- INLINE: publish_events
 -- INLINE: publish_metrics
-return { results, outbox_written }
+if outbox_written > 0 then results[#results + 1] = 'OUTBOX' end
+return results

@@ -1,8 +1,8 @@
 -- sweep: removes finished jobs that were kept for as long as they are to be kept, or that are more than their queue keeps.
 -- The sweep by the queue's age goes by a cursor over the finish time, so that jobs with an age of their own (in `purge`) are passed once.
--- KEYS: meta, completed, failed, cancelled, purge, job*, logs*
+-- KEYS: meta, completed, failed, cancelled, purge, outbox, job*, logs*
 -- ARGV: now_ms, max_moves
--- RETURNS: {in how many ms to sweep again or -1, jobs swept}
+-- RETURNS: {in how many ms to sweep again or -1, jobs swept, outbox length}
 -- FLAGS: allow-oom
 -- USES: job, first_score, retention, sets
 local now = clock()
@@ -38,4 +38,4 @@ for state, set in pairs(SETS) do
   end
 end
 if swept >= most then soonest(now) end -- there may be more
-return { next_sweep and math.max(0, math.ceil(next_sweep) - now) or -1, swept }
+return { next_sweep and math.max(0, math.ceil(next_sweep) - now) or -1, swept, redis.call('XLEN', outbox) }

@@ -1,9 +1,9 @@
 -- tick: what time alone brings about: due delayed jobs wait, expired leases end, jobs that nobody started in time fail, groups have their turns again. At most
 -- max_moves jobs wait by a call, and fewer end: what is left is due at once, and the next call's. Each part is made only when something of its kind is due, as
 -- next_change() has found it.
--- KEYS: meta, wait, behind, delayed, blocked, leases, expiry, completed, failed, cancelled, outbox, spec*, job*
+-- KEYS: meta, wait, behind, delayed, blocked, leases, expiry, completed, failed, cancelled, spec*, job*
 -- ARGV: now_ms, seed, max_moves
--- RETURNS: {in how many ms to tick again or -1, outbox length, jobs moved, 1 if the queue has jobs of any kind}
+-- RETURNS: {in how many ms to tick again or -1, how often it has written to the outbox, jobs moved, 1 if the queue has jobs of any kind}
 -- FLAGS: allow-oom
 -- USES: job, moments, events, counts, outbox
 local now = clock()
@@ -24,17 +24,15 @@ if soon == 0 then
     -- INLINE: expire_unstarted
     moved = moved + expire_unstarted(now, most_ends)
     file_finished()
-    first[expiry], first[delayed] = nil, first_score(delayed) or false -- a job kept aside for its key may have come
+    if left_delayed then first[delayed], first_two[delayed] = first_score(delayed) or false, nil end
   end
   if is_due(delayed) then
     -- INLINE: promote_due
     moved = moved + promote_due(now, most)
-    first[delayed] = nil
   end
   if is_due(leases) then
     -- INLINE: reap_leases
     moved = moved + reap_leases(now, most_ends)
-    first[leases] = nil
     if file_ended then first[expiry], first[delayed] = nil, nil end
   end
   soon = next_change(now)
@@ -42,4 +40,4 @@ end
 local any = soon >= 0 and 1 or math.min(1, redis.call('EXISTS', wait, behind, delayed, blocked, leases, completed, failed, cancelled))
 -- INLINE: publish_events
 -- INLINE: publish_metrics
-return { soon, redis.call('XLEN', outbox), moved, any }
+return { soon, outbox_written, moved, any }

@@ -1,22 +1,15 @@
--- What the parts of tick.lua share.
--- USES: job
-local function due(set, now, most) return redis.call('ZRANGEBYSCORE', set, '-inf', '(' .. string.format('%d', now + 1), 'LIMIT', 0, most) end
-
-local function all_keys(prefix, ids)
-  local keys = {}
-  for i, id in ipairs(ids) do keys[i] = prefix .. id end
-  return keys
-end
-
--- Most jobs of a batch have the same options.
-local decoded = {}
-local function all_options_of(ids)
-  local all = {}
-  for i, id in ipairs(ids) do
-    local head = redis.call('GETRANGE', spec .. id, 0, 4095)
-    local json = head ~= '' and select(2, header_of(head)) or ''
-    decoded[json] = decoded[json] or decode(json)
-    all[i] = decoded[json]
+-- USES: moments
+-- What of a set is due, at most so many; `latest`: those that were due last, and these first. What is the set's first then is seen here when only one is due,
+-- and else to be looked at again.
+local function due(set, now, most, latest)
+  local two = first_two[set]
+  first_two[set] = nil
+  if two and two[1] and (not two[4] or tonumber(two[4]) >= now + 1) then
+    first[set] = two[4] and tonumber(two[4]) or false
+    return { two[1] }
   end
-  return all
+  first[set] = nil
+  local bound = '(' .. string.format('%d', now + 1)
+  if latest then return redis.call('ZREVRANGEBYSCORE', set, bound, '-inf', 'LIMIT', 0, most) end
+  return redis.call('ZRANGEBYSCORE', set, '-inf', bound, 'LIMIT', 0, most)
 end

@@ -1,6 +1,6 @@
 -- Ending leases whose workers are gone: ACTIVE → WAITING at the head, or FAILED or CANCELLED.
 -- KEYS: leases, job*, run*
--- USES: job, all_wait, plain, failure, emit, due, tell_worker, counts, outbox
+-- USES: job, all_wait, plain, failure, emit, batch, tell_worker, counts, outbox
 local LEASED = { 't', 'a', 'n', 'c', 'ld', 'w', 'f', 'fc', 'aw', 'm' }
 
 -- What a job is at the end of its lease, by field, and what is to be written of it besides; `plain` is its plain record, which is gone then, if it has one.
@@ -64,8 +64,13 @@ local function end_leases(ids, now, why)
     lease_ended()
   end
   local runs, to_head = all_keys(run, ids), {}
-  local plain = redis.call('MGET', unpack(runs))
-  redis.call('UNLINK', unpack(runs))
+  local plain
+  if #ids == 1 then
+    plain = { redis.call('GETDEL', runs[1]) }
+  else
+    plain = redis.call('MGET', unpack(runs))
+    redis.call('UNLINK', unpack(runs))
+  end
   for i, id in ipairs(ids) do
     local options = end_lease(id, now, why, plain[i])
     if options then to_head[#to_head + 1] = { id, options } end

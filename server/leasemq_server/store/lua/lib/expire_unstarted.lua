@@ -1,9 +1,20 @@
 -- WAITING, DELAYED or BLOCKED → FAILED for jobs that were not started within their ttl.
 -- KEYS: wait, delayed, blocked, expiry, job*
--- USES: groups, bury, failure, due
+-- USES: groups, bury, failure, batch, due
+
+local left_delayed = false -- whether one of them was delayed
 
 -- Takes jobs out of where they are before their start, and returns those that were there.
 local function taken_unstarted(ids)
+  if #ids == 1 and not has_groups then
+    for _, set in ipairs({ wait, delayed, blocked }) do
+      if redis.call('ZREM', set, ids[1]) == 1 then
+        left_delayed = set == delayed
+        return ids
+      end
+    end
+    return {}
+  end
   local is_there, taken = {}, {}
   for i, options in ipairs(has_groups and all_options_of(ids) or {}) do
     if options.g then is_there[i] = groups().leave(options.g, ids[i]) end
@@ -16,7 +27,10 @@ local function taken_unstarted(ids)
         of_set[#of_set + 1] = ids[i]
       end
     end
-    if of_set[1] then redis.call('ZREM', set, unpack(of_set)) end
+    if of_set[1] then
+      redis.call('ZREM', set, unpack(of_set))
+      left_delayed = left_delayed or set == delayed
+    end
   end
   for i, id in ipairs(ids) do
     if is_there[i] then taken[#taken + 1] = id end

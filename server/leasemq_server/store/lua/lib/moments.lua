@@ -1,7 +1,8 @@
 -- When time alone changes something in a queue next.
 -- KEYS: delayed, leases, expiry, shut
 -- USES: job, group_scores, first_score
-local first = {} -- the first score of each set, as next_change() has found it; false = it is empty, nil = it is to be looked at again
+local first = {} -- the first score of each set, as it was seen last; false = it is empty, nil = it is to be looked at again
+local first_two = {} -- the first two of each set, each id and score, as next_change() has found them
 
 -- In how many ms time alone changes something next; -1 when nothing is to come. First call config().
 local function next_change(now)
@@ -9,8 +10,9 @@ local function next_change(now)
   for _, set in ipairs({ delayed, leases, expiry }) do
     local score = first[set]
     if score == nil then
-      score = first_score(set) or false
-      first[set] = score
+      local two = redis.call('ZRANGE', set, 0, 1, 'WITHSCORES')
+      score = two[2] and tonumber(two[2]) or false
+      first[set], first_two[set] = score, two
     end
     if score and (not soonest or score < soonest) then soonest = score end
   end

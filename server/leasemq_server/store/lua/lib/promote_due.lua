@@ -1,6 +1,6 @@
 -- DELAYED → WAITING.
 -- KEYS: delayed, job*
--- USES: all_wait, events, due
+-- USES: all_wait, events, batch, due
 local function promote_due(now, most)
   local ids = due(delayed, now, most)
   if not ids[1] then return 0 end

@@ -1,8 +1,8 @@
 -- Removing the finished jobs whose own age is over.
 -- KEYS: purge, job*
--- USES: remove, due, first_score
+-- USES: remove, first_score
 local function purge_due()
-  local ids = due(purge, now, most)
+  local ids = redis.call('ZRANGEBYSCORE', purge, '-inf', '(' .. string.format('%d', now + 1), 'LIMIT', 0, most)
   for _, id in ipairs(ids) do
     local state = redis.call('HGET', job .. id, 's')
     redis.call('ZREM', purge, id)
