@@ -18,6 +18,7 @@ local function decoded_options(options)
   local own = decoded[json]
   if not own then
     own = decode(json)
+    own.starts_plainly = not (own.ru or own.de or own.tl or own.dp or own.p or own.l)
     decoded[json] = own
   end
   return own, group, key
@@ -148,6 +149,7 @@ for i, id, spec_bytes, options in items() do
     own, group, key = decoded_options(options)
   end
   if key and not all_new then kept, replaces = by_key(id, spec_bytes, options, { k = key, m = own.dd.m, t = own.dd.t }) end
+  if own and own.starts_plainly then own = nil end -- nothing that it says is of the start
   if kept then
     results[i] = kept
     leave_out(kept[4], 'deduplicated')

@@ -6,6 +6,7 @@
 -- Returns, by record, for how many ms those stay that do not go with their jobs; nil when two jobs have the same key.
 local function add_records(pairs_of)
   local staying, seen, n = {}, {}, #pairs_of
+  local heads, stays = {}, {} -- what the records of jobs with the same options begin with, and for how long they stay
   for i, id, _, options in items() do
     local own, group, key = decoded_options(options)
     own_of[i], group_of[i] = own, group
@@ -13,9 +14,11 @@ local function add_records(pairs_of)
       local record = dedup .. key
       if seen[record] then return nil end
       seen[record] = true
-      pairs_of[n + 1], pairs_of[n + 2] = record, key_record(id, own.dd, now)
+      local said = own.dd
+      if not heads[said] then heads[said], stays[said] = key_record('', said, now), key_record_stays(said) end
+      pairs_of[n + 1], pairs_of[n + 2] = record, heads[said] .. id
       n = n + 2
-      staying[record] = key_record_stays(own.dd)
+      staying[record] = stays[said]
     end
   end
   return staying
