@@ -98,8 +98,11 @@ class Coalescer:
         if loop is not self._loop:
             self._loop, self._lanes, self._tasks = loop, {}, set()
         pending = Pending(spec, time.monotonic() + self._connection.retry_timeout, loop.create_future())
-        full = (queue, durability, spec.group)
-        self._enter(full if full in self._lanes and not _is_delayed(pending) else (queue, durability, ""), pending)
+        key = (queue, durability, "")
+        if spec.group and not _is_delayed(pending):
+            full = (queue, durability, spec.group)
+            key = full if full in self._lanes else key
+        self._enter(key, pending)
         return await pending.answer
 
     def _enter(self, key: Key, pending: Pending) -> None:
