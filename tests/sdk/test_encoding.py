@@ -1,7 +1,10 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from leasemq import NewJob, Retention, convert, delays, exponential, fixed
+from hypothesis import given
+from hypothesis import strategies as st
+from leasemq import NewJob, Retention, codec, convert, delays, exponential, fixed
 from leasemq.codec import decode, encode, from_duration, to_duration
 
 
@@ -20,6 +23,41 @@ def test_every_json_value_comes_back_as_it_went(value: object) -> None:
     assert decode(*encode(value)) == value
 
 
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers() | st.booleans(), inner),
+        max_leaves=20,
+    )
+)
+def test_json_is_what_json_says_it_is(value: object) -> None:
+    compact = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    try:
+        expected = compact.encode()
+    except UnicodeEncodeError:
+        with pytest.raises(ValueError, match="surrogates"):
+            encode(value)
+    else:
+        assert encode(value) == (expected, "")
+
+
+def test_a_value_that_contains_itself_is_refused_and_so_is_one_without_end() -> None:
+    ring: list[object] = []
+    ring.append({"again": ring})
+    with pytest.raises(ValueError, match="Circular"):
+        encode(ring)
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(RecursionError):
+        encode(deep)
+
+
+def test_without_a_c_encoder_it_is_json_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("json.encoder.c_make_encoder", None)  # as on PyPy
+    assert codec._kept_encoder()({"to": "åse"}) == '{"to":"åse"}'
+
+
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "application/cloudevents+json", ""])
 def test_json_by_any_name_is_decoded(content_type: str) -> None:
     assert decode(b"[1]", content_type) == [1]
@@ -30,6 +68,7 @@ def test_json_by_any_name_is_decoded(content_type: str) -> None:
     [
         (float("nan"), None, ValueError),
         ({1, 2}, None, TypeError),
+        ({(1, 2): 3}, None, TypeError),
         ("\ud800", None, ValueError),
         ("text", "text/plain", TypeError),
     ],

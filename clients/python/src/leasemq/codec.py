@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,29 @@ BYTES_TYPE = "application/octet-stream"
 
 _decoder = json.JSONDecoder()
 _encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _kept_encoder() -> Callable[[Any], str]:
+    """Make json's C encoder once: `JSONEncoder.encode` makes one for each value, which takes as long as to encode a small one.
+
+    Where Python has none, or makes it in another way (it is not documented), this is `JSONEncoder.encode` itself.
+    """
+    c: Any = json.encoder
+    try:
+        parts = c.c_make_encoder(None, _encoder.default, c.encode_basestring, None, ":", ",", False, False, False)
+    except (AttributeError, TypeError):
+        return _encoder.encode
+
+    def encode_kept(value: Any) -> str:
+        try:
+            return "".join(parts(value, 0))
+        except RecursionError:
+            return _encoder.encode(value)  # tells what contains itself from what is deep
+
+    return encode_kept
+
+
+_to_json = _kept_encoder()
 
 
 def is_json(content_type: str) -> bool:
@@ -36,7 +60,7 @@ def encode(value: Any, content_type: str | None = None) -> tuple[bytes, str]:
         return bytes(value), content_type or BYTES_TYPE
     if content_type is not None and not is_json(content_type):
         raise TypeError(f"a payload of content type {content_type} must be bytes, not {type(value).__name__}")
-    return _encoder.encode(value).encode(), content_type or ""
+    return _to_json(value).encode(), content_type or ""
 
 
 def decode(data: bytes, content_type: str) -> Any:
