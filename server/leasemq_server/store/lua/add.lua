@@ -206,8 +206,8 @@ for i, id, spec_bytes, options in items() do
         local n = #of_groups + 1
         groups_of[n], of_groups[n], their_scores[n] = group, id, score
       else
-        to_wait[#to_wait + 1] = score
-        to_wait[#to_wait + 1] = id
+        local n = #to_wait
+        to_wait[n + 1], to_wait[n + 2] = score, id
       end
       now_waiting = now_waiting + 1
       waiting[now_waiting] = id

@@ -49,9 +49,9 @@ if plain[1] then
   end
   local age, count = retention({}, 'completed')
   local excess, set = 0, {}
-  for i, id in ipairs(plain_ids) do
-    done[#done + 1] = id
-    set[2 * i - 1], set[2 * i] = now, id
+  local before = #done
+  for i = 1, #plain_ids do
+    done[before + i], set[2 * i - 1], set[2 * i] = plain_ids[i], now, plain_ids[i]
   end
   local at_once = age == 0 or count == 0
   if not at_once then

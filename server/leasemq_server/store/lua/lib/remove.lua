@@ -6,7 +6,7 @@ local MOST_TRIMMED = 1000 -- by a call that finishes jobs
 -- A job with a plain record has no hash and no log: mostly nothing else is left of any.
 local function remove_all(ids)
   local gone = {}
-  for i, id in ipairs(ids) do gone[2 * i - 1], gone[2 * i] = spec .. id, run .. id end
+  for i = 1, #ids do gone[2 * i - 1], gone[2 * i] = spec .. ids[i], run .. ids[i] end
   if gone[1] and redis.call('UNLINK', unpack(gone)) < #gone then
     for i, id in ipairs(ids) do gone[2 * i - 1], gone[2 * i] = job .. id, logs .. id end
     redis.call('UNLINK', unpack(gone))
