@@ -36,6 +36,14 @@ async def add(desk: Desk, job_id: str, **how: Any) -> Added:
     return added
 
 
+async def test_each_job_of_a_batch_has_its_own_group_and_key(desk: Desk) -> None:
+    jobs = [("a", "g", "1"), ("b", "g", "2"), ("c", "", "3"), ("d", "h", "4")]
+    await desk.add(*(new_job(job_id, group=group, **until_finished(key)) for job_id, group, key in jobs))
+    again = await desk.add(*(new_job(f"again {key}", **until_finished(key)) for _, _, key in jobs))
+    assert again == [kept(job_id) for job_id, _, _ in jobs]
+    assert [job.id for job in await desk.lease(4)] == ["c", "a", "d", "b"]
+
+
 async def is_free(desk: Desk) -> bool:
     """Whether the key is free; it is taken by the question."""
     return (await add(desk, "probe", **until_finished())).created
