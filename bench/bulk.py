@@ -174,6 +174,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.jobs < 5_000:
         parser.error("--jobs must be at least 5,000: a verb is interrupted in the middle")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # else the children of a background job ignore it
     timings = measure(options.jobs)
     if options.json:
         print(json.dumps([asdict(timing) | {"within": timing.within} for timing in timings], indent=2))
