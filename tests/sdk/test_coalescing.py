@@ -156,6 +156,25 @@ async def test_a_client_refuses_a_second_loop_while_the_first_one_lives() -> Non
             await asyncio.to_thread(lambda: asyncio.run(client.get("email", "1")))
 
 
+async def test_an_add_that_is_refused_in_a_second_loop_disturbs_no_adds_of_the_first() -> None:
+    producer, gate = Producer(), asyncio.Event()
+    producer.gate = gate.wait
+    async with serving(producer) as address:
+        client = Client(address)
+        add = asyncio.create_task(client.add("email", 1))
+        await until(lambda: client._coalescer._tasks)
+        with pytest.raises(RuntimeError, match="another event loop"):
+            await asyncio.to_thread(lambda: asyncio.run(client.add("email", 2)))
+        closing = asyncio.create_task(client.close())
+        later = asyncio.create_task(asyncio.sleep(0.05))
+        await asyncio.wait((closing, later), return_when=asyncio.FIRST_COMPLETED)
+        assert not closing.done()  # it knows of the add under way
+        gate.set()
+        await closing
+        assert (await add).created
+    assert producer.calls == [["1"]]
+
+
 class FullGroups:
     """Refuses all of a call when one of its jobs is of a group that is full, as the server does."""
 

@@ -93,9 +93,13 @@ class Coalescer:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def add(self, queue: str, spec: job_pb2.JobSpec, durability: int) -> producer_pb2.AddJobResponse:
-        """Send one job with whatever else is on its way to the queue. LeaseMQError: this job's own error."""
+        """Send one job with whatever else is on its way to the queue.
+
+        LeaseMQError: this job's own error. RuntimeError: the client belongs to another event loop.
+        """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
+            _ = self._connection.stubs  # says whether the loop before still lives
             self._loop, self._lanes, self._tasks = loop, {}, set()
         pending = Pending(spec, time.monotonic() + self._connection.retry_timeout, loop.create_future())
         key = (queue, durability, "")
