@@ -36,7 +36,7 @@ async def test_work_goes_on_when_the_broker_is_killed_and_comes_back(
         third = await client.wait(queue, (await client.add(queue, 2)).id, 30)
         assert [job.result for job in (*jobs, third)] == [0, 1, 2]
         assert runs == [0, 1, 2]
-        await until(lambda: "is back after" in caplog.text)
+        await until(lambda: "is back after" in caplog.text, 5)  # well before the next heartbeat, at a third of the lease
     lines = [record.message for record in caplog.records if record.name == "leasemq"]
     assert [line.split(" at ")[0] for line in lines] == ["lost the broker", "the broker"]
 

@@ -160,7 +160,9 @@ class Lifeline:
                 stream = self._stub.WatchWorker(worker_pb2.WatchWorkerRequest(worker_id=self._info.worker_id))
                 self._stream = stream
                 stream.initial_metadata()
-                self._tell(self._opened_now)
+                if stream.is_active():  # else it ended before it began
+                    self._outage.over(self)
+                    self._tell(self._opened_now)
                 for message in stream:
                     self._heard_at = time.monotonic()
                     failures = 0
