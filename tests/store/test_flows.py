@@ -114,6 +114,21 @@ async def test_a_finished_job_that_others_come_to_depend_on_keeps_all_that_is_kn
     assert {name: after.fields[name] for name in before.fields} == before.fields
 
 
+@pytest.mark.parametrize(("end", "state"), [("cancel", "cancelled"), ("too many expirations", "failed")])
+async def test_the_broker_that_gives_back_a_job_which_ends_by_it_hears_that_others_must_learn_of_it(
+    flow: Flow, end: str, state: str
+):
+    await flow.desk.add("a", me=0)
+    await flow.add("b", ("a", "f"))
+    await flow.desk.lease(request_id="r")
+    if end == "cancel":
+        await flow.desk.cancel("a")
+    assert await flow.store.give_back(flow.queue, [("r", end != "cancel")]) == 1
+    assert await flow.states(["a"]) == [state]
+    assert flow.desk.told == [flow.queue]
+    assert await flow.relay() == 1
+
+
 async def test_an_end_that_is_told_twice_counts_once(flow: Flow):
     await flow.desk.add("a", "b")
     await flow.add("c", ("a", "f"), ("b", "f"))

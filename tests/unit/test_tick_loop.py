@@ -12,6 +12,8 @@ from tests.support import eventually
 NOTHING_MORE = Tick(next_in_ms=60_000, moved=125, busy=True)
 MORE = NOTHING_MORE._replace(next_in_ms=0)
 DUE_BUT_STUCK = MORE._replace(moved=0)
+EMPTY = Tick(next_in_ms=-1, moved=0, busy=False)
+NOTHING_TO_SWEEP = Sweep(next_in_ms=-1, swept=0, outbox=0)
 
 
 class Broker:
@@ -34,7 +36,7 @@ class Broker:
 
     async def sweep(self, queue: str) -> Sweep:
         self.sweeps.append(queue)
-        return self.sweep_answers.pop(0) if self.sweep_answers else Sweep(next_in_ms=-1, swept=0, outbox=0)
+        return self.sweep_answers.pop(0) if self.sweep_answers else NOTHING_TO_SWEEP
 
     async def register(self, queue: str) -> None:
         self.known.add(queue)
@@ -97,8 +99,30 @@ async def test_a_tick_before_the_time_of_the_sweep_goes_without_it(broker: Broke
 
 
 async def test_what_a_sweep_finds_in_the_outbox_is_relayed(broker: Broker):
-    broker.sweep_answers = [Sweep(next_in_ms=-1, swept=0, outbox=2)]
+    broker.sweep_answers = [NOTHING_TO_SWEEP._replace(outbox=2)]
     broker.listeners[0]("email", 1)
     broker.listeners[0]("other", 1)
     await eventually(lambda: "other" in broker.sweeps)
     assert broker.relayed == ["email"]
+
+
+async def test_a_queue_without_jobs_is_not_left_before_its_outbox_was_looked_at(broker: Broker):
+    broker.answers = {"email": [NOTHING_MORE._replace(next_in_ms=1), EMPTY]}
+    broker.sweep_answers = [NOTHING_TO_SWEEP, NOTHING_TO_SWEEP._replace(outbox=1)]
+    broker.listeners[0]("email", 1)
+    await eventually(lambda: broker.relayed == ["email"], BUSY_S / 2)
+    assert len(broker.ticks) == 2
+
+
+async def test_nor_one_that_is_forgotten_for_having_none(broker: Broker):
+    broker.answers = {"gone": [EMPTY]}
+    broker.sweep_answers = [NOTHING_TO_SWEEP._replace(outbox=1)]
+    broker.listeners[0]("gone", 1)
+    await eventually(lambda: broker.relayed == ["gone"], BUSY_S / 2)
+
+
+async def test_what_can_not_be_relayed_is_looked_at_again_as_soon_as_in_a_queue_with_jobs(broker: Broker):
+    broker.answers = {"gone": [EMPTY] * 2}
+    broker.sweep_answers = [NOTHING_TO_SWEEP._replace(outbox=1)] * 2
+    broker.listeners[0]("gone", 1)
+    await eventually(lambda: broker.relayed == ["gone"] * 2, BUSY_S + 2)

@@ -85,21 +85,27 @@ class TickLoop:
     async def _tick(self, queue: str) -> None:
         loop, store = asyncio.get_running_loop(), self._broker.store
         tick = await _until_done(store.tick, queue)
-        if tick.busy:
+        busy = tick.busy
+        if busy:
             await self._broker.queues.register(queue)
-        elif queue not in self._broker.queues.known:
+        if not busy or loop.time() >= self._sweep_at.get(queue, 0.0):
+            busy = await self._sweep(queue) or busy
+        if not busy and queue not in self._broker.queues.known:
             self._due.pop(queue, None)
             self._sweep_at.pop(queue, None)
             return
-        if loop.time() >= self._sweep_at.get(queue, 0.0):
-            sweep = await _until_done(store.sweep, queue)
-            if sweep.outbox:
-                self._broker.relay.soon(queue)
-            self._sweep_at[queue] = loop.time() + _wait(sweep.next_in_ms, BUSY_S)
-        at = loop.time() + _wait(tick.next_in_ms, BUSY_S if tick.busy else IDLE_S)
-        if tick.busy:
+        at = loop.time() + _wait(tick.next_in_ms, BUSY_S if busy else IDLE_S)
+        if busy:
             at = min(at, self._sweep_at[queue])
         self._due[queue] = at + random.uniform(0, LATE_S)  # noqa: S311 - spreads load, guards nothing
+
+    async def _sweep(self, queue: str) -> bool:
+        """Whether something is in the outbox."""
+        sweep = await _until_done(self._broker.store.sweep, queue)
+        if sweep.outbox:
+            self._broker.relay.soon(queue)
+        self._sweep_at[queue] = asyncio.get_running_loop().time() + _wait(sweep.next_in_ms, BUSY_S)
+        return sweep.outbox > 0
 
     def _hear(self, queue: str, in_ms: int) -> None:
         """Something is new in the queue: a wake says nothing of the leases that follow, so look within the busy interval."""

@@ -169,7 +169,10 @@ class Store(
         With `call`, only those that this call of `lease` made: a retry of the request may have made others since.
         """
         items = [(request_id, int(perhaps)) for request_id, perhaps in requests]
-        return int(await self._run("give_back", queue, items, seed=self._seed(), call=call))
+        given_back, outbox = await self._run("give_back", queue, items, seed=self._seed(), call=call)
+        if outbox:
+            self.outbox_written(queue)
+        return int(given_back)
 
     async def has_answered(self, queue: str, request_id: str) -> bool:
         """Whether a lease request was answered with leases from this queue."""

@@ -5,9 +5,9 @@
 -- KEYS: meta, leases, job*, spec*, request*
 -- ARGV: now_ms, seed, call
 -- ITEMS: request_id, perhaps
--- RETURNS: how many leases were given back
+-- RETURNS: {leases given back, outbox entries written}
 -- FLAGS: allow-oom
--- USES: job, finish, lease, release, end_leases
+-- USES: job, finish, lease, release, end_leases, outbox
 local now = clock()
 
 local function give_back(id, record, perhaps)
@@ -40,4 +40,4 @@ end
 file_finished()
 -- INLINE: publish_events
 -- INLINE: publish_metrics
-return given_back
+return { given_back, outbox_written }
