@@ -1,6 +1,7 @@
 import asyncio
 import logging
 import signal
+from contextlib import AsyncExitStack
 
 import pytest
 from leasemq import Client, Job, JobState, NewJob, Unavailable
@@ -39,6 +40,25 @@ async def test_work_goes_on_when_the_broker_is_killed_and_comes_back(
         await until(lambda: "is back after" in caplog.text, 5)  # well before the next heartbeat, at a third of the lease
     lines = [record.message for record in caplog.records if record.name == "leasemq"]
     assert [line.split(" at ")[0] for line in lines] == ["lost the broker", "the broker"]
+
+
+@pytest.mark.parametrize("waits_for", ["work", "the end of a job"])
+async def test_who_waits_for_what_does_not_come_finds_the_broker_back_all_the_same(
+    lasting_broker: Broker, queue: str, caplog: pytest.LogCaptureFixture, waits_for: str
+) -> None:
+    caplog.set_level(logging.INFO, "leasemq")
+    async with Client(lasting_broker.address) as client, AsyncExitStack() as stack:
+        if waits_for == "work":
+            running = await stack.enter_async_context(worker(client, queue, lambda _: None, lease=30))
+            await until(lambda: running._poller._in_flight)
+        else:
+            added = await client.add(queue)
+            waiting = asyncio.create_task(client.wait(queue, added.id))
+            stack.callback(waiting.cancel)
+        await lasting_broker.end(signal.SIGKILL)
+        await until(lambda: "lost the broker" in caplog.text)
+        await lasting_broker.start()
+        await until(lambda: "is back after" in caplog.text, 8)  # a poll waits for 20 s
 
 
 def test_an_outage_is_over_when_every_channel_that_lost_the_broker_has_it_again(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,18 +3,19 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import grpc
 import pytest
-from leasemq import AddedJob, Client, InvalidField, LeaseLost, LeaseMQError, NewJob, Unavailable
+from leasemq import AddedJob, Client, InvalidField, JobNotFound, LeaseLost, LeaseMQError, NewJob, Unavailable
 from leasemq.codec import to_duration
 from leasemq.connection import MAX_MESSAGE_BYTES
-from leasemq.errors import from_status
-from leasemq.stream import WorkStream
-from leasemq.v1 import worker_pb2
+from leasemq.errors import from_status, is_retryable
+from leasemq.stream import ProduceStream, WorkStream
+from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
 
+from tests.sdk.scripted import Producer, serving
 from tests.sdk.support import Broker, until
 
 PLENTY = 20.0
@@ -153,6 +154,46 @@ async def test_a_killed_broker_ends_all_calls_as_unavailable_and_the_next_opens_
 
         assert await until(leased) == 1
         assert not client.connection.outage.is_on
+
+
+async def is_there(client: Client, queue: str, job_id: str) -> bool:
+    with suppress(JobNotFound):
+        await client.get(queue, job_id)
+        return True
+    return False
+
+
+class Deaf(ProduceStream):
+    """Does not hear of the stream's end before somebody writes."""
+
+    async def _read(self, _: Any) -> None:
+        await asyncio.sleep(PLENTY)
+
+
+async def test_who_writes_before_the_end_of_the_stream_was_heard_is_told_to_try_again(lasting_broker: Broker) -> None:
+    async with Client(lasting_broker.address) as client:
+        stream = Deaf(client.connection)
+        adding = producer_pb2.AddJobRequest(queue="q", job=job_pb2.JobSpec(id="a", name="a"))
+        first = asyncio.ensure_future(stream.add(adding, timeout=PLENTY))
+        assert await until(lambda: is_there(client, "q", "a"))
+        await lasting_broker.end(signal.SIGKILL)
+        await until(stream._call.done)
+        with pytest.raises(Unavailable, match="RPC already finished") as caught:
+            await stream.add(adding, timeout=PLENTY)
+        assert is_retryable(caught.value)
+        (error,) = await asyncio.gather(first, return_exceptions=True)
+        assert is_retryable(error)
+        await stream.close()
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+async def test_what_is_wrong_with_a_stream_is_worth_another_try(code: grpc.StatusCode) -> None:
+    """INTERNAL is what gRPC makes of a write to a connection that has just gone."""
+    producer = Producer()
+    producer.verdict = lambda _: code if len(producer.calls) == 1 else None
+    async with serving(producer) as address, Client(address) as client:
+        assert (await client.add("q", 1, id="a")).created
+    assert producer.calls == [["1"], ["1"]]
 
 
 async def test_a_broker_that_says_nothing_in_time_ends_the_stream(lasting_broker: Broker) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Self
 from leasemq import convert
 from leasemq.admin import Admin
 from leasemq.coalescing import Coalescer, in_batches
-from leasemq.codec import to_duration, to_seconds
-from leasemq.connection import Connection
+from leasemq.codec import to_seconds
+from leasemq.connection import Connection, Method
 from leasemq.events import EventStream
 from leasemq.flows import dependencies
 from leasemq.model import (
@@ -205,8 +205,8 @@ class Client:
         while True:
             asked = time.monotonic()
             seconds = LONGEST_WAIT if deadline is None else min(max(deadline - asked, 0.0), LONGEST_WAIT)
-            request = producer_pb2.AwaitJobRequest(queue=queue, job_id=id, wait_duration=to_duration(seconds))
-            response = await self.connection.call(self.connection.stubs.producer.AwaitJob, request, extra_time=seconds)
+            request = producer_pb2.AwaitJobRequest(queue=queue, job_id=id)
+            response = await self.connection.call(self._await_job(seconds), request, extra_time=seconds)
             if response.finished:
                 return convert.job_info(response.job)
             now = time.monotonic()
@@ -214,6 +214,17 @@ class Client:
                 raise TimeoutError(f"job {id} of queue {queue} is {JobState(response.job.state).name} after {timeout} s")
             if now - asked < seconds / 2:
                 await asyncio.sleep(0.1)  # a broker that shuts down answers at once
+
+    def _await_job(self, seconds: float) -> Method[producer_pb2.AwaitJobRequest, producer_pb2.AwaitJobResponse]:
+        async def ask(
+            request: producer_pb2.AwaitJobRequest,
+            *,
+            timeout: float,  # noqa: ASYNC109 - as a stub's method
+        ) -> producer_pb2.AwaitJobResponse:
+            request.wait_duration.CopyFrom(self.connection.outage.poll_time(seconds))
+            return await self.connection.stubs.producer.AwaitJob(request, timeout=timeout)
+
+        return ask
 
     async def cancel(
         self,

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import grpc
 import tenacity
+from google.protobuf.duration_pb2 import Duration
 
+from leasemq.codec import to_duration
 from leasemq.errors import DurabilityNotReached, LeaseMQError, Unavailable, from_rpc_error, is_retryable
 from leasemq.v1.admin_pb2_grpc import AdminServiceStub
 from leasemq.v1.producer_pb2_grpc import ProducerServiceStub
@@ -132,6 +134,13 @@ class Outage:
     def is_on(self) -> bool:
         """Say whether the broker is lost at present."""
         return bool(self._lost_by)
+
+    def poll_time(self, seconds: float) -> Duration:
+        """Return how long a long poll of the client's may wait: not at all while its channel has lost the broker.
+
+        Its answer says that the outage is over, and one that waits for a job comes late.
+        """
+        return to_duration(0.0 if None in self._lost_by else seconds)
 
     def noticed(self, error: LeaseMQError, channel: object = None) -> None:
         """Begin the outage, if the error means one and none is on. channel: which one has lost it; None = the client's."""

@@ -136,7 +136,6 @@ class Poller:
             queues=self._queues,
             worker_id=self._worker_id,
             lease_duration=self._lease,
-            wait_duration=to_duration(LONGEST_WAIT),
             request_id=new_id(),  # the same for every attempt: a retry gets what the lost answer held
             max_jobs=max_jobs,
             linger=None if self._linger is None else to_duration(self._linger),
@@ -145,6 +144,7 @@ class Poller:
 
         async def attempt() -> worker_pb2.BatchLeaseJobsResponse:
             self._in_flight = True
+            request.wait_duration.CopyFrom(self._connection.outage.poll_time(LONGEST_WAIT))
             try:
                 return await self._stream.lease(request, timeout)
             finally:

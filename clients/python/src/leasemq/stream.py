@@ -130,7 +130,7 @@ class CallStream:
         self._reading = asyncio.get_running_loop().create_task(self._read(self._call))
 
     async def _read(self, call: Any) -> None:
-        error: Exception = Unavailable("the broker ended the stream")
+        error: Exception = Unavailable("the broker ended the stream", code=grpc.StatusCode.UNAVAILABLE)
         try:
             while (response := await call.read()) is not grpc.aio.EOF:  # type: ignore[attr-defined] # the stubs know no EOF
                 self._answered(response)
@@ -244,8 +244,13 @@ def _closed() -> Unavailable:
 
 
 def _broken(error: Exception) -> LeaseMQError:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return from_rpc_error(error)
+    """Turn what a stream broke with into what its calls fail with.
+
+    A write that fails says INTERNAL, or that the call has ended, where it comes before the end of the connection is known.
+    """
     if isinstance(error, LeaseMQError):
         return error
-    return Unavailable(f"the stream broke: {error!r}")
+    if isinstance(error, grpc.aio.AioRpcError) and error.code() is not grpc.StatusCode.INTERNAL:
+        return from_rpc_error(error)
+    said = error.details() if isinstance(error, grpc.aio.AioRpcError) else repr(error)
+    return Unavailable(f"the stream broke: {said}", code=grpc.StatusCode.UNAVAILABLE)
