@@ -73,10 +73,10 @@ class Command:
         """The one line of a wrong usage, exit 2; it never gets as far as the broker."""
         return InThisProcess(self.address).fails(2, *arguments)
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [LEASEMQ, *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=self.environment(),

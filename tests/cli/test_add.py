@@ -1,7 +1,15 @@
 import json
+import os
+import pty
+import signal
+import subprocess
+import time
+from itertools import islice
 
 import pytest
 from leasemq import JobState
+
+from tests.cli.harness import LEASEMQ, TIMEOUT_S, end
 
 
 def test_a_json_payload_arrives_as_it_was_typed(cli, client, queue):
@@ -90,6 +98,53 @@ def test_a_file_with_one_bad_line_adds_nothing(cli, client, queue, tmp_path):
     said = cli.fails(2, "add", queue, "--jsonl", str(tmp_path / "jobs.jsonl"))
     assert "line 1501 of" in said
     assert client.admin.stats(queue).added_total == 0
+
+
+def test_lines_that_can_not_be_added_are_said_to_follow_those_that_were(program, client, queue, tmp_path):
+    source = tmp_path / "jobs.jsonl"
+    source.write_text("1\n" * 1_500 + json.dumps("x" * 2_000_000) + "\n")
+    said = program.fails(1, "add", queue, "--jsonl", str(source))
+    assert "PAYLOAD_TOO_LARGE" in said
+    assert said.endswith(f"added 1000 jobs to {queue}, up to line 1000 of {source}; those up to line 1501 perhaps\n")
+    assert client.admin.stats(queue).added_total == 1_000
+
+
+def has_added(client, queue, count):
+    deadline = time.monotonic() + TIMEOUT_S
+    while client.admin.stats(queue).added_total < count:
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a terminal"])
+def test_lines_from_a_slow_writer_are_added_as_they_come_until_ctrl_c(program, client, queue, kind):
+    ours, its = pty.openpty() if kind == "a terminal" else os.pipe()[::-1]
+    adding = program.start("add", queue, "--jsonl", "-", stdin=its)
+    os.write(ours, b"1\n\n2")
+    has_added(client, queue, 1)
+    os.write(ours, b"2\n")
+    has_added(client, queue, 2)
+    ended = end(adding, signal.SIGINT)
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err == f"stopped: added 2 jobs to {queue}, up to line 3 of standard input\n"
+    assert [job.payload for job in client.admin.jobs(queue)] == [1, 22]
+    os.close(ours)
+    os.close(its)
+
+
+def test_after_ctrl_c_in_a_file_it_says_how_to_go_on_and_so_it_goes(program, client, queue, tmp_path):
+    source, count = tmp_path / "many jobs.jsonl", 100_000
+    source.write_text("".join(f"{n}\n" for n in range(count)))
+    adding = program.start("add", queue, "--jsonl", str(source))
+    has_added(client, queue, 1)
+    ended = end(adding, signal.SIGINT)
+    added = client.admin.stats(queue).added_total
+    assert 0 < added < count
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err.startswith(f"stopped: added {added} jobs to {queue}, up to line {added} of {source}; for the rest: tail ")
+    rest = ended.err.partition(": tail ")[2].replace("leasemq add …", f"{LEASEMQ} add {queue}")
+    subprocess.run(["bash", "-c", f"tail {rest} >{tmp_path}/out"], env=program.environment(), timeout=TIMEOUT_S, check=True)
+    assert client.admin.stats(queue).added_total == count
+    assert [job.payload for job in islice(client.admin.jobs(queue), added - 5, added + 5)] == list(range(added - 5, added + 5))
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,14 @@ def test_on_a_terminal_a_drain_asks_first(program, client, queue, answer, left):
     assert (code, client.admin.stats(queue).waiting) == (1 if left else 0, left), shown
 
 
+@pytest.mark.parametrize(("key", "code"), [(b"\x03", 130), (b"\x04", 1)])
+def test_a_question_that_is_not_answered_changes_nothing(program, client, queue, key, code):
+    client.add(queue, 1)
+    shown, ended = on_a_terminal(program, ["queues", "drain", queue], types=key, after=b"[y/N]")
+    assert (ended, client.admin.stats(queue).waiting) == (code, 1)
+    assert shown.endswith(b"\r\nstopped: nothing was changed\r\n")
+
+
 def test_top_shows_the_queues_until_q(program, client, queue):
     client.add(queue, 1)
     shown, code = on_a_terminal(program, ["top", "--interval", "100ms"], types=b"q", after=queue.encode())
@@ -88,10 +96,16 @@ def test_top_needs_a_terminal(program):
 
 def on_a_terminal(program, arguments, *, types, after):
     """Runs the command on a terminal of its own and types once the text is there; what was shown, and the exit code."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(LEASEMQ, [LEASEMQ, *arguments], program.environment(COLUMNS="150", LINES="50", TERM="xterm"))
-    watchdog = threading.Timer(TIMEOUT_S, os.kill, (child, signal.SIGKILL))
+    terminal, its_end = pty.openpty()
+    child = subprocess.Popen(  # not pty.fork: the threads of gRPC do not survive it
+        ["setsid", "--ctty", LEASEMQ, *arguments],
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        env=program.environment(COLUMNS="150", LINES="50", TERM="xterm"),
+    )
+    os.close(its_end)
+    watchdog = threading.Timer(TIMEOUT_S, child.kill)
     watchdog.start()
     shown, typed = b"", False
     try:
@@ -104,5 +118,4 @@ def on_a_terminal(program, arguments, *, types, after):
         pass  # the terminal is gone with the program
     watchdog.cancel()
     os.close(terminal)
-    _, status = os.waitpid(child, 0)
-    return shown, os.waitstatus_to_exitcode(status)
+    return shown, child.wait()

@@ -1,16 +1,19 @@
 """leasemq add"""
 
-from collections.abc import Iterator
+import asyncio
+import shlex
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from leasemq import AddedJob, Client, Deduplication, DeduplicationMode, JobInfo, JobState, NewJob
+from leasemq import AddedJob, Client, Deduplication, DeduplicationMode, JobInfo, JobState, LeaseMQError, NewJob
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from leasemq_server.cli.connect import run
+from leasemq_server.cli.connect import explain, run
 from leasemq_server.cli.console import err, print_json
 from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.job_view import as_json_job
@@ -19,6 +22,7 @@ from leasemq_server.cli.payloads import JsonLines, print_result, read_payload
 
 app = typer.Typer(add_completion=False)
 
+GRACE_S = 1.0
 WAIT, MANY, SAME = "Waiting", "Many jobs", "Jobs that are the same"
 
 
@@ -191,36 +195,84 @@ def _print_added(queue: str, added: AddedJob, *, as_json: bool) -> None:
         print(f"{added.id} is in {queue} already: nothing changed")
 
 
+class Tally:
+    """How many jobs were added, and up to which line: whoever stops half-way must know where to go on."""
+
+    def __init__(self, queue: str, lines: JsonLines) -> None:
+        self._queue, self._lines = queue, lines
+        self._total = self._created = self._last = self._unsure = 0
+
+    def sent(self, last: int) -> None:
+        """A batch is on its way, whose last job is of this line."""
+        self._unsure = last
+
+    def added(self, results: Sequence[AddedJob]) -> None:
+        """It has arrived."""
+        self._total += len(results)
+        self._created += sum(added.created for added in results)
+        self._last, self._unsure = self._unsure, 0
+
+    def __str__(self) -> str:
+        there = self._total - self._created
+        return f"added {self._created} jobs to {self._queue}" + (f"; {there} were there already" if there else "")
+
+    @property
+    def so_far(self) -> str:
+        """The same of a run that ended early."""
+        said = f"{self}, up to line {self._last} of {self._lines.name}" if self._last else f"{self}"
+        if self._unsure:
+            return f"{said}; those up to line {self._unsure} perhaps"
+        if self._last and self._lines.is_file:
+            return f"{said}; for the rest: tail -n +{self._last + 1} {shlex.quote(self._lines.name)} | leasemq add … --jsonl -"
+        return said
+
+
 async def _add_many(client: Client, queue: str, lines: JsonLines, *, as_json: bool) -> None:
-    total = created = 0
+    tally = Tally(queue, lines)
+
+    def note(results: Sequence[AddedJob]) -> None:
+        tally.added(results)
+        advance(len(results))
+        if as_json:
+            for added in results:
+                _print_added(queue, added, as_json=True)
+
     try:
-        with _progress(lines) as batches:
-            for batch in batches:
-                results = await client.add_many(queue, batch)
-                total, created = total + len(results), created + sum(added.created for added in results)
-                if as_json:
-                    for added in results:
-                        _print_added(queue, added, as_json=True)
-    except Failure as failure:
-        raise Failure(f"{failure.message}; {total} jobs before it were added", failure.exit_code) from failure
+        with _progress(lines.count) as advance:
+            async for batch, last in lines.batches():
+                tally.sent(last)
+                await _to_its_end(client.add_many(queue, batch), note)
+    except (Failure, LeaseMQError) as error:
+        failure = error if isinstance(error, Failure) else explain(error)
+        raise Failure(f"{failure.message} — {tally.so_far}", failure.exit_code) from error
+    except asyncio.CancelledError:
+        print(f"stopped: {tally.so_far}", file=sys.stderr)
+        raise
     if not as_json:
-        print(f"added {created} jobs to {queue}" + (f"; {total - created} were there already" if created < total else ""))
+        print(tally)
+
+
+async def _to_its_end(adding: Coroutine[Any, Any, list[AddedJob]], note: Callable[[Sequence[AddedJob]], None]) -> None:
+    """Adds; after Ctrl-C it still has a second to end, so that people learn what was added."""
+    task = asyncio.ensure_future(adding)
+    try:
+        note(await asyncio.shield(task))
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=GRACE_S)
+        if task.done() and not task.exception():
+            note(task.result())
+        task.cancel()
+        raise
 
 
 @contextmanager
-def _progress(lines: JsonLines) -> Iterator[Iterator[list[NewJob]]]:
-    """The batches, with a bar on standard error that follows them when that is a terminal."""
+def _progress(count: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error when that is a terminal, and what moves it on."""
     columns = (
-        TextColumn("{task.completed:,} jobs" if lines.count is None else "{task.completed:,} of {task.total:,} jobs"),
+        TextColumn("{task.completed:,} jobs" if count is None else "{task.completed:,} of {task.total:,} jobs"),
         BarColumn(),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task("add", total=lines.count)
-
-        def followed() -> Iterator[list[NewJob]]:
-            for batch in lines.batches():
-                yield batch
-                progress.advance(task, len(batch))
-
-        yield followed()
+        task = progress.add_task("add", total=count)
+        yield lambda jobs: progress.advance(task, jobs)

@@ -116,9 +116,10 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_BROKEN_PIPE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except typer.Abort:
-        print("stopped: nothing was changed", file=sys.stderr)
-        return EXIT_FAILED
+    except typer.Abort as end:
+        unanswered = end.__context__  # Ctrl-C at the question, or the end of input
+        print("\n" if unanswered else "", "stopped: nothing was changed", sep="", file=sys.stderr)
+        return EXIT_INTERRUPTED if isinstance(unanswered, KeyboardInterrupt) else EXIT_FAILED
     except typer.TyperException as error:
         return _report(error)
     except Exception as error:  # the last resort: people get a line, whoever asks for it the traceback

@@ -15,7 +15,7 @@ Address = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask. Without a terminal on standard input it never asks.")]
 Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue.")]
 Group = Annotated[str | None, typer.Option("--group", "-g", metavar="GROUP", help="Only jobs of this group.")]
 

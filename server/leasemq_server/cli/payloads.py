@@ -1,10 +1,12 @@
 """Payloads from the command line, from files and from lines; results back to standard output."""
 
+import asyncio
 import dataclasses
 import json
 import os
+import select
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +18,7 @@ from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.options import duration
 
 BATCH = 1_000
+CHUNK_BYTES = 65_536
 JSON, TEXT, BYTES = "application/json", "text/plain; charset=utf-8", "application/octet-stream"
 SPEC_FIELDS = ("payload", "name", "id", "delay", "priority", "group")
 
@@ -56,26 +59,36 @@ class JsonLines:
     """Jobs, one a line. A file is checked whole before the first job is added; what comes from a pipe is checked as it comes."""
 
     def __init__(self, source: str, template: NewJob, *, spec: bool) -> None:
-        self._name = "standard input" if source == "-" else source
+        self.name = "standard input" if source == "-" else source
         self._stream = sys.stdin.buffer if source == "-" else _open(source)
         self._template = template
         self._spec = spec
-        self.count = None if source == "-" or not self._stream.seekable() else self._check()
+        self.count = self._check() if self._stream.seekable() else None
+        self.is_file = self.count is not None and source != "-"
 
-    def batches(self) -> Iterator[list[NewJob]]:
-        jobs = self._jobs()
-        while batch := list(islice(jobs, BATCH)):
-            yield batch
+    async def batches(self) -> AsyncIterator[tuple[list[NewJob], int]]:
+        """Up to 1,000 jobs, and the number of the line of the last one. Of a pipe, those that have come."""
+        if self.count is not None:
+            jobs = self._jobs(self._stream)
+            while batch := list(islice(jobs, BATCH)):
+                yield [job for _, job in batch], batch[-1][0]
+            return
+        first = 1
+        async for lines in _arriving(self._stream.fileno()):
+            if batch := list(self._jobs(lines, first)):
+                yield [job for _, job in batch], batch[-1][0]
+            first += len(lines)
 
     def _check(self) -> int:
-        count = sum(1 for _ in self._jobs())
-        self._stream.seek(0)
+        start = self._stream.tell()
+        count = sum(1 for _ in self._jobs(self._stream))
+        self._stream.seek(start)
         return count
 
-    def _jobs(self) -> Iterator[NewJob]:
-        for number, line in enumerate(self._stream, start=1):
+    def _jobs(self, lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, NewJob]]:
+        for number, line in enumerate(lines, start=first):
             if data := line.strip():
-                yield self._job(data, f"line {number} of {self._name}")
+                yield number, self._job(data, f"line {number} of {self.name}")
 
     def _job(self, data: bytes, where: str) -> NewJob:
         value = _check_json(data, where)
@@ -102,6 +115,30 @@ class JsonLines:
             except typer.BadParameter as error:
                 raise Failure(f"{where}: {error.message}", exit_code=2) from error
         return dataclasses.replace(self._template, **value)
+
+
+async def _arriving(pipe: int) -> AsyncIterator[list[bytes]]:
+    """Whole lines: up to 1,000 of those that are there, so that a slow writer holds up none, nor Ctrl-C."""
+    rest, ended = b"", False
+    while not ended:
+        await _until_readable(pipe)
+        while not ended and rest.count(b"\n") < BATCH and select.select([pipe], [], [], 0)[0]:
+            chunk = os.read(pipe, CHUNK_BYTES)
+            rest, ended = rest + chunk, not chunk
+        *lines, rest = rest.split(b"\n")
+        if ended and rest:
+            lines.append(rest)
+        for start in range(0, len(lines), BATCH):
+            yield lines[start : start + BATCH]
+
+
+async def _until_readable(pipe: int) -> None:
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(pipe, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(pipe)
 
 
 def _open(source: str) -> IO[bytes]:
