@@ -7,7 +7,17 @@ from datetime import timedelta
 import grpc
 import leasemq
 import pytest
-from leasemq import Client, Dependency, FieldViolation, LeaseMQError
+from leasemq import (
+    Client,
+    Dependency,
+    FieldViolation,
+    GroupDefaults,
+    InvalidField,
+    JobState,
+    LeaseMQError,
+    RateLimit,
+    Retention,
+)
 from leasemq.errors import BY_REASON, reason_names
 
 from tests.sdk.scripted import Producer, serving, status
@@ -155,3 +165,42 @@ async def test_a_broker_that_never_answers_is_left_when_retry_timeout_is_over() 
     async with serving(producer) as address, Client(address, retry_timeout=1) as client:
         with pytest.raises(leasemq.DeadlineExceeded):
             await client.add("email")
+
+
+NEGATIVE = {
+    "priority": lambda client, queue: client.add(queue, priority=-1),
+    "attempts": lambda client, queue: client.add(queue, attempts=-1),
+    "max_lease_expirations": lambda client, queue: client.add(queue, max_lease_expirations=-1),
+    "max_count": lambda client, queue: client.add(queue, completed_retention=Retention(max_count=-1)),
+    "max_active": lambda client, queue: client.admin.update_queue(queue, max_active=-1),
+    "max_jobs": lambda client, queue: client.admin.update_queue(queue, rate_limit=RateLimit(-1, 1)),
+    "max_waiting": lambda client, queue: client.admin.update_queue(queue, group_defaults=GroupDefaults(max_waiting=-1)),
+    "weight": lambda client, queue: client.admin.update_group(queue, "g", weight=-1),
+    "max_runs": lambda client, queue: client.schedules.upsert(queue, "s", cron="@daily", max_runs=-1),
+    "limit": lambda client, queue: client.admin.delete(queue, state=JobState.FAILED, limit=-1),
+}
+
+
+@pytest.mark.parametrize("field", NEGATIVE)
+async def test_a_number_that_can_not_be_sent_names_its_field_as_one_that_the_broker_refuses(
+    client: Client, queue: str, field: str
+) -> None:
+    with pytest.raises(InvalidField) as caught:
+        await NEGATIVE[field](client, queue)
+    assert [it.field for it in caught.value.field_violations] == [field]
+    assert "-1" in str(caught.value)
+    assert (caught.value.reason, caught.value.code) == ("INVALID_FIELD", grpc.StatusCode.INVALID_ARGUMENT)
+
+
+async def test_a_new_priority_that_can_not_be_sent_names_its_field(client: Client, queue: str) -> None:
+    added = await client.add(queue, priority=7)
+    with pytest.raises(InvalidField, match="priority: must be 0 to 4294967295, not 4294967296"):
+        await client.admin.update_job(queue, added.id, priority=2**32)
+    assert (await client.get(queue, added.id)).priority == 7
+
+
+async def test_no_jobs_at_all_are_not_all_jobs(client: Client, queue: str) -> None:
+    await client.add(queue)
+    with pytest.raises(InvalidField, match="limit"):
+        await client.admin.delete(queue, state=JobState.WAITING, limit=0)
+    assert (await client.admin.stats(queue)).waiting == 1

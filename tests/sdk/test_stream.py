@@ -15,7 +15,6 @@ from leasemq.errors import from_status, is_retryable
 from leasemq.stream import ProduceStream, WorkStream
 from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
 
-from tests.sdk.scripted import Producer, serving
 from tests.sdk.support import Broker, until
 
 PLENTY = 20.0
@@ -186,14 +185,30 @@ async def test_who_writes_before_the_end_of_the_stream_was_heard_is_told_to_try_
         await stream.close()
 
 
-@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
-async def test_what_is_wrong_with_a_stream_is_worth_another_try(code: grpc.StatusCode) -> None:
-    """INTERNAL is what gRPC makes of a write to a connection that has just gone."""
-    producer = Producer()
-    producer.verdict = lambda _: code if len(producer.calls) == 1 else None
-    async with serving(producer) as address, Client(address) as client:
-        assert (await client.add("q", 1, id="a")).created
-    assert producer.calls == [["1"], ["1"]]
+class Torn(ProduceStream):
+    """The first write fails as it does, now and then, on a connection that has just gone."""
+
+    opened = 0
+
+    def _begin(self) -> Any:
+        call = super()._begin()
+        self.opened += 1
+        if self.opened == 1:
+            call.write = self._fail
+        return call
+
+    @staticmethod
+    async def _fail(_: Any) -> None:
+        nothing = grpc.aio.Metadata()
+        raise grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, nothing, nothing, "Internal error from Core")
+
+
+async def test_a_write_that_fails_is_worth_another_try(client: Client, queue: str) -> None:
+    stream = Torn(client.connection)
+    request = producer_pb2.AddJobRequest(queue=queue, job=job_pb2.JobSpec(id="a", name="a"))
+    assert (await client.connection.call(stream.add, request)).created
+    assert stream.opened == 2
+    await stream.close()
 
 
 async def test_a_broker_that_says_nothing_in_time_ends_the_stream(lasting_broker: Broker) -> None:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
 from leasemq import convert
-from leasemq.codec import encode, to_duration, to_timestamp
+from leasemq.codec import check_numbers, encode, to_duration, to_timestamp
 from leasemq.connection import Connection, Method
 from leasemq.model import (
     Backoff,
@@ -388,6 +388,7 @@ class Admin:
         if payload is not UNSET:
             request.payload = encode(payload, None)[0]
         if not isinstance(priority, Unset):
+            check_numbers(priority=priority)
             request.priority = priority
         if isinstance(run_time, datetime):
             request.run_time.CopyFrom(to_timestamp(run_time))
@@ -486,6 +487,7 @@ class Admin:
 def _filter(
     state: JobState | None, older_than: Seconds | None, name: str | None, group: str | None, limit: int | None
 ) -> admin_pb2.JobFilter:
+    check_numbers(1, limit=limit)  # 0 would be no limit
     age = None if older_than is None else to_duration(older_than)
     return admin_pb2.JobFilter(
         state=convert.wire(state or 0), older_than=age, name=name or "", group=group or "", limit=limit or 0
@@ -515,5 +517,6 @@ def _fill(config: admin_pb2.QueueConfig | admin_pb2.GroupConfig, options: Mappin
         elif isinstance(value, GroupDefaults):
             getattr(config, name).CopyFrom(convert.to_group_defaults(value))
         elif value is not None:
+            check_numbers(**{name: value})
             setattr(config, name, value)
     return paths

@@ -10,9 +10,13 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from grpc import StatusCode
+
+from leasemq.errors import FieldViolation, InvalidField
 
 JSON_TYPE = "application/json"
 BYTES_TYPE = "application/octet-stream"
+MAX_NUMBER = 2**32 - 1
 
 _decoder = json.JSONDecoder()
 _encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -82,6 +86,18 @@ def to_duration(value: float | timedelta) -> Duration:
         raise ValueError(f"a duration must be finite, not {seconds}")
     whole = math.trunc(seconds)
     return Duration(seconds=whole, nanos=round((seconds - whole) * 1e6) * 1000)
+
+
+def check_numbers(at_least: int = 0, /, **numbers: Any) -> None:
+    """Refuse numbers that no field can carry, whatever its rule is. InvalidField: one is too small, or over 4,294,967,295."""
+    wrong = [
+        FieldViolation(name, f"must be {at_least} to {MAX_NUMBER}, not {number}")
+        for name, number in numbers.items()
+        if isinstance(number, int) and not at_least <= number <= MAX_NUMBER
+    ]
+    if wrong:
+        said = "; ".join(f"{it.field}: {it.description}" for it in wrong)
+        raise InvalidField(said, reason="INVALID_FIELD", code=StatusCode.INVALID_ARGUMENT, field_violations=wrong)
 
 
 def to_timestamp(value: datetime) -> Timestamp:

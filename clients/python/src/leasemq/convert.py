@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Value
 
 from leasemq import model
-from leasemq.codec import JSON_TYPE, decode, encode, from_duration, from_timestamp, to_duration, to_timestamp
+from leasemq.codec import JSON_TYPE, check_numbers, decode, encode, from_duration, from_timestamp, to_duration, to_timestamp
 from leasemq.v1 import admin_pb2, job_pb2, producer_pb2, schedule_pb2
 
 
@@ -27,7 +27,9 @@ def wire(number: int) -> Any:
 
 
 def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
-    """Build what goes over the wire; only what was said is set. ValueError, TypeError: a value that can't be sent."""
+    """Build what goes over the wire; only what was said is set. InvalidField, ValueError, TypeError: it can't be sent."""
+    if job.priority or job.max_lease_expirations is not None:
+        check_numbers(priority=job.priority, max_lease_expirations=job.max_lease_expirations)
     payload, content_type = encode(job.payload, job.content_type)
     spec = job_pb2.JobSpec(
         name=job.name or queue,
@@ -38,6 +40,7 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
         lifo=job.lifo,
         group=job.group or "",
         headers=job.headers,
+        max_lease_expirations=job.max_lease_expirations,
         deduplication=None if job.deduplication is None else _to_deduplication(job.deduplication),
     )
     if job.delay is not None or job.run_time is not None:
@@ -54,8 +57,6 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
         spec.failed_retention.CopyFrom(to_retention(job.failed_retention))
     if job.dead_letter_queue is not None:
         spec.dead_letter_queue = job.dead_letter_queue
-    if job.max_lease_expirations is not None:
-        spec.max_lease_expirations = job.max_lease_expirations
     if job.depends_on:
         spec.dependencies.extend(to_dependencies(job.depends_on))
     return spec
@@ -109,6 +110,7 @@ def _set_start(spec: job_pb2.JobSpec, job: model.NewJob) -> None:
 
 def to_retry(attempts: int | None, backoff: model.Backoff | None) -> job_pb2.RetryPolicy:
     """Build a RetryPolicy; attempts None = the queue's default, backoff None = try again at once."""
+    check_numbers(attempts=attempts)
     return job_pb2.RetryPolicy(max_attempts=attempts or 0, backoff=None if backoff is None else _to_backoff(backoff))
 
 
@@ -128,6 +130,7 @@ def _to_backoff(backoff: model.Backoff) -> job_pb2.Backoff:
 
 def to_retention(retention: model.Retention) -> job_pb2.Retention:
     """Build a Retention; what is None stays unset."""
+    check_numbers(max_count=retention.max_count)
     age = None if retention.max_age is None else to_duration(retention.max_age)
     return job_pb2.Retention(max_age=age, max_count=retention.max_count)
 
@@ -244,6 +247,7 @@ def _queue_config(config: admin_pb2.QueueConfig) -> model.QueueConfig:
 
 def to_group_defaults(defaults: model.GroupDefaults) -> admin_pb2.GroupDefaults:
     """Write what holds for each group; what is None stays unset."""
+    check_numbers(max_active=defaults.max_active, max_waiting=defaults.max_waiting)
     limit = None if defaults.rate_limit is None else to_rate_limit(defaults.rate_limit)
     return admin_pb2.GroupDefaults(max_active=defaults.max_active or 0, rate_limit=limit, max_waiting=defaults.max_waiting or 0)
 
@@ -271,6 +275,7 @@ def group(message: admin_pb2.Group) -> model.Group:
 
 def to_rate_limit(limit: model.RateLimit) -> admin_pb2.RateLimit:
     """Write a rate limit."""
+    check_numbers(max_jobs=limit.max_jobs)
     return admin_pb2.RateLimit(max_jobs=limit.max_jobs, duration=to_duration(limit.duration))
 
 

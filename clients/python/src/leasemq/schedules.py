@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from leasemq import convert
-from leasemq.codec import to_duration, to_timestamp
+from leasemq.codec import check_numbers, to_duration, to_timestamp
 from leasemq.connection import Connection
 from leasemq.model import NewJob, Overlap, ScheduleInfo, Seconds, TriggeredJob
 from leasemq.v1 import job_pb2, schedule_pb2
@@ -50,6 +50,7 @@ class Schedules:
 
         Errors: PayloadTooLarge; StoreFull after retry_timeout. TypeError, ValueError: the job or a time can't be encoded.
         """
+        check_numbers(max_runs=max_runs)
         schedule = schedule_pb2.Schedule(
             id=id,
             queue=queue,

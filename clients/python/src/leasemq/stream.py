@@ -105,7 +105,7 @@ class CallStream:
         try:
             await call.write(message)
         except Exception as broken:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-            error = broken
+            error = _unsent(broken)
         except asyncio.CancelledError:
             if must_end():
                 raise
@@ -243,14 +243,21 @@ def _closed() -> Unavailable:
     return Unavailable("the client was closed", code=grpc.StatusCode.CANCELLED)
 
 
-def _broken(error: Exception) -> LeaseMQError:
-    """Turn what a stream broke with into what its calls fail with.
+def _unsent(error: Exception) -> Exception:
+    """Turn what a write failed with into what it means.
 
-    A write that fails says INTERNAL, or that the call has ended, where it comes before the end of the connection is known.
+    It says INTERNAL, or that the call has ended, where it comes before the end of the connection is known.
     """
+    if not isinstance(error, grpc.aio.AioRpcError):
+        return Unavailable(f"the stream broke: {error!r}", code=grpc.StatusCode.UNAVAILABLE)
+    if error.code() is grpc.StatusCode.INTERNAL:
+        return Unavailable(f"the stream broke: {error.details()}", code=grpc.StatusCode.UNAVAILABLE)
+    return error
+
+
+def _broken(error: Exception) -> LeaseMQError:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return from_rpc_error(error)
     if isinstance(error, LeaseMQError):
         return error
-    if isinstance(error, grpc.aio.AioRpcError) and error.code() is not grpc.StatusCode.INTERNAL:
-        return from_rpc_error(error)
-    said = error.details() if isinstance(error, grpc.aio.AioRpcError) else repr(error)
-    return Unavailable(f"the stream broke: {said}", code=grpc.StatusCode.UNAVAILABLE)
+    return Unavailable(f"the stream broke: {error!r}", code=grpc.StatusCode.UNAVAILABLE)
