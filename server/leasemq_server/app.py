@@ -111,12 +111,13 @@ class App:
             raise StartError(f"--durability {self.settings.durability} can't be reached with this store; the most is {most}")
         server = self._server = self._make_server(broker)
         port = self._bind(server)
+        health = HealthLoop(broker, self._health, [service.full_name for service in SERVICES])
         if self._embedded is not None:
-            await self._start_loop(SuperviseLoop(self._embedded))
+            await self._start_loop(SuperviseLoop(self._embedded, health))
         await self._start_loop(ListenLoop(broker))
         await self._start_loop(TickLoop(broker))
         await self._start_loop(ScheduleLoop(broker))
-        await self._start_loop(HealthLoop(broker, self._health, [service.full_name for service in SERVICES]))
+        await self._start_loop(health)
         await server.start()
         address = f"{self.settings.listen.rpartition(':')[0]}:{port}"
         log.info(

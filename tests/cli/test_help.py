@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from enum import IntEnum
 
 import pytest
 from leasemq_server.cli.app import COMMANDS, load
@@ -21,6 +22,12 @@ EVERY_COMMAND = [(path, command) for name in COMMANDS for path, command in leave
 @pytest.mark.parametrize(("path", "command"), EVERY_COMMAND, ids=[" ".join(path) for path, _ in EVERY_COMMAND])
 def test_every_command_teaches_by_an_example(path, command):
     assert f"leasemq {' '.join(path)}" in command.help.partition("Example")[2]
+
+
+@pytest.mark.parametrize(("path", "command"), EVERY_COMMAND, ids=[" ".join(path) for path, _ in EVERY_COMMAND])
+def test_no_default_is_shown_as_the_number_that_the_contract_has_for_it(path, command):
+    enums = [option for option in command.params if isinstance(option.default, IntEnum)]
+    assert [option.name for option in enums if getattr(option, "show_default", False)] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)

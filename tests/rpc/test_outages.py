@@ -109,7 +109,10 @@ async def test_the_embedded_store_is_started_again_when_it_dies(directory: Path)
         async with Stubs(broker.address) as stubs:
             added = await stubs.add("q")
             (store,) = [child for child in psutil.Process(broker.pid).children() if "valkey" in child.name()]
+            healths = health_pb2_grpc.HealthStub(stubs.channel).Watch(health_pb2.HealthCheckRequest())
+            assert (await healths.read()).status == SERVING
             store.kill()
+            assert [(await asyncio.wait_for(healths.read(), 10)).status for _ in range(2)] == [NOT_SERVING, SERVING]
 
             async def answers() -> bool:
                 try:
@@ -119,7 +122,8 @@ async def test_the_embedded_store_is_started_again_when_it_dies(directory: Path)
                     return False
 
             await eventually(answers)
-            await becomes(stubs, SERVING)
+            log = broker.log.read_text()
+            assert (log.count("store lost"), log.count("store back")) == (1, 1), log
             await stubs.complete(await stubs.must_lease("q"))
             (again,) = [child for child in psutil.Process(broker.pid).children() if "valkey" in child.name()]
             assert again.pid != store.pid

@@ -307,6 +307,23 @@ def test_a_cron_that_is_none_or_never_runs_is_refused(text: str):
     assert wrong_with(schedule(cron=text)) == ["cron"]
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("0 0 30 2 *", "at least once"),
+        ("0 0 31 2,4 *", "at least once"),
+        ("0 0 0 30 FEB *", "at least once"),
+        ("0 0 32 2 *", "Bad day-of-month"),
+        ("0 0 30 13 *", "Bad month"),
+        ("0 25 30 2 *", "Bad hour"),
+    ],
+)
+def test_a_cron_whose_months_have_no_such_day_is_told_from_one_that_is_none(text: str, why: str):
+    check = Check()
+    check_schedule(schedule(cron=text), check)
+    assert why in check.violations[0].description
+
+
 @given(some.text(alphabet="0123456789*/,-#LW MONFRIJA@?dh", max_size=40))
 def test_any_text_is_a_cron_that_runs_or_is_refused(text: str):
     message = schedule(cron=text, time_zone=BERLIN)

@@ -117,7 +117,8 @@ DedupMode = Annotated[
     typer.Option(
         parser=dedup_mode,
         metavar="MODE",
-        help="What becomes of this job while another one has the key: until-finished, throttle, debounce or keep-latest.",
+        help="What becomes of it while another one has the key: until-finished (the default), throttle, debounce, keep-latest.",
+        show_default=False,
         rich_help_panel="Jobs that are the same",
     ),
 ]

@@ -72,6 +72,7 @@ def add(
             parser=overlap,
             metavar="allow|skip",
             help="skip leaves a run out while the last job is unfinished (default allow).",
+            show_default=False,
             rich_help_panel=WHEN,
         ),
     ] = Overlap.ALLOW,

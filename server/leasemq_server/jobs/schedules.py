@@ -265,5 +265,18 @@ def _wrong_with(cron: str) -> str:
     try:
         runs = next(CronSim(fields, datetime(2000, 1, 1, tzinfo=UTC)), None) is not None
     except CronSimError as error:
-        return f"must be a cron: {error}"
+        runs = False
+        if not _has_valid_fields(fields):
+            return f"must be a cron: {error}"
     return "" if runs else "must run at least once in 50 years"
+
+
+def _has_valid_fields(cron: str) -> bool:
+    """Whether it is only as a whole that it is refused, which is of one whose months have no such day."""
+    parts = cron.split()
+    for either in (-2, -3):  # month, day of the month
+        try:
+            CronSim(" ".join([*parts[:either], "*", *parts[either + 1 :]]), datetime(2000, 1, 1, tzinfo=UTC))
+        except CronSimError:
+            return False
+    return True

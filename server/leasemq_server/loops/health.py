@@ -35,6 +35,10 @@ class HealthLoop:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def lost(self, detail: str) -> None:
+        """Takes note that the store is gone: whoever has seen it go need not wait until it is asked."""
+        await self._say(serving=False, detail=detail)
+
     async def step(self) -> None:
         """Asks the store once."""
         try:

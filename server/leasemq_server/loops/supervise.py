@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from leasemq_server.errors import StartError
+from leasemq_server.loops.health import HealthLoop
 from leasemq_server.store.embedded import EmbeddedStore
 
 PAUSE_S = 0.2
@@ -13,10 +14,11 @@ log = structlog.get_logger("leasemq")
 
 
 class SuperviseLoop:
-    """Keeps one embedded store alive."""
+    """Keeps one embedded store alive, and the broker's health true while it starts: that may take less than a look at it."""
 
-    def __init__(self, embedded: EmbeddedStore) -> None:
+    def __init__(self, embedded: EmbeddedStore, health: HealthLoop) -> None:
         self._embedded = embedded
+        self._health = health
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -35,10 +37,13 @@ class SuperviseLoop:
         if process is not None:
             code = await process.wait()
             log.error("embedded store exited, starting it again", exit_code=code)
+            await self._health.lost("the embedded store exited")
         try:
             await self._embedded.start()
         except StartError as error:
             log.error("embedded store did not start", detail=str(error))  # noqa: TRY400 - the message says it all
+        else:
+            await self._health.step()
 
     async def _run(self) -> None:
         while True:
