@@ -170,6 +170,10 @@ def test_what_the_broker_refuses_is_exit_1_and_names_the_field(cli):
     assert "queue" in cli.fails(1, "add", "bad{queue", "1")
 
 
+def test_a_lone_job_has_no_number(cli, queue):
+    assert "leasemq: job.priority: must be" in cli.fails(1, "add", queue, "1", "--priority", "2097152")
+
+
 def test_a_file_that_is_not_there_is_one_line(cli, queue):
     assert "cannot read" in cli.fails(1, "add", queue, "--file", "/no/such/file")
 

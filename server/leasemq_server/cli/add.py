@@ -1,6 +1,7 @@
 """leasemq add"""
 
 import asyncio
+import dataclasses
 import shlex
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -152,7 +153,7 @@ def add(
 
 
 async def _add_one(client: Client, queue: str, job: NewJob, *, wait: bool, wait_timeout: timedelta | None, as_json: bool) -> None:
-    (added,) = await client.add_many(queue, [job])
+    added = await client.add(queue, **{field.name: getattr(job, field.name) for field in dataclasses.fields(job)})
     if not wait:
         _print_added(queue, added, as_json=as_json)
         return

@@ -65,7 +65,7 @@ def show(queue: Queue, address: Address = DEFAULT_ADDRESS, as_json: Json = False
 
 @app.command()
 def pause(queue: Queue, address: Address = DEFAULT_ADDRESS) -> None:
-    """Give out no more of a queue's jobs; those that run go on.
+    """Give out no more of a queue's jobs, also before it has any; those that run go on.
 
     Example:
     [cyan]leasemq queues pause email[/]

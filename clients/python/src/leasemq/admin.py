@@ -133,7 +133,7 @@ class Admin:
         return convert.queue_info((await self._connection.call(self._connection.stubs.admin.UpdateQueue, request)).queue)
 
     async def pause(self, queue: str) -> None:
-        """Give out no more leases; running jobs finish."""
+        """Give out no more leases, making the queue if need be; running jobs finish."""
         await self._connection.call(self._connection.stubs.admin.PauseQueue, admin_pb2.PauseQueueRequest(queue=queue))
 
     async def resume(self, queue: str) -> None:

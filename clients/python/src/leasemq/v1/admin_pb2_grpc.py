@@ -180,7 +180,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PauseQueue(self, request, context):
-        """Stops giving out leases; running jobs finish. A retry is safe.
+        """Stops giving out leases, making the queue if need be; running jobs finish. A retry is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class AdminServiceStub:
     UpdateQueue: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateQueueRequest, _admin_pb2.UpdateQueueResponse]
     """Changes a queue's configuration, making the queue if need be; jobs in it follow from their next transition on. A retry is safe."""
     PauseQueue: _grpc.UnaryUnaryMultiCallable[_admin_pb2.PauseQueueRequest, _admin_pb2.PauseQueueResponse]
-    """Stops giving out leases; running jobs finish. A retry is safe."""
+    """Stops giving out leases, making the queue if need be; running jobs finish. A retry is safe."""
     ResumeQueue: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ResumeQueueRequest, _admin_pb2.ResumeQueueResponse]
     """Gives out leases again. A retry is safe."""
     DrainQueue: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DrainQueueRequest, _admin_pb2.DrainQueueResponse]
@@ -95,7 +95,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     UpdateQueue: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateQueueRequest, _admin_pb2.UpdateQueueResponse]  # type: ignore[assignment]
     """Changes a queue's configuration, making the queue if need be; jobs in it follow from their next transition on. A retry is safe."""
     PauseQueue: _aio.UnaryUnaryMultiCallable[_admin_pb2.PauseQueueRequest, _admin_pb2.PauseQueueResponse]  # type: ignore[assignment]
-    """Stops giving out leases; running jobs finish. A retry is safe."""
+    """Stops giving out leases, making the queue if need be; running jobs finish. A retry is safe."""
     ResumeQueue: _aio.UnaryUnaryMultiCallable[_admin_pb2.ResumeQueueRequest, _admin_pb2.ResumeQueueResponse]  # type: ignore[assignment]
     """Gives out leases again. A retry is safe."""
     DrainQueue: _aio.UnaryUnaryMultiCallable[_admin_pb2.DrainQueueRequest, _admin_pb2.DrainQueueResponse]  # type: ignore[assignment]
@@ -175,7 +175,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.PauseQueueRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.PauseQueueResponse, _abc.Awaitable[_admin_pb2.PauseQueueResponse]]:
-        """Stops giving out leases; running jobs finish. A retry is safe."""
+        """Stops giving out leases, making the queue if need be; running jobs finish. A retry is safe."""
 
     @_abc_1.abstractmethod
     def ResumeQueue(

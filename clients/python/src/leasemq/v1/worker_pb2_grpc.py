@@ -140,7 +140,8 @@ class WorkerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SettleJobs(self, request, context):
-        """Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself. Errors: BATCH_TOO_LARGE. A retry is safe.
+        """Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself, and may be LEASE_LOST alone. One that breaks a rule
+        of its fields fails the call before anything is settled. Errors: BATCH_TOO_LARGE, PAYLOAD_TOO_LARGE. A retry is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,9 @@ class WorkerServiceStub:
     ReleaseJob: _grpc.UnaryUnaryMultiCallable[_worker_pb2.ReleaseJobRequest, _worker_pb2.ReleaseJobResponse]
     """Gives the job back without using an attempt. Errors: LEASE_LOST. A retry is safe."""
     SettleJobs: _grpc.UnaryUnaryMultiCallable[_worker_pb2.SettleJobsRequest, _worker_pb2.SettleJobsResponse]
-    """Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself. Errors: BATCH_TOO_LARGE. A retry is safe."""
+    """Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself, and may be LEASE_LOST alone. One that breaks a rule
+    of its fields fails the call before anything is settled. Errors: BATCH_TOO_LARGE, PAYLOAD_TOO_LARGE. A retry is safe.
+    """
     Heartbeat: _grpc.UnaryUnaryMultiCallable[_worker_pb2.HeartbeatRequest, _worker_pb2.HeartbeatResponse]
     """Extends leases, says that the worker is alive, and hears which leases are lost or to be cancelled. A retry is safe."""
     WatchWorker: _grpc.UnaryStreamMultiCallable[_worker_pb2.WatchWorkerRequest, _worker_pb2.WatchWorkerResponse]
@@ -86,7 +88,9 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     ReleaseJob: _aio.UnaryUnaryMultiCallable[_worker_pb2.ReleaseJobRequest, _worker_pb2.ReleaseJobResponse]  # type: ignore[assignment]
     """Gives the job back without using an attempt. Errors: LEASE_LOST. A retry is safe."""
     SettleJobs: _aio.UnaryUnaryMultiCallable[_worker_pb2.SettleJobsRequest, _worker_pb2.SettleJobsResponse]  # type: ignore[assignment]
-    """Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself. Errors: BATCH_TOO_LARGE. A retry is safe."""
+    """Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself, and may be LEASE_LOST alone. One that breaks a rule
+    of its fields fails the call before anything is settled. Errors: BATCH_TOO_LARGE, PAYLOAD_TOO_LARGE. A retry is safe.
+    """
     Heartbeat: _aio.UnaryUnaryMultiCallable[_worker_pb2.HeartbeatRequest, _worker_pb2.HeartbeatResponse]  # type: ignore[assignment]
     """Extends leases, says that the worker is alive, and hears which leases are lost or to be cancelled. A retry is safe."""
     WatchWorker: _aio.UnaryStreamMultiCallable[_worker_pb2.WatchWorkerRequest, _worker_pb2.WatchWorkerResponse]  # type: ignore[assignment]
@@ -157,7 +161,9 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _worker_pb2.SettleJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.SettleJobsResponse, _abc.Awaitable[_worker_pb2.SettleJobsResponse]]:
-        """Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself. Errors: BATCH_TOO_LARGE. A retry is safe."""
+        """Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself, and may be LEASE_LOST alone. One that breaks a rule
+        of its fields fails the call before anything is settled. Errors: BATCH_TOO_LARGE, PAYLOAD_TOO_LARGE. A retry is safe.
+        """
 
     @_abc_1.abstractmethod
     def Heartbeat(

@@ -59,7 +59,7 @@ type AdminServiceClient interface {
 	GetQueue(ctx context.Context, in *GetQueueRequest, opts ...grpc.CallOption) (*GetQueueResponse, error)
 	// Changes a queue's configuration, making the queue if need be; jobs in it follow from their next transition on. A retry is safe.
 	UpdateQueue(ctx context.Context, in *UpdateQueueRequest, opts ...grpc.CallOption) (*UpdateQueueResponse, error)
-	// Stops giving out leases; running jobs finish. A retry is safe.
+	// Stops giving out leases, making the queue if need be; running jobs finish. A retry is safe.
 	PauseQueue(ctx context.Context, in *PauseQueueRequest, opts ...grpc.CallOption) (*PauseQueueResponse, error)
 	// Gives out leases again. A retry is safe.
 	ResumeQueue(ctx context.Context, in *ResumeQueueRequest, opts ...grpc.CallOption) (*ResumeQueueResponse, error)
@@ -350,7 +350,7 @@ type AdminServiceServer interface {
 	GetQueue(context.Context, *GetQueueRequest) (*GetQueueResponse, error)
 	// Changes a queue's configuration, making the queue if need be; jobs in it follow from their next transition on. A retry is safe.
 	UpdateQueue(context.Context, *UpdateQueueRequest) (*UpdateQueueResponse, error)
-	// Stops giving out leases; running jobs finish. A retry is safe.
+	// Stops giving out leases, making the queue if need be; running jobs finish. A retry is safe.
 	PauseQueue(context.Context, *PauseQueueRequest) (*PauseQueueResponse, error)
 	// Gives out leases again. A retry is safe.
 	ResumeQueue(context.Context, *ResumeQueueRequest) (*ResumeQueueResponse, error)

@@ -53,7 +53,8 @@ type WorkerServiceClient interface {
 	FailJob(ctx context.Context, in *FailJobRequest, opts ...grpc.CallOption) (*FailJobResponse, error)
 	// Gives the job back without using an attempt. Errors: LEASE_LOST. A retry is safe.
 	ReleaseJob(ctx context.Context, in *ReleaseJobRequest, opts ...grpc.CallOption) (*ReleaseJobResponse, error)
-	// Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself. Errors: BATCH_TOO_LARGE. A retry is safe.
+	// Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself, and may be LEASE_LOST alone. One that breaks a rule
+	// of its fields fails the call before anything is settled. Errors: BATCH_TOO_LARGE, PAYLOAD_TOO_LARGE. A retry is safe.
 	SettleJobs(ctx context.Context, in *SettleJobsRequest, opts ...grpc.CallOption) (*SettleJobsResponse, error)
 	// Extends leases, says that the worker is alive, and hears which leases are lost or to be cancelled. A retry is safe.
 	Heartbeat(ctx context.Context, in *HeartbeatRequest, opts ...grpc.CallOption) (*HeartbeatResponse, error)
@@ -229,7 +230,8 @@ type WorkerServiceServer interface {
 	FailJob(context.Context, *FailJobRequest) (*FailJobResponse, error)
 	// Gives the job back without using an attempt. Errors: LEASE_LOST. A retry is safe.
 	ReleaseJob(context.Context, *ReleaseJobRequest) (*ReleaseJobResponse, error)
-	// Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself. Errors: BATCH_TOO_LARGE. A retry is safe.
+	// Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself, and may be LEASE_LOST alone. One that breaks a rule
+	// of its fields fails the call before anything is settled. Errors: BATCH_TOO_LARGE, PAYLOAD_TOO_LARGE. A retry is safe.
 	SettleJobs(context.Context, *SettleJobsRequest) (*SettleJobsResponse, error)
 	// Extends leases, says that the worker is alive, and hears which leases are lost or to be cancelled. A retry is safe.
 	Heartbeat(context.Context, *HeartbeatRequest) (*HeartbeatResponse, error)

@@ -2439,7 +2439,7 @@ export const AdminService: GenService<{
     output: typeof UpdateQueueResponseSchema;
   },
   /**
-   * Stops giving out leases; running jobs finish. A retry is safe.
+   * Stops giving out leases, making the queue if need be; running jobs finish. A retry is safe.
    *
    * @generated from rpc leasemq.v1.AdminService.PauseQueue
    */

@@ -1369,7 +1369,8 @@ export const WorkerService: GenService<{
     output: typeof ReleaseJobResponseSchema;
   },
   /**
-   * Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself. Errors: BATCH_TOO_LARGE. A retry is safe.
+   * Completes, fails and releases many jobs of any queues in one call; each settlement stands for itself, and may be LEASE_LOST alone. One that breaks a rule
+   * of its fields fails the call before anything is settled. Errors: BATCH_TOO_LARGE, PAYLOAD_TOO_LARGE. A retry is safe.
    *
    * @generated from rpc leasemq.v1.WorkerService.SettleJobs
    */
