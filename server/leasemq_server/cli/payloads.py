@@ -18,7 +18,7 @@ from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.options import duration
 
 BATCH = 1_000
-CHUNK_BYTES = 65_536
+CHUNK_BYTES, MOST_BYTES = 65_536, 1024 * 1024
 JSON, TEXT, BYTES = "application/json", "text/plain; charset=utf-8", "application/octet-stream"
 SPEC_FIELDS = ("payload", "name", "id", "delay", "priority", "group")
 
@@ -119,15 +119,21 @@ class JsonLines:
 
 async def _arriving(pipe: int) -> AsyncIterator[list[bytes]]:
     """Whole lines: up to 1,000 of those that are there, so that a slow writer holds up none, nor Ctrl-C."""
-    rest, ended = b"", False
+    line, ended = bytearray(), False
     while not ended:
         await _until_readable(pipe)
-        while not ended and rest.count(b"\n") < BATCH and select.select([pipe], [], [], 0)[0]:
+        read = b""
+        while not ended and read.count(b"\n") < BATCH and len(read) < MOST_BYTES and select.select([pipe], [], [], 0)[0]:
             chunk = os.read(pipe, CHUNK_BYTES)
-            rest, ended = rest + chunk, not chunk
-        *lines, rest = rest.split(b"\n")
-        if ended and rest:
-            lines.append(rest)
+            read, ended = read + chunk, not chunk
+        first, *others = read.split(b"\n")
+        line += first
+        if not others and not ended:
+            continue
+        *lines, rest = bytes(line), *others
+        line = bytearray(rest)
+        if ended and line:
+            lines.append(bytes(line))
         for start in range(0, len(lines), BATCH):
             yield lines[start : start + BATCH]
 
