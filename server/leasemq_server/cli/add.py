@@ -239,7 +239,7 @@ async def _add_many(client: Client, queue: str, lines: JsonLines, *, as_json: bo
                 _print_added(queue, added, as_json=True)
 
     try:
-        with _progress(lines.count) as advance:
+        with _progress(lines) as advance:
             async for batch, last in lines.batches():
                 tally.sent(last)
                 await _to_its_end(client.add_many(queue, batch), note)
@@ -247,7 +247,8 @@ async def _add_many(client: Client, queue: str, lines: JsonLines, *, as_json: bo
         failure = error if isinstance(error, Failure) else explain(error)
         raise Failure(f"{failure.message} — {tally.so_far}", failure.exit_code) from error
     except asyncio.CancelledError:
-        print(f"stopped: {tally.so_far}", file=sys.stderr)
+        after_the_key = "\n" if lines.is_typed and err.is_terminal else ""
+        print(f"{after_the_key}stopped: {tally.so_far}", file=sys.stderr)
         raise
     if not as_json:
         print(tally)
@@ -267,13 +268,13 @@ async def _to_its_end(adding: Coroutine[Any, Any, list[AddedJob]], note: Callabl
 
 
 @contextmanager
-def _progress(count: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error when that is a terminal, and what moves it on."""
+def _progress(lines: JsonLines) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error when that is a terminal on which nobody types lines, and what moves it on."""
     columns = (
-        TextColumn("{task.completed:,} jobs" if count is None else "{task.completed:,} of {task.total:,} jobs"),
+        TextColumn("{task.completed:,} jobs" if lines.count is None else "{task.completed:,} of {task.total:,} jobs"),
         BarColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task("add", total=count)
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal or lines.is_typed) as progress:
+        task = progress.add_task("add", total=lines.count)
         yield lambda jobs: progress.advance(task, jobs)

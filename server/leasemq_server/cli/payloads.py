@@ -65,6 +65,7 @@ class JsonLines:
         self._spec = spec
         self.count = self._check() if self._stream.seekable() else None
         self.is_file = self.count is not None and source != "-"
+        self.is_typed = self._stream.isatty()
 
     async def batches(self) -> AsyncIterator[tuple[list[NewJob], int]]:
         """Up to 1,000 jobs, and the number of the line of the last one. Of a pipe, those that have come."""
