@@ -123,6 +123,39 @@ async def test_closing_waits_for_adds_under_way() -> None:
         assert (await add).created
 
 
+async def test_closing_waits_for_no_add_whose_caller_has_gone() -> None:
+    """As after Ctrl-C, where the broker takes what it is sent and says nothing."""
+    producer, gate = Producer(), asyncio.Event()
+    producer.gate = gate.wait
+    async with serving(producer) as address:
+        client = Client(address)
+        adds = [asyncio.create_task(client.add("email", number)) for number in range(5)]
+        await until(lambda: producer.calls)
+        for add in adds:
+            add.cancel()
+        await asyncio.wait_for(client.close(), 5)
+        assert not client._coalescer._tasks
+        assert not client._coalescer._lanes
+        gate.set()
+
+
+async def test_closing_waits_for_the_one_whose_caller_is_there() -> None:
+    producer, gate = Producer(), asyncio.Event()
+    producer.gate = gate.wait
+    async with serving(producer) as address:
+        client = Client(address)
+        gone, there = (asyncio.create_task(client.add("email", number)) for number in range(2))
+        await until(lambda: producer.calls)
+        gone.cancel()
+        closing = asyncio.create_task(client.close())
+        later = asyncio.create_task(asyncio.sleep(0.05))
+        await asyncio.wait((closing, later), return_when=asyncio.FIRST_COMPLETED)
+        assert not closing.done()
+        gate.set()
+        await closing
+        assert (await there).created
+
+
 async def test_many_jobs_go_in_batches_of_a_thousand() -> None:
     producer = Producer()
     async with serving(producer) as address, Client(address) as client:

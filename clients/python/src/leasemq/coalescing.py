@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import grpc
 
@@ -61,12 +62,17 @@ class Pending:
 class Lane:
     """The adds that travel together."""
 
-    __slots__ = ("in_flight", "travelling", "waiting")
+    __slots__ = ("batches", "in_flight", "travelling", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[Pending] = deque()
         self.in_flight = 0
         self.travelling = 0
+        self.batches: list[list[Pending]] = []
+
+    def answers(self) -> list[asyncio.Future[producer_pb2.AddJobResponse]]:
+        """Those that somebody still waits for."""
+        return [pending.answer for pending in (*self.waiting, *chain(*self.batches)) if not pending.answer.done()]
 
     def next_batch(self) -> list[Pending]:
         """Take what goes with the next call; none if nothing waits."""
@@ -122,9 +128,15 @@ class Coalescer:
             task.add_done_callback(self._tasks.discard)
 
     async def flush(self) -> None:
-        """Wait until every add that was asked for has its answer."""
-        while self._loop is asyncio.get_running_loop() and self._tasks:
-            await asyncio.wait(self._tasks)
+        """Wait until every add that was asked for has its answer; give up those that nobody waits for any more."""
+        if self._loop is not asyncio.get_running_loop():
+            return  # nothing of it is left
+        while answers := [answer for lane in self._lanes.values() for answer in lane.answers()]:
+            await asyncio.wait(answers)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _send_while_waiting(self, key: Key, lane: Lane) -> None:
         batch: list[Pending] = []
@@ -132,10 +144,12 @@ class Coalescer:
             while batch := lane.next_batch():
                 travelling = len(batch)
                 lane.travelling += travelling
+                lane.batches.append(batch)
                 try:
                     await self._send(key, batch)
                 finally:
                     lane.travelling -= travelling
+                    lane.batches.remove(batch)
         finally:
             lane.in_flight -= 1
             for pending in batch:
