@@ -104,9 +104,60 @@ def test_lines_that_can_not_be_added_are_said_to_follow_those_that_were(program,
     source = tmp_path / "jobs.jsonl"
     source.write_text("1\n" * 1_500 + json.dumps("x" * 2_000_000) + "\n")
     said = program.fails(1, "add", queue, "--jsonl", str(source))
+    assert said.startswith("leasemq: line 1501: payload")
     assert "PAYLOAD_TOO_LARGE" in said
-    assert said.endswith(f"added 1000 jobs to {queue}, up to line 1000 of {source}; those up to line 1501 perhaps\n")
+    rest = f"tail -n +1001 -- {source} | leasemq add … --jsonl -"
+    assert said.endswith(f"added 1000 jobs to {queue}, up to line 1000 of {source}; for the rest: {rest}\n")
     assert client.admin.stats(queue).added_total == 1_000
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"payload": NaN}', "not JSON"),
+        ('{"payload": 1, "priority": -1}', "priority is -1"),
+        ('{"payload": 1, "name": "\\ud800"}', "surrogates not allowed"),
+        ('{"payload": ["\\udc00"]}', "surrogates not allowed"),
+        ('{"payload": 1, "delay": "soon"}', "not a duration"),
+    ],
+)
+def test_a_line_that_can_not_be_sent_is_named_before_anything_is_added(cli, client, queue, tmp_path, line, why):
+    source = tmp_path / "jobs.jsonl"
+    source.write_text('{"payload": 1}\n' * 1_200 + line + "\n")
+    said = cli.fails(2, "add", queue, "--jsonl", str(source), "--spec")
+    assert f"line 1201 of {source}" in said
+    assert why in said
+    assert client.admin.stats(queue).added_total == 0
+
+
+def test_a_line_that_the_broker_refuses_is_named_by_its_number(program, client, queue):
+    lines = b"\n".join(b'{"payload": 1, "priority": %d}' % priority for priority in (1, 2_097_152, 3))
+    said = program.fails(1, "add", queue, "--jsonl", "-", "--spec", stdin=b"\n" + lines)
+    assert said == (f"leasemq: line 3: priority: must be 0 to 2097151; got 2097152 (INVALID_FIELD) — added 0 jobs to {queue}\n")
+
+
+@pytest.mark.parametrize("payload", ["[NaN]", "1e999", '{"a": -Infinity}', '"\\ud800"'])
+def test_what_only_python_takes_for_json_is_no_payload(cli, queue, payload):
+    assert "not JSON" in cli.fails(2, "add", queue, payload)
+
+
+def test_a_job_that_another_client_gave_such_a_payload_can_be_listed(cli, client, queue):
+    for payload in (b"NaN", b"1e999", b'"\\ud800"'):
+        client.add(queue, payload, content_type="application/json")
+    listed = cli.ok("jobs", "list", queue, "--payload", "--json").json_lines
+    assert [job["payload"] for job in listed] == ["NaN", "1e999", '"\\ud800"']
+    assert "1e999" in cli.ok("jobs", "list", queue, "--payload").out
+
+
+def test_a_closed_standard_input_is_one_line(program, queue):
+    ended = subprocess.run(
+        ["bash", "-c", f"{LEASEMQ} add {queue} --jsonl - <&-"],
+        env=program.environment(),
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (1, b"leasemq: standard input is closed\n")
 
 
 def has_added(client, queue, count):

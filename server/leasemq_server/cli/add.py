@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import re
 import shlex
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from leasemq import AddedJob, Client, Deduplication, DeduplicationMode, JobInfo, JobState, LeaseMQError, NewJob
+from leasemq import AddedJob, Client, Deduplication, DeduplicationMode, JobInfo, JobState, LeaseMQError, NewJob, Unavailable
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from leasemq_server.cli.connect import explain, run
@@ -19,7 +20,7 @@ from leasemq_server.cli.console import err, print_json
 from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.job_view import as_json_job
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, BackoffOption, DedupMode, Json, Queue, duration, headers, moment
-from leasemq_server.cli.payloads import JsonLines, print_result, read_payload
+from leasemq_server.cli.payloads import JsonLines, Line, print_result, read_payload
 
 app = typer.Typer(add_completion=False)
 
@@ -203,15 +204,19 @@ class Tally:
         self._queue, self._lines = queue, lines
         self._total = self._created = self._last = self._unsure = 0
 
-    def sent(self, last: int) -> None:
-        """A batch is on its way, whose last job is of this line."""
-        self._unsure = last
+    def sent(self, batch: Sequence[Line]) -> None:
+        """A batch is on its way."""
+        self._unsure = batch[-1].number
 
     def added(self, results: Sequence[AddedJob]) -> None:
         """It has arrived."""
         self._total += len(results)
         self._created += sum(added.created for added in results)
         self._last, self._unsure = self._unsure, 0
+
+    def refused(self) -> None:
+        """It won't arrive."""
+        self._unsure = 0
 
     def __str__(self) -> str:
         there = self._total - self._created
@@ -224,7 +229,7 @@ class Tally:
         if self._unsure:
             return f"{said}; those up to line {self._unsure} perhaps"
         if self._last and self._lines.is_file:
-            return f"{said}; for the rest: tail -n +{self._last + 1} {shlex.quote(self._lines.name)} | leasemq add … --jsonl -"
+            return f"{said}; for the rest: tail -n +{self._last + 1} -- {shlex.quote(self._lines.name)} | leasemq add … --jsonl -"
         return said
 
 
@@ -240,18 +245,28 @@ async def _add_many(client: Client, queue: str, lines: JsonLines, *, as_json: bo
 
     try:
         with _progress(lines) as advance:
-            async for batch, last in lines.batches():
-                tally.sent(last)
-                await _to_its_end(client.add_many(queue, batch), note)
-    except (Failure, LeaseMQError) as error:
-        failure = error if isinstance(error, Failure) else explain(error)
-        raise Failure(f"{failure.message} — {tally.so_far}", failure.exit_code) from error
+            async for batch in lines.batches():
+                tally.sent(batch)
+                try:
+                    await _to_its_end(client.add_many(queue, [line.job for line in batch]), note)
+                except LeaseMQError as error:
+                    if error.reason and not isinstance(error, Unavailable):
+                        tally.refused()
+                    raise _by_line(explain(error), batch) from error
+    except Failure as failure:
+        raise Failure(f"{failure.message} — {tally.so_far}", failure.exit_code) from failure
     except asyncio.CancelledError:
         after_the_key = "\n" if lines.is_typed and err.is_terminal else ""
         print(f"{after_the_key}stopped: {tally.so_far}", file=sys.stderr)
         raise
     if not as_json:
         print(tally)
+
+
+def _by_line(failure: Failure, batch: Sequence[Line]) -> Failure:
+    """The same with the lines' numbers instead of the jobs' places in the batch."""
+    message = re.sub(r"\bjobs\[(\d+)\]\.", lambda it: f"line {batch[int(it[1])].number}: ", failure.message)
+    return Failure(message, failure.exit_code)
 
 
 async def _to_its_end(adding: Coroutine[Any, Any, list[AddedJob]], note: Callable[[Sequence[AddedJob]], None]) -> None:

@@ -43,6 +43,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(plain(value), ensure_ascii=False, separators=(",", ":")))
 
 
+def check_strictly(value: Any) -> None:
+    """Refuse what Python takes for JSON and others don't. ValueError: NaN, a number beyond all (1e999), half of a character."""
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+
+
 def plain(value: Any) -> Any:  # noqa: PLR0911 - a return a type reads best
     """The value in JSON's own types: times as RFC 3339, durations as seconds, states by name, other bytes as text or base64."""
     match value:

@@ -6,7 +6,7 @@ from typing import Any
 from leasemq import JobInfo
 from rich.text import Text
 
-from leasemq_server.cli.console import ago, plain, print_fields, print_table, show
+from leasemq_server.cli.console import ago, check_strictly, plain, print_fields, print_table, show
 
 COLUMNS = ("id", "name", "state", "attempt", "added", "runs", "finished", "last failure")
 FAILURE_WIDTH = 60
@@ -75,6 +75,8 @@ def print_job(job: JobInfo) -> None:
 def _value(raw: bytes, job: JobInfo, name: str) -> Any:
     """The decoded value; what claims to be JSON and isn't is shown as it is."""
     try:
-        return plain(getattr(job, name))
+        value = plain(getattr(job, name))
+        check_strictly(value)
     except ValueError:
         return plain(raw)
+    return value

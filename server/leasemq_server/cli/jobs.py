@@ -161,7 +161,7 @@ def update(
         raise typer.BadParameter("give --delay or --run-time, not both", param_hint="--run-time")
     changes: dict[str, Any] = {}
     if payload is not None:
-        changes["payload"] = read_payload(payload, None, raw=False, content_type=None)[0]
+        changes["payload"] = read_payload(payload, None, raw=None, content_type=None)[0]
     if priority is not None:
         changes["priority"] = priority
     if delay is not None or run_time is not None:

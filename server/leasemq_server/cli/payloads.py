@@ -7,24 +7,28 @@ import os
 import select
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import typer
 from leasemq import NewJob
 
+from leasemq_server.cli.console import check_strictly
 from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.options import duration
 
 BATCH = 1_000
-CHUNK_BYTES, MOST_BYTES = 65_536, 1024 * 1024
+MOST_BYTES = 8 * 1024 * 1024  # of the lines of one batch
+CHUNK_BYTES, READ_BYTES = 65_536, 1024 * 1024
 JSON, TEXT, BYTES = "application/json", "text/plain; charset=utf-8", "application/octet-stream"
 SPEC_FIELDS = ("payload", "name", "id", "delay", "priority", "group")
 
 
-def read_payload(argument: str | None, file: Path | None, *, raw: bool, content_type: str | None) -> tuple[bytes, str]:
-    """The payload's bytes, as given, and its media type. JSON is checked: a slip of the shell's quotes reaches no worker."""
+def read_payload(argument: str | None, file: Path | None, *, raw: bool | None, content_type: str | None) -> tuple[bytes, str]:
+    """The payload's bytes, as given, and its media type. JSON is checked: a slip of the shell's quotes reaches no worker.
+
+    raw: None where there is no such option.
+    """
     if argument is not None and file is not None:
         raise typer.BadParameter("give PAYLOAD or --file, not both", param_hint="--file")
     if file is not None:
@@ -35,7 +39,8 @@ def read_payload(argument: str | None, file: Path | None, *, raw: bool, content_
         data = os.fsencode(argument if argument is not None else "" if raw else "null")
     if raw or (content_type and "json" not in content_type):
         return data, content_type or (TEXT if argument not in (None, "-") else BYTES)
-    _check_json(data, "the payload")
+    or_raw = "" if raw is None else ", or send it as it is with --raw"
+    _check_json(data, "the payload", f" — put it in single quotes{or_raw}")
     return data, content_type or JSON
 
 
@@ -46,13 +51,21 @@ def _read_file(file: Path) -> bytes:
         raise Failure(f"cannot read {file}: {error.strerror}") from error
 
 
-def _check_json(data: bytes, what: str) -> Any:
+def _check_json(data: bytes, what: str, advice: str = "") -> Any:
     try:
-        return json.loads(data)
+        value = json.loads(data)
+        check_strictly(value)
     except (ValueError, RecursionError) as error:
-        raise Failure(
-            f"{what} is not JSON: {error} — put it in single quotes, or send it as it is with --raw", exit_code=2
-        ) from error
+        raise Failure(f"{what} is not JSON: {error}{advice}", exit_code=2) from error
+    return value
+
+
+class Line(NamedTuple):
+    """A job, and where it is from."""
+
+    number: int
+    size: int
+    job: NewJob
 
 
 class JsonLines:
@@ -60,25 +73,27 @@ class JsonLines:
 
     def __init__(self, source: str, template: NewJob, *, spec: bool) -> None:
         self.name = "standard input" if source == "-" else source
-        self._stream = sys.stdin.buffer if source == "-" else _open(source)
+        self._stream = _standard_input() if source == "-" else _open(source)
         self._template = template
         self._spec = spec
         self.count = self._check() if self._stream.seekable() else None
-        self.is_file = self.count is not None and source != "-"
+        self.is_file = self.count is not None and source != "-" and not source.startswith(("/dev/", "/proc/"))
         self.is_typed = self._stream.isatty()
 
-    async def batches(self) -> AsyncIterator[tuple[list[NewJob], int]]:
-        """Up to 1,000 jobs, and the number of the line of the last one. Of a pipe, those that have come."""
-        if self.count is not None:
-            jobs = self._jobs(self._stream)
-            while batch := list(islice(jobs, BATCH)):
-                yield [job for _, job in batch], batch[-1][0]
-            return
-        first = 1
-        async for lines in _arriving(self._stream.fileno()):
-            if batch := list(self._jobs(lines, first)):
-                yield [job for _, job in batch], batch[-1][0]
-            first += len(lines)
+    async def batches(self) -> AsyncIterator[list[Line]]:
+        """Up to 1,000 jobs that one message carries, each with the number of its line. Of a pipe, those that have come."""
+        try:
+            if self.count is not None:
+                for batch in _batched(self._jobs(self._stream)):
+                    yield batch
+                return
+            first = 1
+            async for lines in _arriving(self._stream.fileno()):
+                for batch in _batched(self._jobs(lines, first)):
+                    yield batch
+                first += len(lines)
+        except OSError as error:
+            raise Failure(f"cannot read {self.name}: {error.strerror}") from error
 
     def _check(self) -> int:
         start = self._stream.tell()
@@ -86,10 +101,10 @@ class JsonLines:
         self._stream.seek(start)
         return count
 
-    def _jobs(self, lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, NewJob]]:
+    def _jobs(self, lines: Iterable[bytes], first: int = 1) -> Iterator[Line]:
         for number, line in enumerate(lines, start=first):
             if data := line.strip():
-                yield number, self._job(data, f"line {number} of {self.name}")
+                yield Line(number, len(data), self._job(data, f"line {number} of {self.name}"))
 
     def _job(self, data: bytes, where: str) -> NewJob:
         value = _check_json(data, where)
@@ -110,6 +125,8 @@ class JsonLines:
         for name, kind in kinds.items():
             if name in value and not isinstance(value[name], kind):
                 raise Failure(f"{where}: {name} is {json.dumps(value[name])}", exit_code=2)
+        if value.get("priority", 0) < 0:
+            raise Failure(f"{where}: priority is {value['priority']}", exit_code=2)
         if "delay" in value:
             try:
                 value["delay"] = duration(str(value["delay"]))
@@ -118,13 +135,26 @@ class JsonLines:
         return dataclasses.replace(self._template, **value)
 
 
+def _batched(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    batch: list[Line] = []
+    size = 0
+    for line in lines:
+        if batch and (len(batch) == BATCH or size + line.size > MOST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
+        size += line.size
+    if batch:
+        yield batch
+
+
 async def _arriving(pipe: int) -> AsyncIterator[list[bytes]]:
-    """Whole lines: up to 1,000 of those that are there, so that a slow writer holds up none, nor Ctrl-C."""
+    """Whole lines: those that are there, or some of them, so that a slow writer holds up none, nor Ctrl-C."""
     line, ended = bytearray(), False
     while not ended:
         await _until_readable(pipe)
         read = b""
-        while not ended and read.count(b"\n") < BATCH and len(read) < MOST_BYTES and select.select([pipe], [], [], 0)[0]:
+        while not ended and read.count(b"\n") < BATCH and len(read) < READ_BYTES and select.select([pipe], [], [], 0)[0]:
             chunk = os.read(pipe, CHUNK_BYTES)
             read, ended = read + chunk, not chunk
         first, *others = read.split(b"\n")
@@ -135,8 +165,7 @@ async def _arriving(pipe: int) -> AsyncIterator[list[bytes]]:
         line = bytearray(rest)
         if ended and line:
             lines.append(bytes(line))
-        for start in range(0, len(lines), BATCH):
-            yield lines[start : start + BATCH]
+        yield lines
 
 
 async def _until_readable(pipe: int) -> None:
@@ -146,6 +175,12 @@ async def _until_readable(pipe: int) -> None:
         await readable.wait()
     finally:
         loop.remove_reader(pipe)
+
+
+def _standard_input() -> IO[bytes]:
+    if sys.stdin is None:
+        raise Failure("standard input is closed")
+    return sys.stdin.buffer
 
 
 def _open(source: str) -> IO[bytes]:
