@@ -1,19 +1,24 @@
 """Says whether a queue keeps up: fails, as a check of a monitoring system does, when jobs waited for longer than they may.
 
 python examples/late_queue.py QUEUE [SECONDS]        (LEASEMQ_ADDRESS says where the broker is)
+
+Exit code 0: in time; 1: late; 2: wrong usage; 3: it can't tell, as there is no such queue, or no broker.
 """
 
+import argparse
 import sys
 from datetime import UTC, datetime, timedelta
 
+from leasemq import LeaseMQError
 from leasemq.sync import Client
 
 LOOK_BACK = timedelta(minutes=10)
 
 
-def main(queue: str, seconds: float = 60.0) -> int:
+def main(queue: str, seconds: float) -> int:
     allowed = timedelta(seconds=seconds)
     with Client() as client:
+        client.admin.queue(queue)  # QueueNotFound: a name that is misspelt is not in time
         points = client.admin.metrics(queue, start=datetime.now(UTC) - LOOK_BACK)
         oldest = client.admin.stats(queue).oldest_waiting_age or timedelta(0)
     waits = [point.wait_time.p95 for point in points if point.wait_time]
@@ -25,4 +30,12 @@ def main(queue: str, seconds: float = 60.0) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], *map(float, sys.argv[2:])))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("queue", metavar="QUEUE")
+    parser.add_argument("seconds", metavar="SECONDS", type=float, nargs="?", default=60.0)
+    arguments = parser.parse_args()
+    try:
+        sys.exit(main(arguments.queue, arguments.seconds))
+    except LeaseMQError as error:
+        print(f"can't tell: {error}", file=sys.stderr)
+        sys.exit(3)

@@ -119,3 +119,41 @@ def on_a_terminal(program, arguments, *, types, after):
     watchdog.cancel()
     os.close(terminal)
     return shown, child.wait()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("jobs", "delete", "{queue}", "--all", "--state", "waiting", "--yes", "--group", ""), "--group"),
+        (("jobs", "cancel", "{queue}", "--all", "--state", "waiting", "--yes", "--name", ""), "--name"),
+        (("add", "{queue}", "1", "--id", ""), "--id"),
+        (("queues", "update", "{queue}", "--dead-letter-queue", ""), "--dead-letter-queue"),
+        (("work", "{queue}", "--exec", ""), "--exec"),
+    ],
+)
+def test_an_empty_variable_of_the_shell_is_not_an_option_left_out(cli, client, queue, arguments, option):
+    client.add(queue, 1)
+    said = cli.refuses(*(it.format(queue=queue) for it in arguments))
+    assert option in said
+    assert "is empty" in said
+    assert client.admin.stats(queue).waiting == 1
+
+
+def test_an_empty_payload_of_bytes_is_one(cli, client, queue):
+    cli.ok("add", queue, "", "--raw")
+    assert [job.raw_payload for job in client.admin.jobs(queue)] == [b""]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("work", "q", "--exec", "cat", "--lease", "1ms"), "--lease"),
+        (("work", "q", "--exec", "cat", "--lease", "30d"), "--lease"),
+        (("metrics", "q", "--last", "25h"), "--last"),
+        (("add", "q", "1", "--wait-timeout", "5s"), "--wait-timeout"),
+        (("add", "q", "1", "--spec"), "--spec"),
+        (("stats", "--address", "127.0.0.1:99999"), "HOST:PORT"),
+    ],
+)
+def test_what_can_not_be_meant_is_exit_2_and_named(program, arguments, option):
+    assert option in program.refuses(*arguments)

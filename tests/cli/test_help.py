@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from enum import IntEnum
@@ -28,6 +29,13 @@ def test_every_command_teaches_by_an_example(path, command):
 def test_no_default_is_shown_as_the_number_that_the_contract_has_for_it(path, command):
     enums = [option for option in command.params if isinstance(option.default, IntEnum)]
     assert [option.name for option in enums if getattr(option, "show_default", False)] == []
+
+
+def test_the_flow_of_the_help_can_be_pasted(cli, program):
+    shown = cli("flow", "add", "--help", COLUMNS="200").out
+    flow = re.search(r"echo '(.*)' \| leasemq flow add -", shown)
+    assert flow
+    assert "BLOCKED" in program.ok("flow", "add", "-", stdin=flow[1].encode()).out
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -24,8 +24,13 @@ def test_the_example_fails_when_a_queue_is_late(address: str):  # noqa: F811
             check=False,
         )
 
-    assert (check().returncode, check().stderr) == (0, "")
+    unknown = check()
+    assert (unknown.returncode, unknown.stdout) == (3, "")
+    assert unknown.stderr.startswith("can't tell: ")
+    assert check("soon").returncode == 2
     with leasemq.sync.Client(address) as client:
+        client.admin.update_queue("slow", attempts=1)
+        assert (check().returncode, check().stderr) == (0, "")
         client.add("slow")
     assert check("600").returncode == 0
     late = check("0")

@@ -45,7 +45,10 @@ def add(
         typer.Option(parser=duration, metavar="DURATION", help="Start no earlier than this from now: 500ms, 30s, 5m, 2h, 1d."),
     ] = None,
     run_time: Annotated[
-        datetime | None, typer.Option(parser=moment, metavar="TIME", help="Start no earlier than this: 2026-01-31T08:00:00Z.")
+        datetime | None,
+        typer.Option(
+            parser=moment, metavar="TIME", help="No earlier than this: 2026-01-31T08:00:00Z; without a zone, this machine's."
+        ),
     ] = None,
     priority: Annotated[
         int, typer.Option(min=0, metavar="N", help="1 is the most urgent, 2097151 the least; 0 runs before all of them.")
@@ -139,6 +142,10 @@ def add(
         raise typer.BadParameter("goes with --dedup-key", param_hint="--dedup-mode, --dedup-ttl")
     if delay is not None and run_time is not None:
         raise typer.BadParameter("give --delay or --run-time, not both", param_hint="--run-time")
+    if wait_timeout is not None and not wait:
+        raise typer.BadParameter("goes with --wait", param_hint="--wait-timeout")
+    if spec and jsonl is None:
+        raise typer.BadParameter("goes with --jsonl", param_hint="--spec")
     if jsonl is not None:
         if alone := [
             given

@@ -62,7 +62,24 @@ class LazyCommands(TyperGroup):
 
 def load(name: str) -> Any:
     """The command of that name, from its module."""
-    return typer.main.get_command(importlib.import_module(f"leasemq_server.cli.{name}").app)
+    command = typer.main.get_command(importlib.import_module(f"leasemq_server.cli.{name}").app)
+    _refuse_empty_texts(command)
+    return command
+
+
+def _refuse_empty_texts(command: Any) -> None:
+    """An option that need not be given is not meant where a shell's variable was empty: `--group "$GROUP"` is not all groups."""
+    for below in getattr(command, "commands", {}).values():
+        _refuse_empty_texts(below)
+    for option in command.params:
+        if option.param_type_name == "option" and option.default is None and option.callback is None:
+            option.callback = _refuse_empty
+
+
+def _refuse_empty(ctx: Any, param: Any, value: Any) -> Any:
+    if value == "":
+        raise typer.BadParameter("is empty: say something, or leave it out", ctx=ctx, param=param)
+    return value
 
 
 app = typer.Typer(

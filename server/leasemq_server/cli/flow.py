@@ -43,7 +43,7 @@ def add(
 
     Examples:
     [cyan]leasemq flow add album.json[/]
-    [cyan]echo '[\\[{"queue": "resize", "key": "a"}, {"queue": "zip", "depends_on": \\["a"]}]' | leasemq flow add -[/]
+    [cyan]echo '[{"queue": "resize", "key": "a"}, {"queue": "zip", "depends_on": ["a"]}]' | leasemq flow add -[/]
     """
     nodes = [_node(value, f"node {number}") for number, value in enumerate(_read(file), start=1)]
 

@@ -12,6 +12,7 @@ from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue, du
 
 app = typer.Typer(add_completion=False)
 
+KEPT = timedelta(hours=24)
 COLUMNS = ("from", "completed", "failed", "waited p50", "p95", "p99", "ran p50", "p95", "p99")
 
 
@@ -36,6 +37,9 @@ def metrics(
     [cyan]leasemq metrics email[/]
     [cyan]leasemq metrics email --last 24h --resolution 1h --json[/]
     """
+
+    if last > KEPT:
+        raise typer.BadParameter("no more than 24 h are kept", param_hint="--last")
 
     async def do(client: Client) -> None:
         points = await client.admin.metrics(queue, start=datetime.now(UTC) - last, resolution=resolution)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from leasemq import Client, Job, JobState, LeaseMQError, Snooze, Worker
+from leasemq.worker import LONGEST_LEASE, SHORTEST_LEASE
 from rich.text import Text
 
 from leasemq_server.cli.connect import run
@@ -18,6 +19,14 @@ app = typer.Typer(add_completion=False)
 
 EX_TEMPFAIL = 75  # sysexits.h: not now, try again later
 LINES_PER_CALL = 1_000
+
+
+def lease_duration(text: str | timedelta) -> timedelta:
+    """A duration that a lease may have."""
+    lease = duration(text)
+    if not SHORTEST_LEASE <= lease.total_seconds() <= LONGEST_LEASE:
+        raise typer.BadParameter(f"{text!r} is not 1s to 12h")
+    return lease
 
 
 @app.command()
@@ -35,10 +44,10 @@ def work(
     lease: Annotated[
         timedelta,
         typer.Option(
-            parser=duration,
+            parser=lease_duration,
             metavar="DURATION",
             show_default="30s",
-            help="How long after this worker's death its jobs go to others.",
+            help="How long after this worker's death its jobs go to others: 1s to 12h.",
         ),
     ] = timedelta(seconds=30),
     drain_timeout: Annotated[

@@ -188,6 +188,7 @@ class Admin:
         )
         if not with_payload:
             request.read_mask.paths.extend(_WITHOUT_PAYLOAD)
+        check_numbers(limit=limit)
         left = limit
         while left is None or left > 0:
             request.page_size = PAGE_SIZE if left is None else min(left, PAGE_SIZE)
@@ -487,7 +488,9 @@ class Admin:
 def _filter(
     state: JobState | None, older_than: Seconds | None, name: str | None, group: str | None, limit: int | None
 ) -> admin_pb2.JobFilter:
-    check_numbers(1, limit=limit)  # 0 would be no limit
+    check_numbers(1, limit=limit)  # 0 would be no limit, and nothing all names and all groups
+    if "" in (name, group):
+        raise ValueError("name and group are None, for all, or not empty")
     age = None if older_than is None else to_duration(older_than)
     return admin_pb2.JobFilter(
         state=convert.wire(state or 0), older_than=age, name=name or "", group=group or "", limit=limit or 0

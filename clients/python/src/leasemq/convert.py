@@ -110,7 +110,7 @@ def _set_start(spec: job_pb2.JobSpec, job: model.NewJob) -> None:
 
 def to_retry(attempts: int | None, backoff: model.Backoff | None) -> job_pb2.RetryPolicy:
     """Build a RetryPolicy; attempts None = the queue's default, backoff None = try again at once."""
-    check_numbers(attempts=attempts)
+    check_numbers(1, attempts=attempts)  # 0 would be the queue's
     return job_pb2.RetryPolicy(max_attempts=attempts or 0, backoff=None if backoff is None else _to_backoff(backoff))
 
 
