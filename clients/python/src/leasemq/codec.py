@@ -91,7 +91,7 @@ def to_duration(value: float | timedelta) -> Duration:
 def check_numbers(at_least: int = 0, /, **numbers: Any) -> None:
     """Refuse numbers that no field can carry, whatever its rule is. InvalidField: one is too small, or over 4,294,967,295."""
     wrong = [
-        FieldViolation(name, f"{number} is too {'small' if number < at_least else 'large'}")
+        FieldViolation(name, f"must be at least {at_least}; got {number}" if number < at_least else f"is too large: {number}")
         for name, number in numbers.items()
         if isinstance(number, int) and not at_least <= number <= MAX_NUMBER
     ]
