@@ -51,5 +51,6 @@ local function expire_unstarted(now, most)
     local fields = { 'f', with_failure(h[1], failure), 'fc', tonumber(h[2] or 0) + 1 }
     bury(id, options[i], now, { awaited = h[3], reason = 'not started within its ttl' }, failure, fields)
   end
+  unexpiring = {} -- they are out of it
   return #due_ids
 end
