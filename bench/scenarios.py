@@ -94,7 +94,7 @@ def work(peer: Peer, queue: str, jobs: int) -> float:
     return float(peer.worker.call("process", queue=queue, count=jobs, concurrency=CONCURRENCY)["seconds"])
 
 
-def work_raw(peer: Peer, queue: str, jobs: int, *, batch: int, in_flight: int, by: str = "raw_process") -> float:  # noqa: ARG001 - as work()
+def work_raw(peer: Peer, queue: str, jobs: int, *, batch: int, in_flight: int, by: str = "raw_process") -> float:  # noqa: ARG001 - called in the place of work()
     return float(peer.worker.call(by, queue=queue, batch=batch, in_flight=in_flight)["seconds"])
 
 

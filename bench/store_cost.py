@@ -122,7 +122,7 @@ async def _measure(rounds: int, *, instructions: bool) -> None:
             await _lives(store, meter, batch, 5)  # the scripts are sent, and compiled
             best: dict[str, float] = {}
             for _ in range(meter.runs):
-                await store._command("FLUSHALL")  # noqa: SLF001 - as above
+                await store._command("FLUSHALL")  # noqa: SLF001 - no verb empties a store
                 for name, spent in (await _lives(store, meter, batch, rounds)).items():
                     best[name] = min(best.get(name, spent), spent)
             parts = ", ".join(f"{name} {spent:.2f}" for name, spent in best.items())

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,13 @@ _numbers = itertools.count(1)
 def broker() -> Iterator[BrokerProcess]:
     with short_directory() as directory, BrokerProcess(directory) as process:
         yield process
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """For a broker or a store of the test's own: short enough for a socket's path."""
+    with short_directory() as path:
+        yield path
 
 
 @pytest.fixture

@@ -19,16 +19,9 @@ from tests.support import (
     free_port,
     refusal,
     serve_until_exit,
-    short_directory,
 )
 
 MEMORY, FSYNC, REPLICATED = job_pb2.DURABILITY_MEMORY, job_pb2.DURABILITY_FSYNC, job_pb2.DURABILITY_REPLICATED
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    with short_directory() as path:
-        yield path
 
 
 @pytest.fixture

@@ -3,20 +3,13 @@
 import asyncio
 import ssl
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-import pytest
 import trustme
 
-from tests.support import BrokerProcess, StoreProcess, Stubs, parked, running, serve_until_exit, short_directory
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    with short_directory() as path:
-        yield path
+from tests.support import BrokerProcess, StoreProcess, Stubs, parked, running, serve_until_exit
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
 
-from tests.support import BrokerProcess, StoreProcess, Stubs, eventually, parked, refusal, running, seconds, short_directory
+from tests.support import BrokerProcess, StoreProcess, Stubs, eventually, parked, refusal, running, seconds
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -23,12 +23,6 @@ class Place(NamedTuple):
 
     broker: BrokerProcess
     store: StoreProcess
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    with short_directory() as path:
-        yield path
 
 
 @pytest.fixture

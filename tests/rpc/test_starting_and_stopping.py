@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -25,16 +24,9 @@ from tests.support import (
     polling,
     seconds,
     serve_until_exit,
-    short_directory,
 )
 
 ANY_PORT = ("--listen", "127.0.0.1:0")
-
-
-@pytest.fixture
-def directory() -> Iterator[Path]:
-    with short_directory() as path:
-        yield path
 
 
 def the_line(ended: Ended) -> str:

@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import os
 import signal
 from contextlib import AsyncExitStack
 
@@ -8,6 +9,8 @@ from leasemq import Client, Job, JobState, NewJob, Unavailable
 from leasemq.connection import Outage
 
 from tests.sdk.support import Broker, is_state, until, worker
+
+KILLS = int(os.environ.get("LEASEMQ_BROKER_KILLS", "5"))
 
 
 async def test_work_goes_on_when_the_broker_is_killed_and_comes_back(
@@ -40,6 +43,29 @@ async def test_work_goes_on_when_the_broker_is_killed_and_comes_back(
         await until(lambda: "is back after" in caplog.text, 5)  # well before the next heartbeat, at a third of the lease
     lines = [record.message for record in caplog.records if record.name == "leasemq"]
     assert [line.split(" at ")[0] for line in lines] == ["lost the broker", "the broker"]
+
+
+async def test_no_add_fails_however_often_the_broker_is_killed(lasting_broker: Broker, queue: str) -> None:
+    added, over = 0, asyncio.Event()
+
+    async with Client(lasting_broker.address) as client:
+
+        async def add() -> None:
+            nonlocal added
+            while not over.is_set():
+                await client.add(queue)
+                added += 1
+
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(64):
+                lanes.create_task(add())
+            for _ in range(KILLS):
+                before = added
+                await until(lambda before=before: added >= before + 1_000)
+                await lasting_broker.end(signal.SIGKILL)
+                await lasting_broker.start()
+            over.set()
+        assert (await client.admin.stats(queue)).added_total == added
 
 
 @pytest.mark.parametrize("waits_for", ["work", "the end of a job"])

@@ -62,21 +62,20 @@ class Pending:
 class Lane:
     """The adds that travel together."""
 
-    __slots__ = ("batches", "in_flight", "travelling", "waiting")
+    __slots__ = ("in_flight", "travelling", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[Pending] = deque()
         self.in_flight = 0
-        self.travelling = 0
-        self.batches: list[list[Pending]] = []
+        self.travelling: list[list[Pending]] = []
 
     def answers(self) -> list[asyncio.Future[producer_pb2.AddJobResponse]]:
         """Those that somebody still waits for."""
-        return [pending.answer for pending in (*self.waiting, *chain(*self.batches)) if not pending.answer.done()]
+        return [pending.answer for pending in (*self.waiting, *chain(*self.travelling)) if not pending.answer.done()]
 
     def next_batch(self) -> list[Pending]:
         """Take what goes with the next call; none if nothing waits."""
-        jobs = len(self.waiting) + self.travelling
+        jobs = len(self.waiting) + sum(map(len, self.travelling))
         most = MAX_JOBS if jobs < WORTH_SPLITTING else min(-(-jobs // IN_FLIGHT), MAX_JOBS)
         batch: list[Pending] = []
         size = 0
@@ -142,14 +141,11 @@ class Coalescer:
         batch: list[Pending] = []
         try:
             while batch := lane.next_batch():
-                travelling = len(batch)
-                lane.travelling += travelling
-                lane.batches.append(batch)
+                lane.travelling.append(batch)
                 try:
                     await self._send(key, batch)
                 finally:
-                    lane.travelling -= travelling
-                    lane.batches.remove(batch)
+                    lane.travelling.remove(batch)
         finally:
             lane.in_flight -= 1
             for pending in batch:
