@@ -39,7 +39,7 @@ lint: $(READY) $(GOOGLEAPIS) ## ruff, mypy, buf lint
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 
-format: $(READY) ## let ruff and buf write the code as they want it
+format: $(READY) $(GOOGLEAPIS) ## let ruff and buf write the code as they want it
 	$(BIN)/ruff check --quiet --fix .
 	$(BIN)/ruff format --quiet .
 	$(BIN)/buf format --write

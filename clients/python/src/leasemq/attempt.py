@@ -69,14 +69,9 @@ class Outcome:
         self.result = result
         self.error = error
 
-    def write(self, settlement: worker_pb2.Settlement) -> None:
-        """Fill in a settlement."""
-        settlement.lease_token = self.attempt.token
-        outcome = getattr(settlement, self.kind)
-        if self.said is None:
-            outcome.SetInParent()
-        else:
-            outcome.CopyFrom(self.said)
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of its settlement."""
+        return {"lease_token": self.attempt.token, self.kind: {} if self.said is None else self.said}
 
     @property
     def size(self) -> int:

@@ -97,10 +97,10 @@ class Coalescer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def add(self, queue: str, spec: job_pb2.JobSpec, durability: int) -> producer_pb2.AddJobResponse:
-        """Send one job with whatever else is on its way to the queue.
+    def add(self, queue: str, spec: job_pb2.JobSpec, durability: int) -> asyncio.Future[producer_pb2.AddJobResponse]:
+        """Send one job with whatever else is on its way to the queue; what is returned has the answer, or this job's own error.
 
-        LeaseMQError: this job's own error. RuntimeError: the client belongs to another event loop.
+        RuntimeError: the client belongs to another event loop.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
@@ -112,7 +112,7 @@ class Coalescer:
             full = (queue, durability, spec.group)
             key = full if full in self._lanes else key
         self._enter(key, pending)
-        return await pending.answer
+        return pending.answer
 
     def _enter(self, key: Key, pending: Pending) -> None:
         lane = self._lanes.get(key)

@@ -17,6 +17,7 @@ from leasemq.errors import FieldViolation, InvalidField
 JSON_TYPE = "application/json"
 BYTES_TYPE = "application/octet-stream"
 MAX_NUMBER = 2**32 - 1
+_BYTES = (bytes, bytearray, memoryview)
 
 _decoder = json.JSONDecoder()
 _encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -60,7 +61,7 @@ def encode(value: Any, content_type: str | None = None) -> tuple[bytes, str]:
     not bytes.
     ValueError: NaN, infinity or a lone surrogate, which JSON can't carry.
     """
-    if isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, _BYTES):
         return bytes(value), content_type or BYTES_TYPE
     if content_type is not None and not is_json(content_type):
         raise TypeError(f"a payload of content type {content_type} must be bytes, not {type(value).__name__}")

@@ -31,22 +31,28 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
     if job.priority or job.max_lease_expirations is not None:
         check_numbers(priority=job.priority, max_lease_expirations=job.max_lease_expirations)
     payload, content_type = encode(job.payload, job.content_type)
-    spec = job_pb2.JobSpec(
-        name=job.name or queue,
-        payload=payload,
-        content_type=content_type,
-        id=job.id or new_id(),
-        priority=job.priority,
-        lifo=job.lifo,
-        group=job.group or "",
-        headers=job.headers,
-        max_lease_expirations=job.max_lease_expirations,
-        deduplication=None if job.deduplication is None else _to_deduplication(job.deduplication),
-    )
+    spec = job_pb2.JobSpec(name=job.name or queue, payload=payload, content_type=content_type, id=job.id or new_id())
+    if job.priority or job.lifo or job.group:
+        _set_place(spec, job)
     if job.delay is not None or job.run_time is not None:
         _set_start(spec, job)
     if job.attempts is not None or job.backoff is not None:
         spec.retry.CopyFrom(to_retry(job.attempts, job.backoff))
+    if job.depends_on:
+        spec.dependencies.extend(to_dependencies(job.depends_on))
+    _set_rules(spec, job)
+    return spec
+
+
+def _set_place(spec: job_pb2.JobSpec, job: model.NewJob) -> None:
+    spec.priority = job.priority
+    spec.lifo = job.lifo
+    spec.group = job.group or ""
+
+
+def _set_rules(spec: job_pb2.JobSpec, job: model.NewJob) -> None:
+    if job.headers:
+        spec.headers.update(job.headers)
     if job.timeout is not None:
         spec.timeout.CopyFrom(to_duration(job.timeout))
     if job.ttl is not None:
@@ -57,9 +63,10 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
         spec.failed_retention.CopyFrom(to_retention(job.failed_retention))
     if job.dead_letter_queue is not None:
         spec.dead_letter_queue = job.dead_letter_queue
-    if job.depends_on:
-        spec.dependencies.extend(to_dependencies(job.depends_on))
-    return spec
+    if job.max_lease_expirations is not None:
+        spec.max_lease_expirations = job.max_lease_expirations
+    if job.deduplication is not None:
+        spec.deduplication.CopyFrom(_to_deduplication(job.deduplication))
 
 
 def _to_deduplication(said: model.Deduplication) -> job_pb2.Deduplication:

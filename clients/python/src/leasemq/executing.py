@@ -46,7 +46,12 @@ class Handlers:
         if attempt.stop is not None:
             return _stopped(attempt, Cancelled(attempt.job.cancelled.reason))
         try:
-            result = await self._call([attempt], attempt.job)
+            handler = self._handler_of(attempt)
+            if id(handler) in self._async:
+                attempt.is_async = True
+                result = await handler(attempt.job)
+            else:
+                result = await self._call_in_thread(handler, [attempt], attempt.job)
             return None if attempt.stop is Stop.LOST else complete(attempt, result)
         except (asyncio.CancelledError, Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises is an outcome
             return _decide(attempt, error)
@@ -56,21 +61,28 @@ class Handlers:
         outcomes = {it.token: _stopped(it, Cancelled(it.job.cancelled.reason)) for it in attempts if it.stop is not None}
         live = [attempt for attempt in attempts if attempt.token not in outcomes]
         try:
-            results: list[Any] = _one_each(await self._call(live, [it.job for it in live]), len(live)) if live else []
+            results: list[Any] = _one_each(await self._call(live), len(live)) if live else []
         except (asyncio.CancelledError, Exception, SystemExit) as error:  # noqa: BLE001 - whatever a handler raises is an outcome
             results = [error] * len(live)
         for attempt, result in zip(live, results, strict=True):
             outcomes[attempt.token] = _ruled(attempt, result)
         return [outcomes[attempt.token] for attempt in attempts]
 
-    async def _call(self, attempts: list[Attempt], argument: Job | list[Job]) -> Any:
-        """Call the handler with a job, or with a list of jobs of one name."""
-        handler: Callable[[Any], Any] | None = self._by_name.get(attempts[0].job.name) if self._any is None else self._any
+    def _handler_of(self, attempt: Attempt) -> Callable[[Any], Any]:
+        handler = self._by_name.get(attempt.job.name) if self._any is None else self._any
         if handler is None:
-            raise NoHandler(f"this worker has no handler for jobs named {attempts[0].job.name!r}")
+            raise NoHandler(f"this worker has no handler for jobs named {attempt.job.name!r}")
+        return handler
+
+    async def _call(self, attempts: list[Attempt]) -> Any:
+        """Call the handler with a list of jobs of one name."""
+        handler, jobs = self._handler_of(attempts[0]), [attempt.job for attempt in attempts]
         if id(handler) in self._async:
             _can_be_cancelled(attempts)
-            return await handler(argument)
+            return await handler(jobs)
+        return await self._call_in_thread(handler, attempts, jobs)
+
+    async def _call_in_thread(self, handler: Callable[[Any], Any], attempts: list[Attempt], argument: Job | list[Job]) -> Any:
         loop = asyncio.get_running_loop()
         result = await loop.run_in_executor(self._threads, copy_context().run, _call_in_thread, handler, argument)
         if inspect.isawaitable(result):

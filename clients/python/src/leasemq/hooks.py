@@ -62,7 +62,7 @@ class Hooks:
         except Exception as error:  # noqa: BLE001 - see the top of the file
             self._broken(hook, error)
             return
-        if inspect.isawaitable(result):
+        if result is not None and inspect.isawaitable(result):
             task = asyncio.ensure_future(self._await(hook, result))
             self._running.add(task)
             task.add_done_callback(self._running.discard)

@@ -89,11 +89,12 @@ class Settler:
     async def _attempt(self, batch: list[Outcome]) -> None:
         request = worker_pb2.SettleJobsRequest()
         for outcome in batch:
-            outcome.write(request.settlements.add())
+            request.settlements.add(**outcome.fields())
         response = await self._stream.settle(request, CALL_TIMEOUT)
         if response == _all_completed(len(batch)):
+            completed = JobState.COMPLETED
             for outcome in batch:
-                outcome.attempt.job.state = JobState.COMPLETED
+                outcome.attempt.job.state = completed
                 self._finish(outcome, None)
             batch.clear()
             return
