@@ -32,10 +32,6 @@ def _size(size: int) -> bytes:
     return _SHORT[size] if size < len(_SHORT) else _varint(size)
 
 
-def _length(data: bytes) -> bytes:
-    return _size(len(data))
-
-
 def _tag(message: type[Message], field: str) -> bytes:
     return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | _LENGTH_DELIMITED)
 
@@ -49,13 +45,13 @@ _ADDED_ID = _tag(producer_pb2.AddJobResponse, "job_id")
 def repeated(message: type[Message], field: str, entries: Iterable[bytes]) -> bytes:
     """A message that has nothing but these entries in this field."""
     tag = _tag(message, field)
-    return b"".join([part for entry in entries for part in (tag, _length(entry), entry)])
+    return b"".join([part for entry in entries for part in (tag, _size(len(entry)), entry)])
 
 
 def added_job(job_id: str, common: bytes) -> bytes:
     """An AddJobResponse: the id, and what it shares with others."""
     said = job_id.encode()
-    return b"".join((_ADDED_ID, _length(said), said, common))
+    return b"".join((_ADDED_ID, _size(len(said)), said, common))
 
 
 def answer_writer(message: type[Message], field: str) -> Callable[[int, bytes], bytes]:
@@ -64,7 +60,7 @@ def answer_writer(message: type[Message], field: str) -> Callable[[int, bytes], 
     tag = _tag(message, field)
 
     def write(request_number: int, answer: bytes) -> bytes:
-        return b"".join((number_tag, _varint(request_number), tag, _length(answer), answer))
+        return b"".join((number_tag, _varint(request_number), tag, _size(len(answer)), answer))
 
     return write
 
@@ -99,20 +95,23 @@ class LeaseWriter:
     def _of_lot(self, lot: Lot) -> Iterable[bytes]:
         queue = b"/" + lot.source.queue.encode() + b"/"
         common: dict[Numbers, tuple[bytes, bytes]] = {}
+        before, of_lease, of_job = None, b"", b""
         for job in lot.jobs:
-            numbers = job[3:8]
-            if numbers not in common:
-                common[numbers] = self._in_common(lot.source, *numbers)
-            of_lease, of_job = common[numbers]
             header, _, spec = job.blob.partition(b"\n")
+            numbers = job[3:8]
+            if (numbers, header) != before:  # most jobs have the same as the one before
+                before = numbers, header
+                if numbers not in common:
+                    common[numbers] = self._in_common(lot.source, *numbers)
+                of_lease, of_job = common[numbers]
+                of_job += self._of_header(header) + _JOB_ID
             job_id = job.id.encode()
-            id_size = _length(job_id)
-            spec_id = b"".join((_SPEC_ID, id_size, job_id))
-            spec_size = _size(len(spec) + len(spec_id))
-            said = b"".join((of_job, self._of_header(header), _JOB_ID, id_size, job_id, _JOB_SPEC, spec_size, spec, spec_id))
+            sized_id = _size(len(job_id)) + job_id
+            spec_size = _size(len(spec) + len(_SPEC_ID) + len(sized_id))
+            said = b"".join((of_job, sized_id, _JOB_SPEC, spec_size, spec, _SPEC_ID, sized_id))
             token = job.nonce.encode() + queue + job_id
-            kept = (_CHECKPOINT, _length(job.checkpoint), job.checkpoint) if job.checkpoint else ()
-            yield b"".join((_LEASE_TOKEN, _length(token), token, of_lease, _LEASE_JOB, _length(said), said, *kept))
+            lease = (_LEASE_TOKEN, _size(len(token)), token, of_lease, _LEASE_JOB, _size(len(said)), said)
+            yield b"".join(lease if not job.checkpoint else (*lease, _CHECKPOINT, _size(len(job.checkpoint)), job.checkpoint))
 
     def _of_header(self, header: bytes) -> bytes:
         """What a stored header says of a job; all jobs of one add have the same."""
