@@ -32,8 +32,12 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
         check_numbers(priority=job.priority, max_lease_expirations=job.max_lease_expirations)
     payload, content_type = encode(job.payload, job.content_type)
     spec = job_pb2.JobSpec(name=job.name or queue, payload=payload, content_type=content_type, id=job.id or new_id())
-    if job.priority or job.lifo or job.group:
-        _set_place(spec, job)
+    if job.priority:
+        spec.priority = job.priority
+    if job.lifo:
+        spec.lifo = job.lifo
+    if job.group:
+        spec.group = job.group
     if job.delay is not None or job.run_time is not None:
         _set_start(spec, job)
     if job.attempts is not None or job.backoff is not None:
@@ -42,12 +46,6 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
         spec.dependencies.extend(to_dependencies(job.depends_on))
     _set_rules(spec, job)
     return spec
-
-
-def _set_place(spec: job_pb2.JobSpec, job: model.NewJob) -> None:
-    spec.priority = job.priority
-    spec.lifo = job.lifo
-    spec.group = job.group or ""
 
 
 def _set_rules(spec: job_pb2.JobSpec, job: model.NewJob) -> None:
