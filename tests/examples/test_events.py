@@ -17,7 +17,7 @@ def block(language: str) -> str:
     return text
 
 
-def test_the_example_misses_nothing_and_has_nothing_twice_when_it_is_run_again(address: str, tmp_path: Path):  # noqa: F811
+def test_the_example_misses_nothing_and_has_nothing_twice_when_it_is_run_again(address: str, tmp_path: Path):  # noqa: F811 - the fixture
     log = tmp_path / "audit.jsonl"
     for times in (1, 2):
         ended = subprocess.run(
@@ -36,7 +36,7 @@ def test_the_example_misses_nothing_and_has_nothing_twice_when_it_is_run_again(a
         assert len(set(tokens)) == len(tokens) >= 9 * times
 
 
-def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):  # noqa: F811
+def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):  # noqa: F811 - the fixture
     ended = shell(f"set -e\n{block('console')}", address, tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     kinds = re.findall(r'(?:"kind":"|  )(ADDED|LEASED|DRAINED|COMPLETED|PAUSED|CONFIGURED)\b', ended.stdout)

@@ -13,7 +13,7 @@ from tests.examples.test_scheduled_reports import ROOT, TIMEOUT_S, address, shel
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
 
 
-def test_the_example_fails_when_a_queue_is_late(address: str):  # noqa: F811
+def test_the_example_fails_when_a_queue_is_late(address: str):  # noqa: F811 - the fixture
     def check(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, str(ROOT / "examples" / "late_queue.py"), "slow", *arguments],
@@ -38,7 +38,7 @@ def test_the_example_fails_when_a_queue_is_late(address: str):  # noqa: F811
     assert "late by" in late.stdout
 
 
-def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):  # noqa: F811
+def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):  # noqa: F811 - the fixture
     (text,) = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
     ended = shell(f"set -e\n{text}", address, tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")

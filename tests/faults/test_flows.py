@@ -18,7 +18,7 @@ import grpc
 import pytest
 from leasemq.v1 import job_pb2, producer_pb2
 from leasemq_server.store.connect import connect
-from leasemq_server.store.flows import Edge, JobRef, Registration
+from leasemq_server.store.flows import Edge, JobRef, Registration, Resolution
 from leasemq_server.store.store import Store
 from leasemq_server.store.types import Durability, LeaseRequest, NewJob
 
@@ -87,7 +87,7 @@ async def test_an_end_that_was_told_but_not_taken_off_the_outbox_is_told_again_i
     await blocked_on_a_child(store)
     await complete_the_child(store)
     (entry,) = await store.outbox("a")
-    await store.resolve("b", [(("top"), "a/child", "completed", b"r", "t")])  # type: ignore[list-item]
+    await store.resolve("b", [Resolution("top", "a/child", "completed", b"r", "t")])
     assert entry.job_id == "child"  # and the broker dies: neither the outbox nor the list of dependents knows
     async with broker_on(store_process) as stubs:
         await stubs.complete(await stubs.must_lease("b", wait=15))

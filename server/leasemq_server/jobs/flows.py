@@ -39,7 +39,7 @@ def policy_of(said: int, field: str, check: Check) -> str:
     if said not in POLICIES:
         check.wrong(field, f"must be one of the enum's values; got {said}")
         return "f"
-    return POLICIES[said]  # type: ignore[index]
+    return POLICIES[said]  # type: ignore[index] # an enum's number, which its stubs take for a type of its own
 
 
 def refuse_itself(ref: JobRef, edges: Sequence[Edge]) -> None:
