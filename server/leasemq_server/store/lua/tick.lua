@@ -3,7 +3,7 @@
 -- next_change() has found it.
 -- KEYS: meta, wait, behind, delayed, blocked, leases, expiry, completed, failed, cancelled, spec*, job*
 -- ARGV: now_ms, seed, max_moves
--- RETURNS: {in how many ms to tick again or -1, how often it has written to the outbox, jobs moved, 1 if the queue has jobs of any kind}
+-- RETURNS: {in how many ms to tick again or -1, how often it has written to the outbox, jobs moved, 1 if the queue has jobs of any kind or had some that were moved}
 -- FLAGS: allow-oom
 -- USES: job, moments, events, counts, outbox
 local now = clock()
@@ -37,7 +37,7 @@ if soon == 0 then
   end
   soon = next_change(now)
 end
-local any = soon >= 0 and 1 or math.min(1, redis.call('EXISTS', wait, behind, delayed, blocked, leases, completed, failed, cancelled))
+local any = (soon >= 0 or moved > 0) and 1 or math.min(1, redis.call('EXISTS', wait, behind, delayed, blocked, leases, completed, failed, cancelled))
 -- INLINE: publish_events
 -- INLINE: publish_metrics
 return { soon, outbox_written, moved, any }

@@ -45,11 +45,11 @@ local function expire_unstarted(now, most)
   local ids = taken_unstarted(due_ids)
   if not ids[1] then return #due_ids end
   local failure = failure_json('EXPIRED', 'not started within its ttl', 0, now, '')
-  local have_hashes, options = redis.call('EXISTS', unpack(all_keys(job, ids))) > 0, all_options_of(ids)
+  local have_hashes, options, blobs = redis.call('EXISTS', unpack(all_keys(job, ids))) > 0, all_options_of(ids)
   for i, id in ipairs(ids) do
     local h = have_hashes and redis.call('HMGET', job .. id, 'f', 'fc', 'aw') or {}
     local fields = { 'f', with_failure(h[1], failure), 'fc', tonumber(h[2] or 0) + 1 }
-    bury(id, options[i], now, { awaited = h[3], reason = 'not started within its ttl' }, failure, fields)
+    bury(id, options[i], now, { awaited = h[3], reason = 'not started within its ttl', blob = blobs[i] }, failure, fields)
   end
   unexpiring = {} -- they are out of it
   return #due_ids

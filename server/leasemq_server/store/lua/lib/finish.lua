@@ -3,11 +3,11 @@
 -- USES: job, wake, events, outbox, retention, sets
 local AWAITED_MS = 60000 -- a job that somebody waits for outlives "remove at once" by this
 
--- Puts a copy for the dead-letter queue into the outbox, whole, since the job itself may be removed at once.
-local function send_to_dead_letter_queue(id, options, now, failure)
+-- Puts a copy for the dead-letter queue into the outbox, whole, since the job itself may be removed at once. `blob` is what is stored of the job, if that was read.
+local function send_to_dead_letter_queue(id, options, now, failure, blob)
   local target = options.dl or config().dl
   if not target or target == '' or target == queue_name then return false end
-  local blob = redis.call('GET', spec .. id)
+  blob = blob or redis.call('GET', spec .. id)
   local _, _, stop = header_of(blob)
   redis.call('XADD', outbox, '*', 'target', target, 'id', id, 'finish_ms', string.format('%d', now), 'failure', failure or '', 'spec', string.sub(blob, stop + 1))
   return true
