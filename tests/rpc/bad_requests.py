@@ -64,7 +64,7 @@ def bad_adds() -> Iterator[Bad]:
         request = producer.AddJobRequest(queue="q", job=_spec(), durability=durability)
         yield Bad(f"durability {durability}", "producer.AddJob", request, ["durability"])
     both = producer.AddJobRequest(queue="a b", job=_spec(name="", priority=2_097_152))
-    yield Bad("three at once", "producer.AddJob", both, ["job.name", "job.priority", "queue"])
+    yield Bad("three at once", "producer.AddJob", both, ["queue", "job.name", "job.priority"])
     yield _add("no name", "name", name="")
     yield _add("long name", "name", name=LONG)
     yield _add("name with a newline", "name", name="a\nb")

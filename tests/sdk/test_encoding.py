@@ -1,10 +1,13 @@
 import json
+import re
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leasemq import NewJob, Retention, codec, convert, delays, exponential, fixed
+from leasemq import InvalidField, NewJob, Retention, codec, convert, delays, exponential, fixed
 from leasemq.codec import decode, encode, from_duration, to_duration
 
 
@@ -96,6 +99,44 @@ def test_a_spec_says_only_what_was_said() -> None:
     spec = convert.to_spec("email", NewJob({"a": 1}, id="1"))
     assert {field.name for field, _ in spec.ListFields()} == {"name", "payload", "id"}
     assert spec.name == "email"
+
+
+@pytest.mark.parametrize("option", [field.name for field in fields(NewJob) if field.name != "payload"])
+def test_an_option_of_a_wrong_type_is_named(option: str) -> None:
+    with pytest.raises(TypeError, match=f"^{option} must be .*, not <object"):
+        convert.to_spec("email", NewJob(**{option: object()}))
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"headers": {"a": 1}}, "headers must be a mapping of text to text, not {'a': 1}"),
+        ({"headers": {1: "a"}}, "headers must be a mapping of text to text, not {1: 'a'}"),
+        ({"depends_on": ["x"]}, "depends_on must be a list of Dependency, not ['x']"),
+        ({"delay": "5s"}, "delay must be seconds or a timedelta, not '5s'"),
+        ({"priority": "1"}, "priority must be a whole number, not '1'"),
+    ],
+)
+def test_what_looks_right_but_is_not_is_named(said: dict[str, Any], error: str) -> None:
+    with pytest.raises(TypeError, match=f"^{re.escape(error)}$"):
+        convert.to_spec("email", NewJob(**said))
+
+
+def test_a_queue_that_is_no_text_is_named() -> None:
+    with pytest.raises(TypeError, match=r"^queue must be text, not 3$"):
+        convert.to_spec(3, NewJob())  # type: ignore[arg-type]  # the mistake
+
+
+def test_what_is_wrong_with_a_payload_is_not_laid_on_an_option() -> None:
+    with pytest.raises(TypeError, match=r"^Object of type set is not JSON serializable$"):
+        convert.to_spec("email", NewJob({1}, name="welcome"))
+
+
+@pytest.mark.parametrize("option", ["id", "group"])
+def test_an_empty_id_or_group_is_not_taken_as_none(option: str) -> None:
+    with pytest.raises(InvalidField) as refused:
+        convert.to_spec("email", NewJob(**{option: ""}))
+    assert [it.field for it in refused.value.field_violations] == [option]
 
 
 def test_ids_sort_by_the_time_they_were_made() -> None:

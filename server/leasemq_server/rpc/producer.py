@@ -78,6 +78,7 @@ class ProducerServicer:
         await CallStream(context, parts).run(self._broker.workers.stopping)
 
     def _new_jobs(self, request: Any, specs: Iterable[job_pb2.JobSpec], paths: Iterable[str], check: Check) -> list[NewJob]:
+        check.queue(request.queue)
         limit = self._broker.settings.max_payload_bytes
         jobs = []
         for spec, check.at in zip(specs, paths, strict=True):
@@ -86,7 +87,6 @@ class ProducerServicer:
         return jobs
 
     async def _add(self, request: Any, jobs: list[NewJob], check: Check) -> list[bytes]:
-        check.queue(request.queue)
         durability = self._durability(request.durability, check)
         check.done()
         added, reached = await self._broker.add(request.queue, jobs, durability)
@@ -98,7 +98,6 @@ class ProducerServicer:
     async def _add_dependent(
         self, request: Any, specs: Sequence[job_pb2.JobSpec], jobs: list[NewJob], paths: Sequence[str], check: Check
     ) -> list[bytes]:
-        check.queue(request.queue)
         durability = self._durability(request.durability, check)
         found = flow_jobs(request.queue, specs, jobs, paths, check)
         check.done()

@@ -118,7 +118,7 @@ class Client:
 
         payload: any JSON value, or bytes as they are (content type application/octet-stream unless given); at most 1 MiB.
         name: what kind of work it is, at most 128 characters; default the queue's name.
-        id: unique in the queue; default a new UUIDv7. Adding an id again changes nothing and returns `created=False`.
+        id: unique in the queue, not empty; default a new UUIDv7. Adding an id again changes nothing and returns `created=False`.
         delay / run_time: not before that long from now / that (aware) time.
         priority: 1 is the most urgent, 2,097,151 the least; 0, the default, runs before all of them. lifo: to the head of its
         priority.
@@ -138,8 +138,8 @@ class Client:
         durability: how safe it must be before this returns; default the server's.
 
         Errors: InvalidField, PayloadTooLarge; QueueFull, GroupFull, StoreFull, Unavailable and DurabilityNotReached after
-        retry_timeout, when the job may have been added all the same: adding it again with the same id is safe. TypeError,
-        ValueError: it can't be encoded.
+        retry_timeout, when the job may have been added all the same: adding it again with the same id is safe. TypeError: an
+        option has the wrong type, or the payload does; ValueError: it can't be encoded.
         """
         job = NewJob(
             payload, name, id, delay, run_time, priority, lifo, attempts, backoff, timeout, ttl, headers, content_type,

@@ -91,14 +91,20 @@ def to_duration(value: float | timedelta) -> Duration:
 
 def check_numbers(at_least: int = 0, /, **numbers: Any) -> None:
     """Refuse numbers that no field can carry, whatever its rule is. InvalidField: one is too small, or over 4,294,967,295."""
-    wrong = [
-        FieldViolation(name, f"must be at least {at_least}; got {number}" if number < at_least else f"is too large: {number}")
+    wrong = {
+        name: f"must be at least {at_least}; got {number}" if number < at_least else f"is too large: {number}"
         for name, number in numbers.items()
         if isinstance(number, int) and not at_least <= number <= MAX_NUMBER
-    ]
+    }
     if wrong:
-        said = "; ".join(f"{it.field}: {it.description}" for it in wrong)
-        raise InvalidField(said, reason="INVALID_FIELD", code=StatusCode.INVALID_ARGUMENT, field_violations=wrong)
+        raise invalid_field(**wrong)
+
+
+def invalid_field(**wrong: str) -> InvalidField:
+    """Make the error that the broker would send, for what can't be sent to it: each field's name, and what is wrong with it."""
+    violations = [FieldViolation(field, description) for field, description in wrong.items()]
+    said = "; ".join(f"{it.field}: {it.description}" for it in violations)
+    return InvalidField(said, reason="INVALID_FIELD", code=StatusCode.INVALID_ARGUMENT, field_violations=violations)
 
 
 def to_timestamp(value: datetime) -> Timestamp:

@@ -12,7 +12,18 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Value
 
 from leasemq import model
-from leasemq.codec import JSON_TYPE, check_numbers, decode, encode, from_duration, from_timestamp, to_duration, to_timestamp
+from leasemq.checking import wrong_type
+from leasemq.codec import (
+    JSON_TYPE,
+    check_numbers,
+    decode,
+    encode,
+    from_duration,
+    from_timestamp,
+    invalid_field,
+    to_duration,
+    to_timestamp,
+)
 from leasemq.v1 import admin_pb2, job_pb2, producer_pb2, schedule_pb2
 
 
@@ -28,16 +39,26 @@ def wire(number: int) -> Any:
 
 def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
     """Build what goes over the wire; only what was said is set. InvalidField, ValueError, TypeError: it can't be sent."""
+    try:
+        return _to_spec(queue, job)
+    except (AttributeError, TypeError, ValueError) as error:
+        if (wrong := wrong_type(queue, job)) is not None:
+            raise wrong from error
+        raise
+
+
+def _to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
     if job.priority or job.max_lease_expirations is not None:
         check_numbers(priority=job.priority, max_lease_expirations=job.max_lease_expirations)
     payload, content_type = encode(job.payload, job.content_type)
-    spec = job_pb2.JobSpec(name=job.name or queue, payload=payload, content_type=content_type, id=job.id or new_id())
+    job_id = new_id() if job.id is None else _not_empty("id", job.id)
+    spec = job_pb2.JobSpec(name=job.name or queue, payload=payload, content_type=content_type, id=job_id)
     if job.priority:
         spec.priority = job.priority
     if job.lifo:
         spec.lifo = job.lifo
-    if job.group:
-        spec.group = job.group
+    if job.group is not None:
+        spec.group = _not_empty("group", job.group)
     if job.delay is not None or job.run_time is not None:
         _set_start(spec, job)
     if job.attempts is not None or job.backoff is not None:
@@ -46,6 +67,13 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
         spec.dependencies.extend(to_dependencies(job.depends_on))
     _set_rules(spec, job)
     return spec
+
+
+def _not_empty(option: str, value: str) -> str:
+    """Pass an option that was said on. InvalidField: it is empty, which the broker would take as not said."""
+    if value == "":
+        raise invalid_field(**{option: "must not be empty: leave it out instead"})
+    return value
 
 
 def _set_rules(spec: job_pb2.JobSpec, job: model.NewJob) -> None:
