@@ -106,11 +106,12 @@ class WorkerServicer:
 
     async def _settle(self, request: worker_pb2.SettleJobsRequest) -> bytes:
         completions = _completions_of_one_queue(request, self._broker.settings.max_payload_bytes)
-        if completions is not None:
-            results = [_settle_result(outcome) for outcome in await self._broker.settler.complete(*completions)]
-        else:
-            results = await self._settle_each(request)
-        return repeated(worker_pb2.SettleJobsResponse, "results", results)
+        if completions is None:
+            return repeated(worker_pb2.SettleJobsResponse, "results", await self._settle_each(request))
+        outcomes = await self._broker.settler.complete(*completions)
+        if outcomes.count(outcomes[0]) == len(outcomes):  # most have all their jobs completed
+            return repeated(worker_pb2.SettleJobsResponse, "results", [_settle_result(outcomes[0])]) * len(outcomes)
+        return repeated(worker_pb2.SettleJobsResponse, "results", map(_settle_result, outcomes))
 
     async def _settle_each(self, request: worker_pb2.SettleJobsRequest) -> list[bytes]:
         check = Check()

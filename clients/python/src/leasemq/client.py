@@ -83,7 +83,10 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Wait for the adds that are under way, then close the connection; other calls in flight fail with Unavailable."""
+        """Wait for the adds that are under way, then close the connection; other calls in flight fail with Unavailable.
+
+        A call after that opens it again.
+        """
         await self._coalescer.flush()
         await self._adds.close()
         await self.connection.close()
