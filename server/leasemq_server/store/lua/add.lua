@@ -14,12 +14,13 @@ local soonest, expiring, first_expiry = nil, {}, nil
 -- Most jobs of a batch have the same options, but for what is behind them: the group and the deduplication key are the second and third thing returned.
 local decoded = {}
 local same, own_of_same -- with what those begin that have a group or a key, up to it, and what it says
+local find, sub = string.find, string.sub
 local function decoded_options(options)
-  if same and string.find(options, same, 1, true) == 1 then
+  if same and find(options, same, 1, true) == 1 then
     local at = #same + 1
-    if string.byte(options, at) == 9 then return own_of_same, nil, string.sub(options, at + 1) end -- a tab: no group
-    local tab = string.find(options, '\t', at, true)
-    return own_of_same, string.sub(options, at, (tab or 0) - 1), tab and string.sub(options, tab + 1)
+    local tab = find(options, '\t', at, true)
+    if tab == at then return own_of_same, nil, sub(options, at + 1) end -- no group
+    return own_of_same, sub(options, at, (tab or 0) - 1), tab and sub(options, tab + 1)
   end
   local json, group, key = parts_of(options)
   local own = decoded[json]

@@ -9,7 +9,8 @@ local function add_records(pairs_of)
   local heads, stays = {}, {} -- what the records of jobs with the same options begin with, and for how long they stay
   for i, id, _, options in items() do
     local own, group, key = decoded_options(options)
-    own_of[i], group_of[i] = own, group
+    own_of[i] = own
+    if group then group_of[i] = group end
     if key then
       local record = dedup .. key
       if seen[record] then return nil end
@@ -18,7 +19,7 @@ local function add_records(pairs_of)
       if not heads[said] then heads[said], stays[said] = key_record('', said, now), key_record_stays(said) end
       pairs_of[n + 1], pairs_of[n + 2] = record, heads[said] .. id
       n = n + 2
-      staying[record] = stays[said]
+      if stays[said] then staying[record] = stays[said] end
     end
   end
   return staying
