@@ -22,7 +22,7 @@ from bench.payload import payload_of
 QUEUE = "big"
 LARGEST = 1_000
 LEASE_MS = 600_000
-LOST_MS = 300  # of leases that end here: longer than it takes to lease all of them
+LOST_MS = 150  # of leases that end here: longer than it takes to lease all of them
 FAR_MS = 4_000_000_000_000
 FAILURE = json.dumps({"type": "Error", "message": "no"})
 PREPARE = ""

@@ -32,6 +32,7 @@ from bench.yardstick import yardstick_ns
 BOUND_US = {LARGEST: 10_000, 1: 200}
 ROUNDS = {LARGEST: 7, 1: 5}
 IN_A_ROW = 20
+SMALLEST = 12 * LARGEST
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--section", action="append", choices=SECTIONS, help="only this one; may be repeated")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args(arguments)
-    if options.jobs < 10 * LARGEST:
-        parser.error(f"--jobs must be at least {10 * LARGEST:,}: a round takes some from the queue")
+    if options.jobs < SMALLEST:
+        parser.error(f"--jobs must be at least {SMALLEST:,}: a round takes some from the queue")
     with (
         tempfile.TemporaryDirectory(prefix="leasemq-bench-") as folder,
         Store(NO_AOF, Path(folder)) as store,
