@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import grpc
+import pytest
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct, Value
 from leasemq.v1 import admin_pb2, job_pb2, producer_pb2, worker_pb2
@@ -181,6 +182,21 @@ async def test_completions_of_several_queues_in_one_call_stand_for_themselves(st
         results = (await stubs.worker.SettleJobs(worker_pb2.SettleJobsRequest(settlements=settled))).results
         assert [result.settled.state for result in results] == [COMPLETED] * len(settled)
     assert [(await stubs.job(lease.job.queue, lease.job.id)).result for lease in leases] == [b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize("lost", [{0}, {1}, {2}, {0, 1, 2}])
+async def test_a_completion_that_comes_too_late_is_told_apart_from_those_of_its_call(stubs: Stubs, queue: str, lost: set[int]):
+    await add_many(stubs, queue, 3)
+    leases = [await stubs.must_lease(queue) for _ in range(3)]
+    for index in lost:
+        await stubs.worker.ReleaseJob(worker_pb2.ReleaseJobRequest(lease_token=leases[index].lease_token))
+        await stubs.must_lease(queue)
+    settlements = [
+        worker_pb2.Settlement(lease_token=lease.lease_token, complete=worker_pb2.CompleteOutcome()) for lease in leases
+    ]
+    results = (await stubs.worker.SettleJobs(worker_pb2.SettleJobsRequest(settlements=settlements))).results
+    assert {index for index, result in enumerate(results) if result.HasField("error")} == lost
+    assert [result.settled.state for index, result in enumerate(results) if index not in lost] == [COMPLETED] * (3 - len(lost))
 
 
 async def test_a_heartbeat_extends_the_leases_and_makes_the_worker_known(stubs: Stubs, queue: str):

@@ -176,6 +176,15 @@ async def test_a_dead_letter_leaves_even_when_the_job_is_removed_at_once(desk: D
     assert entry.spec == b"the spec"
 
 
+@pytest.mark.parametrize("size", [1, 4_000, 4_096, 5_000])
+async def test_a_dead_letter_of_a_job_that_nobody_started_is_whole_whatever_its_size(desk: Desk, size: int) -> None:
+    """The head of what is stored of a job is read first, and is all of it where that is short."""
+    await desk.add(new_job("a", spec=b"x" * size, dl="dead", tl=2000))
+    await desk.after(2000)
+    (entry,) = await desk.store.outbox(desk.queue)
+    assert entry.spec == b"x" * size
+
+
 async def test_all_ways_to_fail_lead_to_the_dead_letter_queue(desk: Desk) -> None:
     await desk.configure(dl="dead", me=0)
     await desk.add(new_job("failed"), new_job("expired lease"), new_job("timed out", to=1000), new_job("unstarted", tl=2000))
