@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from leasemq import Client, Fatal, Job, JobState, LeaseMQError, NewJob, Release, Snooze, Worker, exponential
+from leasemq import Client, Fatal, InvalidField, Job, JobState, LeaseMQError, NewJob, Release, Snooze, Worker, exponential
 from leasemq.lifeline import Lifeline
 from leasemq.stream import WorkStream
 from leasemq.v1 import worker_pb2
@@ -340,3 +340,13 @@ async def test_a_running_job_is_active_until_it_is_done(client: Client, queue: s
         await until(lambda: running.running == 1)  # the lease may still be on its way here
         gate.set()
         assert (await client.wait(queue, added.id, 30)).state is JobState.COMPLETED
+
+
+async def test_what_the_broker_wont_have_is_raised_by_run_and_logged_where_nobody_would_hear_it(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(InvalidField, match=r"queues\[0\]"):
+        await worker(client, "a queue", lambda _: None).run(install_signal_handlers=False)
+    assert not caplog.records
+    async with worker(client, "a queue", lambda _: None):
+        await until(lambda: "ends: queues[0]" in caplog.text)

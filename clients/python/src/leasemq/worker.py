@@ -124,6 +124,7 @@ class Worker:
         self._errands: set[asyncio.Task[None]] = set()
         self._drain: asyncio.Task[None] | None = None
         self._fatal: BaseException | None = None
+        self._will_raise = False
         self._ended, self._hurry, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._idle.set()
         self._started = False
@@ -153,6 +154,7 @@ class Worker:
         A second signal gives back all running jobs at once. Signals stop all workers that run in the process; they are heard in
         the main thread only. Errors: InvalidField, if the broker won't have such a worker.
         """
+        self._will_raise = True
         if install_signal_handlers:
             signals.listen(self._signalled)
         try:
@@ -324,7 +326,8 @@ class Worker:
     def _polling_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fatal = error
-            log.error("worker %s ends: %s", self.worker_id, error)
+            if self._running or not self._will_raise:  # else `run` says it at once
+                log.error("worker %s ends: %s", self.worker_id, error)
             self._begin_stop(self._drain_timeout)
 
     # The end
