@@ -1,10 +1,26 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from leasemq import Client, Fatal, InvalidField, Job, JobState, LeaseMQError, NewJob, Release, Snooze, Worker, exponential
+from leasemq import (
+    BlockOn,
+    Client,
+    Dependency,
+    Fatal,
+    InvalidField,
+    Job,
+    JobState,
+    LeaseMQError,
+    NewJob,
+    RateLimited,
+    Release,
+    Snooze,
+    Worker,
+    exponential,
+)
 from leasemq.lifeline import Lifeline
 from leasemq.stream import WorkStream
 from leasemq.v1 import worker_pb2
@@ -350,3 +366,36 @@ async def test_what_the_broker_wont_have_is_raised_by_run_and_logged_where_nobod
     assert not caplog.records
     async with worker(client, "a queue", lambda _: None):
         await until(lambda: "ends: queues[0]" in caplog.text)
+
+
+class Restless(Snooze):
+    def __init__(self) -> None:
+        pass  # and so has no delay
+
+
+@pytest.mark.parametrize(
+    ("say", "failure"),
+    [
+        (lambda: BlockOn(["an id"]), "TypeError"),
+        (lambda: BlockOn([Dependency("q", 5)]), "TypeError"),
+        (lambda: BlockOn([Dependency("q", "1", "fail")]), "TypeError"),
+        (Restless, "AttributeError"),
+        (lambda: Snooze(-1), "InvalidField"),
+        (lambda: Snooze("5s"), "TypeError"),
+        (lambda: RateLimited(1e9), "InvalidField"),
+    ],
+)
+@pytest.mark.parametrize("batch", [None, 1])
+async def test_a_handler_that_asks_for_what_there_is_not_fails_its_job_and_frees_its_slot(
+    client: Client, queue: str, say: Callable[[], Exception], failure: str, batch: int | None
+) -> None:
+    async def handler(job: Job | list[Job]) -> None:
+        (payload,) = [it.payload for it in (job if isinstance(job, list) else [job])]
+        if payload == "wrong":
+            raise say()
+
+    wrong, right = await client.add(queue, "wrong"), await client.add(queue, "right")
+    async with worker(client, queue, handler, concurrency=1, batch=batch):
+        assert (await client.wait(queue, right.id, 10)).state is JobState.COMPLETED
+        job = await client.wait(queue, wrong.id, 10)
+    assert (job.state, job.failures[-1].type) == (JobState.FAILED, failure)

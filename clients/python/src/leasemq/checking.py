@@ -47,6 +47,8 @@ def _all(kind: type, *several: Any) -> bool:
 
 def wrong_type(queue: str, job: NewJob) -> TypeError | None:
     """Find the first option of a job, or its queue, that no job can have; None: it is something else that is wrong."""
+    if not isinstance(job, NewJob):
+        return TypeError(f"a job must be a NewJob, not {reprlib.repr(job)}")
     if not isinstance(queue, str):
         return TypeError(f"queue must be text, not {reprlib.repr(queue)}")
     for option, (what, fits) in _RULES.items():

@@ -76,8 +76,12 @@ def decode(data: bytes, content_type: str) -> Any:
 
 
 def to_seconds(value: float | timedelta) -> float:
-    """Read a duration given as seconds or as a timedelta."""
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+    """Read a duration given as seconds or as a timedelta. TypeError: it is neither."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, str | bytes):  # float() reads some of them
+        raise TypeError(f"a duration must be seconds or a timedelta, not {value!r}")
+    return float(value)
 
 
 def to_duration(value: float | timedelta) -> Duration:

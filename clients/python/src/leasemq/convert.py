@@ -101,8 +101,15 @@ def _to_deduplication(said: model.Deduplication) -> job_pb2.Deduplication:
 
 
 def to_dependencies(dependencies: Iterable[model.Dependency]) -> list[job_pb2.Dependency]:
-    """Build what goes over the wire."""
-    return [job_pb2.Dependency(queue=it.queue, job_id=it.id, on_failure=wire(it.on_failure)) for it in dependencies]
+    """Build what goes over the wire. TypeError: one is no Dependency, or has a value of a wrong type."""
+    return [_to_dependency(it) for it in dependencies]
+
+
+def _to_dependency(said: model.Dependency) -> job_pb2.Dependency:
+    try:
+        return job_pb2.Dependency(queue=said.queue, job_id=said.id, on_failure=wire(said.on_failure))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise TypeError(f"a dependency must be a Dependency of a queue, an id and an OnFailure, not {said!r}") from error
 
 
 def to_node(node: model.FlowNode) -> producer_pb2.FlowNode:

@@ -129,7 +129,14 @@ def _call_in_thread(handler: Callable[[Any], Any], argument: Any) -> Any:
 
 
 def _decide(attempt: Attempt, error: BaseException) -> Outcome | None:
-    """Rule on an attempt that did not return."""
+    """Rule on an attempt that did not return. What can't be ruled on fails: its slot must not stay taken."""
+    try:
+        return _ruling(attempt, error)
+    except Exception as wrong:  # noqa: BLE001 - a handler's own subclass may lack what its base has
+        return fail(attempt, wrong, for_good=True)
+
+
+def _ruling(attempt: Attempt, error: BaseException) -> Outcome | None:
     if attempt.stop is Stop.LOST:
         return None
     if isinstance(error, Fatal):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from leasemq.codec import JSON_TYPE, decode, encode, to_duration
 from leasemq.connection import Connection
-from leasemq.convert import to_value
+from leasemq.convert import to_dependencies, to_value
 from leasemq.flows import dependencies
 from leasemq.model import Dependency, DependencyInfo, JobState, Seconds
 from leasemq.v1 import job_pb2, worker_pb2
@@ -57,10 +57,12 @@ class BlockOn(Exception):
 
     The next run reads their results with `job.dependencies()`. Give the jobs that you add ids that are the same at each run, so
     that a run that was interrupted adds them once. If one of them does not exist, the job fails.
+    TypeError: one is no Dependency, or has a value of a wrong type.
     """
 
     def __init__(self, dependencies: Iterable[Dependency]) -> None:
         self.dependencies = list(dependencies)
+        to_dependencies(self.dependencies)
         super().__init__(self.dependencies)
 
 

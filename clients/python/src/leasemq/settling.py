@@ -123,8 +123,8 @@ class Settler:
         self._finish(outcome, None)
 
     def _refused(self, outcome: Outcome, error: LeaseMQError) -> None:
-        """Fail a job whose result, or wait, the broker won't have: left alone it would run again and again."""
-        if outcome.kind in ("complete", "block_on") and error.code is grpc.StatusCode.INVALID_ARGUMENT:
+        """Fail a job whose result, wait or delay the broker won't have: left alone it would run again and again."""
+        if outcome.kind in ("complete", "block_on", "release") and error.code is grpc.StatusCode.INVALID_ARGUMENT:
             self._waiting.append(fail(outcome.attempt, error, for_good=True))
         else:
             self._finish(outcome, error)
