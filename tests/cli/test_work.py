@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import subprocess
@@ -5,7 +6,8 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from leasemq import JobState
+from leasemq import Client, JobState, NewJob
+from leasemq_server.cli.add import _add_one
 
 from tests.cli.harness import TIMEOUT_S, end
 
@@ -53,9 +55,10 @@ def test_another_exit_status_fails_with_the_end_of_standard_error(program, clien
 
 
 def test_exit_75_puts_the_job_off_without_using_an_attempt(program, client, queue):
-    with working(program, queue, "exit 75", "--snooze", "1h"):
+    with working(program, queue, "exit 75", "--snooze", "1h") as worker:
         job_id = client.add(queue, 1, attempts=1).id
         job = wait_for(lambda: (job := client.get(queue, job_id)).state is JobState.DELAYED and job)
+        assert f"put off   {queue} {job_id}" in end(worker).err
     assert (job.attempt, job.failures) == (0, [])
 
 
@@ -99,7 +102,9 @@ def test_ctrl_c_lets_the_running_job_finish(program, client, queue, tmp_path):
         worker.send_signal(signal.SIGINT)
         waiting = client.add(queue, 2).id
         go.touch()
-        assert worker.wait(TIMEOUT_S) == 0
+        _, said = worker.communicate(timeout=TIMEOUT_S)
+        assert worker.returncode == 0
+        assert said.count(b"stopping: 1 running job may finish; Ctrl-C again gives back what still runs") == 1
     assert client.get(queue, job_id).state is JobState.COMPLETED
     assert client.get(queue, waiting).state is JobState.WAITING
 
@@ -123,6 +128,23 @@ def test_add_wait_prints_the_result_or_says_why_there_is_none(program, client, q
         assert program.ok("add", queue, "21", "--wait").out == "42\n"
         assert program.ok("add", queue, "21", "--wait", "--json").json["result"] == 42
         assert "failed after 1 attempts: exit status 1: too small" in program.fails(1, "add", queue, "1", "--wait")
+
+
+async def test_add_wait_that_is_interrupted_says_which_job_it_was(program, queue, monkeypatch, capfd):
+    waits, wait = asyncio.Event(), Client.wait
+
+    async def noted(self, *arguments, **options):
+        waits.set()
+        return await wait(self, *arguments, **options)
+
+    monkeypatch.setattr(Client, "wait", noted)
+    async with Client(program.environment()["LEASEMQ_ADDRESS"]) as client:
+        adding = asyncio.create_task(_add_one(client, queue, NewJob(1, id="one"), wait=True, wait_timeout=None, as_json=False))
+        await waits.wait()
+        adding.cancel()  # as Ctrl-C does
+        with pytest.raises(asyncio.CancelledError):
+            await adding
+    assert f"job one is not finished yet — look at it with: leasemq jobs show {queue} one" in capfd.readouterr().err
 
 
 def test_a_worker_is_listed_while_it_works(program, queue):

@@ -34,3 +34,10 @@ async def test_a_longer_resolution_adds_up(stubs: Stubs, queue: str):
     assert {point.completed for point in (await stubs.admin.GetMetrics(request)).points} == {0}
     day = admin_pb2.GetMetricsRequest(queue=queue, resolution=seconds(86_400))
     assert sum(point.completed for point in (await stubs.admin.GetMetrics(day)).points) == 1
+
+
+async def test_all_that_is_kept_can_be_asked_for_by_the_minute_from_any_moment_on(stubs: Stubs, queue: str):
+    start, end = Timestamp(seconds=1_700_000_030), Timestamp(seconds=1_700_000_030 + 86_400)
+    request = admin_pb2.GetMetricsRequest(queue=queue, start=start, end=end, resolution=seconds(60))
+    points = (await stubs.admin.GetMetrics(request)).points
+    assert (len(points), points[0].time.seconds) == (1441, 1_700_000_030 - 1_700_000_030 % 60)

@@ -121,7 +121,7 @@ def test_times_are_whole_milliseconds_and_never_too_early(value: float, ms: int)
 )
 def test_negative_huge_and_impossible_durations_are_refused(check: Check, value: Duration, got: str) -> None:
     check.span(value, "delay")
-    assert said(check) == [("delay", f"must be 0 s to 3.16224e+08 s; got {got} s")]
+    assert said(check) == [("delay", f"must be 0 s to 3660 days; got {got} s")]
 
 
 def test_bounds_of_a_span_are_inside(check: Check) -> None:
@@ -129,7 +129,7 @@ def test_bounds_of_a_span_are_inside(check: Check) -> None:
     assert check.span(seconds(limits.MAX_SPAN_MS // 1000), "ttl", 1) == limits.MAX_SPAN_MS
     check.done()
     check.span(Duration(), "ttl", 1)
-    assert said(check) == [("ttl", "must be 0.001 s to 3.16224e+08 s; got 0 s")]
+    assert said(check) == [("ttl", "must be 0.001 s to 3660 days; got 0 s")]
 
 
 def test_a_lease_is_1_second_to_12_hours_and_30_seconds_by_default(check: Check) -> None:

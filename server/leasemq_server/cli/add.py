@@ -168,13 +168,20 @@ async def _add_one(client: Client, queue: str, job: NewJob, *, wait: bool, wait_
     try:
         finished = await client.wait(queue, added.id, timeout=wait_timeout)
     except TimeoutError:
-        raise Failure(f"job {added.id} is not finished yet — look at it with: leasemq jobs show {queue} {added.id}") from None
+        raise Failure(_unfinished(queue, added)) from None
+    except asyncio.CancelledError:  # Ctrl-C
+        err.print(_unfinished(queue, added), soft_wrap=True, highlight=False, markup=False)
+        raise
     if as_json:
         print_json(as_json_job(finished, with_payload=True))
     elif finished.state is JobState.COMPLETED:
         print_result(finished.raw_result)
     if finished.state is not JobState.COMPLETED:
         raise Failure(_why(finished))
+
+
+def _unfinished(queue: str, added: AddedJob) -> str:
+    return f"job {added.id} is not finished yet — look at it with: leasemq jobs show {queue} {added.id}"
 
 
 def _why(job: JobInfo) -> str:

@@ -28,7 +28,7 @@ COMMANDS = {
     "metrics": (OPERATE, "Show how many jobs a queue did, and how long they waited and ran."),
     "group": (OPERATE, "List, configure, pause and resume groups, which take turns within a queue."),
     "queues": (OPERATE, "List, show, pause, resume, drain, delete and configure queues."),
-    "workers": (OPERATE, "List the workers that are alive."),
+    "workers": (OPERATE, "List the workers that were heard of in the last minute."),
     "top": (OPERATE, "Watch queues and workers live."),
     "doctor": (OPERATE, "Check the store's settings and say what to change."),
     "bench": (OPERATE, "Measure add and work rates against a broker."),

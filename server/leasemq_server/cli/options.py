@@ -31,7 +31,7 @@ def duration(text: str | timedelta) -> timedelta:
     except (ValueError, OverflowError):
         value = None
     if value is None or value < timedelta(0):
-        raise typer.BadParameter(f"{text!r} is not a duration such as 500ms, 30s, 5m, 2h or 1d")
+        raise typer.BadParameter(f"{text!r} is not a duration from 0s to ten years, such as 500ms, 30s, 5m, 2h or 1d")
     return value
 
 

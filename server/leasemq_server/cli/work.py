@@ -2,11 +2,12 @@
 
 import contextlib
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
-from leasemq import Client, Job, JobState, LeaseMQError, Snooze, Worker
+from leasemq import Client, Job, JobState, LeaseMQError, Snooze, Worker, signals
 from leasemq.worker import LONGEST_LEASE, SHORTEST_LEASE
 from rich.text import Text
 
@@ -75,25 +76,43 @@ def work(
 
     async def do(client: Client) -> None:
         info = await client.admin.server_info()
-        handler = Program(command, snooze, info.max_payload_bytes)
+        handler = Program(command, snooze, info.max_payload_bytes, (lambda _: None) if quiet else _print_put_off)
         hooks: dict[str, Any] = (
             {} if quiet else {"on_completed": _print_completed, "on_failed": _print_failed, "on_lost": _print_lost}
         )
         worker = Worker(client, queues, handler, concurrency=concurrency, lease=lease, drain_timeout=drain_timeout, **hooks)
-        if not quiet:
-            err.print(f"working {', '.join(queues)} at {address}; Ctrl-C stops", highlight=False, markup=False)
-        await worker.run()
+        with contextlib.ExitStack() as stack:
+            if not quiet:
+                err.print(f"working {', '.join(queues)} at {address}; Ctrl-C stops", highlight=False, markup=False)
+                stopping = _tell_once_that_it_stops(worker)
+                signals.listen(stopping)
+                stack.callback(signals.unlisten, stopping)
+            await worker.run()
 
     run(address, do)
+
+
+def _tell_once_that_it_stops(worker: Worker) -> Callable[[], None]:
+    told = False
+
+    def tell() -> None:
+        nonlocal told
+        if worker.running and not told:
+            told = True
+            jobs = "1 running job" if worker.running == 1 else f"{worker.running} running jobs"
+            err.print(f"stopping: {jobs} may finish; Ctrl-C again gives back what still runs", highlight=False)
+
+    return tell
 
 
 class Program:
     """The handler: runs the command for each job, and reads its exit status."""
 
-    def __init__(self, command: str, snooze: timedelta, max_output_bytes: int) -> None:
+    def __init__(self, command: str, snooze: timedelta, max_output_bytes: int, put_off: Callable[[Job], None]) -> None:
         self._command = command
         self._snooze = snooze
         self._max_output_bytes = max_output_bytes
+        self._put_off = put_off
 
     async def __call__(self, job: Job) -> Any:
         environment = {
@@ -111,6 +130,7 @@ class Program:
 
         outcome = await run_program(self._command, job.raw_payload, environment, max_output_bytes=self._max_output_bytes, log=log)
         if outcome.status == EX_TEMPFAIL:
+            self._put_off(job)
             raise Snooze(self._snooze)
         if outcome.status != 0:
             raise ProgramFailed(outcome.describe())
@@ -140,6 +160,10 @@ def _print_failed(job: Job, error: BaseException) -> None:
         job.state, ("again", "yellow")
     )
     _print_line(word, style, job, str(error).replace("\n", " | "))
+
+
+def _print_put_off(job: Job) -> None:
+    _print_line("put off", "yellow", job)
 
 
 def _print_lost(job: Job, reason: str) -> None:

@@ -20,7 +20,7 @@ def workers(
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
 ) -> None:
-    """List the workers that are alive.
+    """List the workers that were heard of in the last minute.
 
     Those are the ones that were heard of within the last minute.
 

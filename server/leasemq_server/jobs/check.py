@@ -144,4 +144,5 @@ def _shown(value: str) -> str:
 
 
 def _seconds(ms: int) -> str:
-    return f"{ms / 1000:g} s"
+    days = ms / limits.DAY_MS
+    return f"{days:g} days" if days > 1 else f"{ms / 1000:g} s"

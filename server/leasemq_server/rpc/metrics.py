@@ -43,10 +43,9 @@ def _stretch(request: admin_pb2.GetMetricsRequest, now_ms: int, check: Check) ->
         check.wrong("start", "must be before end")
     if check.violations:
         return 0, 0, MINUTE_MS
-    start_ms -= start_ms % step_ms
     if (end_ms - start_ms) / step_ms > MAX_POINTS:
         check.wrong("resolution", f"must leave at most {MAX_POINTS} points from start to end; make it longer, or ask for less")
-    return start_ms, end_ms, step_ms
+    return start_ms - start_ms % step_ms, end_ms, step_ms
 
 
 def _message(said: Point) -> admin_pb2.MetricsPoint:

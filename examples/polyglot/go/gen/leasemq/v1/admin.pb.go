@@ -2337,7 +2337,7 @@ func (*DeleteJobsRequest_Filter) isDeleteJobsRequest_Selection() {}
 // What became of them.
 type DeleteJobsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Jobs removed.
+	// Jobs named, or found by the filter, and removed; those that a cascade removes besides are not counted.
 	DeletedCount uint32 `protobuf:"varint,1,opt,name=deleted_count,json=deletedCount,proto3" json:"deleted_count,omitempty"`
 	// Jobs named that do not exist.
 	NotFoundCount uint32 `protobuf:"varint,2,opt,name=not_found_count,json=notFoundCount,proto3" json:"not_found_count,omitempty"`
@@ -2524,7 +2524,7 @@ func (*CancelJobsRequest_Filter) isCancelJobsRequest_Selection() {}
 // What became of them.
 type CancelJobsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Jobs cancelled, or whose workers are being told.
+	// Jobs named, or found by the filter, and cancelled, or whose workers are being told; those of a cascade are not counted.
 	CancelledCount uint32 `protobuf:"varint,1,opt,name=cancelled_count,json=cancelledCount,proto3" json:"cancelled_count,omitempty"`
 	// Jobs named that do not exist.
 	NotFoundCount uint32 `protobuf:"varint,2,opt,name=not_found_count,json=notFoundCount,proto3" json:"not_found_count,omitempty"`

@@ -1178,7 +1178,7 @@ export const DeleteJobsRequestSchema: GenMessage<DeleteJobsRequest> = /*@__PURE_
  */
 export type DeleteJobsResponse = Message<"leasemq.v1.DeleteJobsResponse"> & {
   /**
-   * Jobs removed.
+   * Jobs named, or found by the filter, and removed; those that a cascade removes besides are not counted.
    *
    * @generated from field: uint32 deleted_count = 1;
    */
@@ -1278,7 +1278,7 @@ export const CancelJobsRequestSchema: GenMessage<CancelJobsRequest> = /*@__PURE_
  */
 export type CancelJobsResponse = Message<"leasemq.v1.CancelJobsResponse"> & {
   /**
-   * Jobs cancelled, or whose workers are being told.
+   * Jobs named, or found by the filter, and cancelled, or whose workers are being told; those of a cascade are not counted.
    *
    * @generated from field: uint32 cancelled_count = 1;
    */
