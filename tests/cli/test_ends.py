@@ -1,5 +1,6 @@
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -39,13 +40,14 @@ def test_an_address_that_is_none_is_exit_2(program):
     assert "HOST:PORT" in program.refuses("stats", "--address", "somewhere")
 
 
-def test_ctrl_c_is_silent_and_exit_130(program, queue):
+def test_ctrl_c_is_exit_130_without_a_traceback(program, queue):
     waiting = program.start("add", queue, "1", "--wait")
     deadline = time.monotonic() + TIMEOUT_S
     while program.ok("stats", queue, "--json").json["waiting"] == 0:
         assert time.monotonic() < deadline
     ended = end(waiting, signal.SIGINT)
-    assert (ended.code, ended.out, ended.err) == (130, "", "")
+    assert (ended.code, ended.out) == (130, "")
+    assert re.fullmatch(r"(job \S+ is not finished yet .*\n)?", ended.err)  # silent where the add was not answered yet
 
 
 def test_a_reader_that_leaves_early_is_no_error(program, client, queue):
@@ -90,11 +92,26 @@ def test_top_shows_the_queues_until_q(program, client, queue):
     assert code == 0, shown
 
 
+def test_top_leaves_out_what_does_not_fit_and_says_how_much(program, client, queue):
+    for number in range(30):
+        client.add(f"{queue}-{number}", 1)
+    shown, code = on_a_terminal(program, ["top"], types=b"q", after=b"no workers", columns=80, lines=24)
+    assert code == 0, shown
+    table = [line for line in re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", shown).decode().split("\r\n") if line.strip()]
+    (header,) = [line for line in table if "waiting" in line]
+    assert (max(map(len, table)) <= 80, header.split()[:2], "cancelled" in header) == (True, ["queue", "waiting"], False)
+    rows = [line for line in table if line.startswith(queue)]
+    (more,) = [line for line in table if "more queues" in line]
+    assert len(table) + 2 <= 24
+    assert len(rows) > 5
+    assert int(more.split()[2]) >= 30 - len(rows)
+
+
 def test_top_needs_a_terminal(program):
     assert "leasemq stats --json" in program.fails(1, "top")
 
 
-def on_a_terminal(program, arguments, *, types, after):
+def on_a_terminal(program, arguments, *, types, after, columns=150, lines=50):
     """Runs the command on a terminal of its own and types once the text is there; what was shown, and the exit code."""
     terminal, its_end = pty.openpty()
     child = subprocess.Popen(  # not pty.fork: the threads of gRPC do not survive it
@@ -102,7 +119,7 @@ def on_a_terminal(program, arguments, *, types, after):
         stdin=its_end,
         stdout=its_end,
         stderr=its_end,
-        env=program.environment(COLUMNS="150", LINES="50", TERM="xterm"),
+        env=program.environment(COLUMNS=str(columns), LINES=str(lines), TERM="xterm"),
     )
     os.close(its_end)
     watchdog = threading.Timer(TIMEOUT_S, child.kill)

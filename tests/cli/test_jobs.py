@@ -138,3 +138,10 @@ def test_a_bulk_verb_that_is_interrupted_says_how_far_it_has_come_and_the_next_o
     rest = program.ok(*command, "--json").json["deleted"]
     assert left - 1_000 <= rest <= left  # the broker may have been at one more script
     assert client.admin.stats(queue).waiting == 0
+
+
+def test_jobs_that_are_not_there_and_those_that_are_in_the_wrong_state_are_both_told(program, client, queue):
+    client.add(queue, 1, id="waiting")
+    said = program.fails(4, "jobs", "retry", queue, "waiting", "nobody", "nothing")
+    assert "2 of the jobs named do not exist; 1 can't be retried in the state that they are in" in said
+    assert "1 can't be retried" in program.fails(1, "jobs", "retry", queue, "waiting")

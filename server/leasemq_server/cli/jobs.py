@@ -11,7 +11,7 @@ from leasemq import BulkResult, Cascade, Client, JobState
 
 from leasemq_server.cli.connect import run
 from leasemq_server.cli.console import confirm, counting, print_json, show
-from leasemq_server.cli.failure import EXIT_NOT_FOUND, Failure
+from leasemq_server.cli.failure import EXIT_FAILED, EXIT_NOT_FOUND, Failure
 from leasemq_server.cli.flow_view import print_dependencies, print_forest
 from leasemq_server.cli.job_view import as_json_job, print_job, print_jobs
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Group, Json, Queue, Yes, duration, job_state, moment
@@ -352,11 +352,10 @@ def _bulk(address: str, queue: str, verb: str, past: str, selection: dict[str, A
             print_json({past: result.done, "not_found": result.not_found, "skipped": result.skipped})
         else:
             print(f"{past} {result.done} jobs")
-        if ids and result.not_found:
-            raise Failure(f"{result.not_found} of the jobs named do not exist", EXIT_NOT_FOUND)
-        if ids and result.skipped:
-            raise Failure(
-                f"{result.skipped} of the jobs named can't be {past} in the state that they are in — see: leasemq jobs show"
-            )
+        left = [f"{result.not_found} of the jobs named do not exist"] if result.not_found else []
+        if result.skipped:
+            left.append(f"{result.skipped} can't be {past} in the state that they are in — see: leasemq jobs show")
+        if ids and left:
+            raise Failure("; ".join(left), EXIT_NOT_FOUND if result.not_found else EXIT_FAILED)
 
     run(address, do)

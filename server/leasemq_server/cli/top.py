@@ -7,14 +7,15 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from leasemq import Client, QueueInfo, Unavailable
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.measure import Measurement
 from rich.text import Text
 
 from leasemq_server.cli import stats, workers
@@ -26,7 +27,12 @@ from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, duration
 app = typer.Typer(add_completion=False)
 
 COLUMNS = (*stats.COLUMNS[:-1], "added/s", "completed/s", "failed/s", "")
-WORKERS_SHOWN = 20
+WORKERS_SHOWN, FEWEST_SHOWN = 20, 3
+FRAME = 8
+"""Lines that are neither of queues nor of workers: the title, the columns, what is left out, and what is between."""
+LEFT_OUT = ("cancelled", "blocked", "workers", "failed/s", "oldest waiting", "completed", "delayed", "added/s")
+LEFT_OUT_OF_WORKERS = ("host", "pid", "language", "last poll", "concurrency", "last heartbeat")
+"""Columns that a narrow terminal does without, these first."""
 
 
 @app.command()
@@ -53,15 +59,15 @@ async def _watch(client: Client, address: str, interval_s: float) -> None:
     rates = Rates()
     with (
         _keys(lambda key: leave.set() if key in "qQ\x03\x04" else None),
-        Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live,
+        Live(console=(console := Console(highlight=False)), screen=True, auto_refresh=False) as live,
     ):
         while not leave.is_set():
-            live.update(await _look(client, address, rates), refresh=True)
+            live.update(await _look(client, address, rates, console), refresh=True)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(leave.wait(), interval_s)
 
 
-async def _look(client: Client, address: str, rates: "Rates") -> RenderableType:
+async def _look(client: Client, address: str, rates: "Rates", console: Console) -> RenderableType:
     title = Text.assemble(("LeaseMQ ", "bold"), (address, "bold cyan"), f"   {time.strftime('%H:%M:%S')}   q leaves\n")
     try:
         queues = [queue async for queue in client.admin.queues()]
@@ -69,10 +75,31 @@ async def _look(client: Client, address: str, rates: "Rates") -> RenderableType:
     except Unavailable as error:
         return Group(title, Text(f"out of reach, trying again: {error.message}", style="red"))
     rows = [[*stats.stats_row(queue)[:-1], *rates.of(queue), "paused" if queue.stats.paused else ""] for queue in queues]
-    more = [Text(f"… and {len(alive) - WORKERS_SHOWN} more workers", style="dim")] if len(alive) > WORKERS_SHOWN else []
-    shown_queues = build_table(COLUMNS, rows) if rows else Text("no queues yet")
-    shown_workers = build_table(workers.COLUMNS, alive[:WORKERS_SHOWN]) if alive else Text("no workers")
-    return Group(title, shown_queues, Text(), shown_workers, *more)
+    room = console.height - FRAME
+    some_workers = min(len(alive), WORKERS_SHOWN, max(FEWEST_SHOWN, room - len(rows)))
+    return Group(
+        title,
+        *_listed("queues", COLUMNS, rows, max(FEWEST_SHOWN, room - some_workers), LEFT_OUT, console),
+        Text(),
+        *_listed("workers", workers.COLUMNS, alive, some_workers, LEFT_OUT_OF_WORKERS, console),
+    )
+
+
+def _listed(
+    what: str, columns: Sequence[str], rows: list[list[Any]], most: int, left_out: Sequence[str], console: Console
+) -> Iterator[RenderableType]:
+    """A table of the first rows, with as many columns as fit, and how many rows there are besides."""
+    if not rows:
+        yield Text(f"no {what}")
+        return
+    for count in range(len(left_out) + 1):
+        kept = [index for index, column in enumerate(columns) if column not in left_out[:count]]
+        table = build_table([columns[index] for index in kept], [[row[index] for index in kept] for row in rows[:most]])
+        if Measurement.get(console, console.options.update(max_width=10_000), table).maximum <= console.width:
+            break
+    yield table
+    if len(rows) > most:
+        yield Text(f"… and {len(rows) - most} more {what}", style="dim")
 
 
 class Rates:
