@@ -1,17 +1,17 @@
 """What a round of `bench.scripts` goes through: the store's verbs, in an order in which each finds what it needs.
 
 Each round leaves the queue about as big as it found it. A step without a name prepares the next one, and is not timed. A queue
-that is used `singly` gets a call of its own for each item, one right after the other; of what time brings about, a call then does
-one thing.
+that is used `singly` gets a call of its own for each item, one right after the other; where time must go by before a call, the
+store works for another queue meanwhile.
 """
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leasemq_server.store.calls import MAX_MOVES
 from leasemq_server.store.flows import Edge, JobRef, Registration, Resolution
 from leasemq_server.store.store import Store
 from leasemq_server.store.types import Durability, LeasedJob, LeaseRequest, NewJob
@@ -19,10 +19,10 @@ from uuid_utils import uuid7
 
 from bench.payload import payload_of
 
-QUEUE = "big"
+QUEUE, OTHER_QUEUE = "big", "other"
 LARGEST = 1_000
 LEASE_MS = 600_000
-LOST_MS = 150  # of leases that end here: longer than it takes to lease all of them
+LOST_MS = 150  # of many leases that end: longer than it takes to lease all of them, or some would be leased twice
 FAR_MS = 4_000_000_000_000
 FAILURE = json.dumps({"type": "Error", "message": "no"})
 PREPARE = ""
@@ -50,8 +50,8 @@ class Queue:
 
     def __init__(self, store: Store, *, singly: bool = False) -> None:
         self.store = store
-        store.max_moves = 1 if singly else MAX_MOVES
-        self.singly = singly
+        self.rests = True  # whether the store has nothing to do while time goes by; else it works for another queue
+        self._singly = singly
         self._payload = json.dumps(payload_of(150), separators=(",", ":")).encode()
         self._calls = 0
 
@@ -64,7 +64,7 @@ class Queue:
         edges: dict[str, list[Edge]] | None = None,
     ) -> None:
         jobs = [NewJob(job_id, self._payload, keyed_by(job_id) if keys else options) for job_id in ids]
-        for part in [[job] for job in jobs] if self.singly else [jobs]:
+        for part in [[job] for job in jobs] if self._singly else [jobs]:
             own = {job.id: edges[job.id] for job in part if job.id in edges} if edges else None
             await self.store.add(QUEUE, part, Durability.MEMORY, own)
 
@@ -77,7 +77,7 @@ class Queue:
 
     async def each(self, verb: Callable[[str, Any], Awaitable[Any]], items: Sequence[Any]) -> None:
         """A verb on items."""
-        for part in [[item] for item in items] if self.singly else [items]:
+        for part in [[item] for item in items] if self._singly else [items]:
             await verb(QUEUE, part)
 
     async def fill(self, jobs: int, on_progress: Callable[[int], None]) -> None:
@@ -89,7 +89,7 @@ class Queue:
         leased: list[LeasedJob] = []
         while len(leased) < count:
             self._calls += 1
-            request = LeaseRequest(f"w:{self._calls}", "w", 1 if self.singly else count - len(leased), lease_ms)
+            request = LeaseRequest(f"w:{self._calls}", "w", 1 if self._singly else count - len(leased), lease_ms)
             leased += (await self.store.lease(QUEUE, [request])).answers[0]
         return leased
 
@@ -102,14 +102,15 @@ class Queue:
         await self.store.delete(QUEUE, ids, force=True)
 
     async def then_wait(self, first: Awaitable[Any], ms: int = 1) -> None:
-        """Does this, and lets so much time go by, and some more."""
+        """Does this, and lets the store's clock go on by so much and a few milliseconds more."""
         await first
-        await asyncio.sleep((ms + 10) / 1000)
-
-    async def times(self, count: int, verb: Callable[[str], Awaitable[Any]]) -> None:
-        """A verb of the whole queue: for each item where it is used singly, else once."""
-        for _ in range(count if self.singly else 1):
-            await verb(QUEUE)
+        until = time.monotonic() + (ms + 9) / 1000
+        while time.monotonic() < until:
+            if self.rests:
+                await asyncio.sleep(until - time.monotonic())
+            else:
+                await self.store.tick(OTHER_QUEUE)
+                await self.store.lease(OTHER_QUEUE, [LeaseRequest("w:0", "w", 1, LEASE_MS)])
 
 
 async def a_life(queue: Queue, count: int) -> list[Step]:
@@ -145,9 +146,9 @@ async def a_life(queue: Queue, count: int) -> list[Step]:
         ("cancel", lambda: queue.each(store.cancel, [(job_id, "bench") for job_id in deep])),
         ("read", lambda: queue.each(store.read, deep)),
         ("delete", lambda: queue.each(store.delete, deep)),
-        ("stats", lambda: queue.times(count, store.stats)),
-        ("tick", lambda: queue.times(count, store.tick)),
-        ("sweep", lambda: queue.times(count, store.sweep)),
+        ("stats", lambda: store.stats(QUEUE)),
+        ("tick", lambda: store.tick(QUEUE)),
+        ("sweep", lambda: store.sweep(QUEUE)),
     ]
 
 
@@ -155,25 +156,23 @@ async def what_time_does(queue: Queue, count: int) -> list[Step]:
     """Jobs become due, leases end, jobs expire: by tick, and by the lease call that comes first."""
     due, picked, unstarted, buried = (new_ids(count) for _ in range(4))
     held, lost = Held(), Held()
+    lost_ms = LOST_MS if count > 1 else 1
     waiting = (await queue.store.stats(QUEUE)).waiting
 
     async def lease() -> None:
         held.jobs = await queue.lease(count)
 
     async def lose() -> None:
-        lost.jobs = await queue.lease(count, LOST_MS)
+        lost.jobs = await queue.lease(count, lost_ms)
 
     async def finish() -> None:
         await queue.store.complete(QUEUE, [(*token, b"{}", "application/json") for token in held.tokens])
         await queue.store.delete(QUEUE, [*picked, *held.ids])
 
     async def tick_all() -> None:
-        """Until nothing is due any more, as the broker does."""
-        missing = count
-        while missing > 0:
-            moved = (await queue.store.tick(QUEUE)).moved
-            assert moved, f"{missing} of {count} were not due"
-            missing -= moved
+        """Until nothing is due any more, as the broker does; one job needs one call."""
+        while (await queue.store.tick(QUEUE)).moved and count > 1:
+            pass
 
     return [
         (PREPARE, lambda: queue.then_wait(queue.add(due, '{"de":1}'))),
@@ -182,10 +181,10 @@ async def what_time_does(queue: Queue, count: int) -> list[Step]:
         (PREPARE, lambda: queue.then_wait(queue.add(picked, '{"de":1}'))),
         ("lease, jobs are due", lease),
         (PREPARE, finish),
-        (PREPARE, lambda: queue.then_wait(lose(), LOST_MS)),
+        (PREPARE, lambda: queue.then_wait(lose(), lost_ms)),
         ("tick, leases end", tick_all),
         (PREPARE, lambda: queue.delete(lost.ids)),
-        (PREPARE, lambda: queue.then_wait(lose(), LOST_MS)),
+        (PREPARE, lambda: queue.then_wait(lose(), lost_ms)),
         ("lease, leases end", lease),
         (PREPARE, lambda: queue.delete([*lost.ids, *held.ids])),
         (PREPARE, lambda: queue.then_wait(queue.add(unstarted, '{"tl":1}'))),
@@ -201,14 +200,13 @@ async def what_time_does(queue: Queue, count: int) -> list[Step]:
 
 async def flows(queue: Queue, count: int) -> list[Step]:
     """Jobs that depend on others: one each, and one that depends on all of them."""
-    store, first, second, last = queue.store, new_ids(count), new_ids(count), new_ids(count if queue.singly else 1)
+    store, first, second, last = queue.store, new_ids(count), new_ids(count), new_ids(1)
     edges = {job_id: [Edge(JobRef(QUEUE, other), "f")] for job_id, other in zip(second, first, strict=True)}
     pairs = list(zip(first, second, strict=True))
-    all_edges = tuple(edge for (edge,) in edges.values())
     held = Held()
 
     async def lease() -> None:
-        held.jobs = await queue.lease(len(last))
+        held.jobs = await queue.lease(1)
 
     def ends() -> list[Resolution]:
         return [Resolution(job_id, f"{QUEUE}/{other}", "completed", b"{}", "application/json") for other, job_id in pairs]
@@ -220,9 +218,12 @@ async def flows(queue: Queue, count: int) -> list[Step]:
         ("resolve", lambda: queue.each(store.resolve, ends())),
         ("told", lambda: queue.each(store.told, [(a, f"{QUEUE}/{b}") for a, b in pairs])),
         (PREPARE, lease),
-        ("block, one on all", lambda: queue.each(store.block, [(*token, all_edges) for token in held.tokens])),
+        ("block, one on all", lambda: queue.each(store.block, [(*held.tokens[0], tuple(edge for (edge,) in edges.values()))])),
         ("resolve, all of one", lambda: queue.each(store.resolve, [it._replace(job_id=held.ids[0]) for it in ends()])),
-        ("add, one dependent on all", lambda: queue.add(last, '{"dp":1}', edges={key: list(all_edges) for key in last})),
+        (
+            "add, one dependent on all",
+            lambda: queue.add(last, '{"dp":1}', edges={last[0]: [edge for (edge,) in edges.values()]}),
+        ),
         ("delete, dependents", lambda: queue.each(store.delete, second)),
         (PREPARE, lambda: queue.delete([*first, *last, *held.ids])),
         (PREPARE, lambda: relayed(store)),
@@ -243,6 +244,7 @@ async def relayed(store: Store) -> None:
 
 
 SECTIONS = {"life": a_life, "time": what_time_does, "flows": flows}
+ONE_AT_A_TIME = {"time"}  # where a round is for one call of a verb, whatever the number of items
 
 
 def keyed_by(job_id: str) -> str:

@@ -1,8 +1,7 @@
 """How long each script holds the store, on a queue of 1,000,000 jobs: `python -m bench.scripts`.
 
 One call at a time, at the largest batch and at one item a call, twenty of those right after each other, on a store without AOF.
-Where a verb takes several script calls, the one that takes longest counts. Of what time brings about, a call of one item does one
-thing, though more is due.
+Where a verb takes several script calls, the one that takes longest counts.
 The store itself says how long each call took (SLOWLOG), so neither the way to it nor this program counts. Exits with 1 when a
 script is over its bound. `first` is the first call after a pause: the processor's caches are cold then, and whatever runs takes
 two to three times as long.
@@ -16,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 
 from leasemq_server.store.connect import connect
@@ -25,7 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.rounds import LARGEST, PREPARE, SECTIONS, Queue
+from bench.rounds import LARGEST, ONE_AT_A_TIME, PREPARE, SECTIONS, Queue
 from bench.store import NO_AOF, Store
 from bench.yardstick import yardstick_ns
 
@@ -60,16 +58,19 @@ async def measure(bench: Store, jobs: int, sections: Sequence[str], on_progress:
     for batch, times in ROUNDS.items():
         queue, count = Queue(verbs, singly=batch == 1), LARGEST if batch > 1 else IN_A_ROW
         for section in [section for _ in range(times) for section in sections]:
+            rounds = [count] if batch > 1 or section not in ONE_AT_A_TIME else [1] * IN_A_ROW
             row: dict[str, list[float]] = {}
-            for script, call in await SECTIONS[section](queue, count):
-                if script == PREPARE:
+            for number, size in enumerate(rounds):
+                queue.rests = number == 0
+                for script, call in await SECTIONS[section](queue, size):
+                    if script == PREPARE:
+                        await call()
+                        continue
+                    bench.begin_script_stats()
                     await call()
-                    continue
-                bench.begin_script_stats()
-                await call()
-                spent_by_scripts = bench.end_script_durations()
-                slowest = max(spent_by_scripts, key=statistics.median)
-                row.setdefault(script, []).extend(slowest if batch == 1 else chain(*spent_by_scripts))
+                    durations = bench.end_script_durations()
+                    is_one = batch == 1 and section in ONE_AT_A_TIME
+                    row.setdefault(script, []).extend([max(durations)] if is_one else durations)
             for script, durations in row.items():
                 spent.setdefault((script, batch), []).append(durations)
             on_progress(0)

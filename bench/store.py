@@ -119,9 +119,10 @@ class Store(MeasuredProcess):
         longest = (max(spent) for spent in self._slowlog.end().values())
         return ScriptStats(calls, microseconds, max(longest, default=microseconds / max(calls, 1)))
 
-    def end_script_durations(self) -> list[list[float]]:
-        """Microseconds of each call since begin_script_stats, by script and in order, but of those below LOGGED_US."""
-        return [of_script[::-1] for of_script in self._slowlog.end().values()] or [[LOGGED_US]]
+    def end_script_durations(self) -> list[float]:
+        """Microseconds of each call of a script since begin_script_stats, in order, but of those below LOGGED_US."""
+        spent = [us for of_script in self._slowlog.end().values() for us in reversed(of_script)]
+        return spent or [LOGGED_US]
 
     def _dataset_and_overhead(self) -> int:
         memory = self._info("memory")

@@ -58,17 +58,7 @@ def test_every_scenario_runs_on_both_stores_and_the_results_are_written_into_the
     on_aof = {scenario for store, scenario in contenders if store == "aof"}
     assert on_aof == set(LEASEMQ_CONTENDERS) - {"groups", "memory", "store"}
 
-    by_batches = {
-        (result["store"], result["contender"]): result["medians"]
-        for result in report["results"]
-        if (result["scenario"], result["case"]) == ("lifecycle", "batches of 100")
-    }
-    speed = by_batches["no-aof", "BullMQ"]["jobs_per_s"] / 15_000 if peer_is_there else None
     verdicts = {target["name"]: target["met"] for target in report["targets"]}
-    for target in report["targets"]:
-        if target["name"].startswith("broker CPU"):
-            used = by_batches[target["store"], "LeaseMQ, " + target["name"].rpartition(", ")[2]]["broker_us"]
-            assert target["met"] == (None if speed is None else used * speed <= 30)
     broker_cpu = {f"broker CPU over the lifecycle, batches of 100, raw {way}" for way in ("calls", "stream")}
     assert {"memory of a waiting job", *broker_cpu} <= set(verdicts)
     assert (verdicts["memory of a waiting job"] is not None) == peer_is_there

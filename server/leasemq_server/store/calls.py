@@ -30,7 +30,6 @@ class Calls:
         self._real = real
         self._now_ms = now_ms or (lambda: None)
         self.outbox_written: Callable[[str], None] = lambda _: None  # hears of queues that have something for others
-        self.max_moves = MAX_MOVES  # of a call of tick or sweep; a measurement may ask for one
         self.replicas = 1
         self.implied_durability = Durability.MEMORY  # what every acknowledged write reaches anyway
 

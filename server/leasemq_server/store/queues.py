@@ -1,7 +1,7 @@
 """The store's verbs for queues: a part of `Store`."""
 
 from leasemq_server.store import keys
-from leasemq_server.store.calls import MAX_ITEMS, Calls
+from leasemq_server.store.calls import MAX_ITEMS, MAX_MOVES, Calls
 from leasemq_server.store.types import Counts, Sweep, Tick, as_ms, as_text
 
 
@@ -39,14 +39,14 @@ class QueueVerbs(Calls):
 
     async def tick(self, queue: str) -> Tick:
         """Does what time has brought about in a queue."""
-        next_in_ms, outbox, moved, busy = await self._run("tick", queue, seed=self._seed(), max_moves=self.max_moves)
+        next_in_ms, outbox, moved, busy = await self._run("tick", queue, seed=self._seed(), max_moves=MAX_MOVES)
         if outbox:
             self.outbox_written(queue)
         return Tick(int(next_in_ms), int(moved), bool(busy))
 
     async def sweep(self, queue: str) -> Sweep:
         """Removes finished jobs that are kept no longer."""
-        next_in_ms, swept, outbox = await self._run("sweep", queue, max_moves=self.max_moves)
+        next_in_ms, swept, outbox = await self._run("sweep", queue, max_moves=MAX_MOVES)
         return Sweep(int(next_in_ms), int(swept), int(outbox))
 
     async def drain(self, queue: str, state: str) -> tuple[int, bool]:
