@@ -5,7 +5,7 @@ from itertools import pairwise
 from google.protobuf.timestamp_pb2 import Timestamp
 from leasemq.v1 import admin_pb2
 
-from tests.support import Stubs, seconds
+from tests.support import Stubs, refusal, seconds
 
 
 async def test_what_a_queue_did_is_told_by_the_minute(stubs: Stubs, queue: str):
@@ -37,7 +37,11 @@ async def test_a_longer_resolution_adds_up(stubs: Stubs, queue: str):
 
 
 async def test_all_that_is_kept_can_be_asked_for_by_the_minute_from_any_moment_on(stubs: Stubs, queue: str):
-    start, end = Timestamp(seconds=1_700_000_030), Timestamp(seconds=1_700_000_030 + 86_400)
-    request = admin_pb2.GetMetricsRequest(queue=queue, start=start, end=end, resolution=seconds(60))
-    points = (await stubs.admin.GetMetrics(request)).points
-    assert (len(points), points[0].time.seconds) == (1441, 1_700_000_030 - 1_700_000_030 % 60)
+    start = 1_700_000_030  # within a minute
+
+    async def points_until(end: int) -> int:
+        whole = {"start": Timestamp(seconds=start), "end": Timestamp(seconds=end), "resolution": seconds(60)}
+        return len((await stubs.admin.GetMetrics(admin_pb2.GetMetricsRequest(queue=queue, **whole))).points)
+
+    assert [await points_until(start + 86_400 + more) for more in (0, 1, 59)] == [1441, 1441, 1442]
+    assert (await refusal(points_until(start + 86_400 + 60))).reason == "INVALID_FIELD"

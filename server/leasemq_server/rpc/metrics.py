@@ -43,7 +43,7 @@ def _stretch(request: admin_pb2.GetMetricsRequest, now_ms: int, check: Check) ->
         check.wrong("start", "must be before end")
     if check.violations:
         return 0, 0, MINUTE_MS
-    if (end_ms - start_ms) / step_ms > MAX_POINTS:
+    if (end_ms - start_ms) // step_ms > MAX_POINTS:  # "the last 24 h" are some more when the call is here
         check.wrong("resolution", f"must leave at most {MAX_POINTS} points from start to end; make it longer, or ask for less")
     return start_ms - start_ms % step_ms, end_ms, step_ms
 
