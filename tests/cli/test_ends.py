@@ -111,6 +111,11 @@ def test_top_needs_a_terminal(program):
     assert "leasemq stats --json" in program.fails(1, "top")
 
 
+def is_asleep(pid):
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return state != "R"
+
+
 def on_a_terminal(program, arguments, *, types, after, columns=150, lines=50):
     """Runs the command on a terminal of its own and types once the text is there; what was shown, and the exit code."""
     terminal, its_end = pty.openpty()
@@ -129,6 +134,8 @@ def on_a_terminal(program, arguments, *, types, after, columns=150, lines=50):
         while chunk := os.read(terminal, 65_536):
             shown += chunk
             if not typed and after in shown:
+                while not is_asleep(child.pid):  # it reads: a key before that is lost to Python's readline, if it is Ctrl-C
+                    time.sleep(0.01)
                 os.write(terminal, types)
                 typed = True
     except OSError:
