@@ -1,5 +1,6 @@
 """Store URLs, what the start-up check finds, and a store that does not answer."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -105,3 +106,22 @@ async def test_a_store_that_is_not_there_is_unavailable_for_every_kind_of_call(u
         with pytest.raises(StoreUnavailableError):
             await call
     await desk.store.close()
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_whoever_is_cancelled_while_it_sends_a_command_ends(valkey_url: str, turns: int) -> None:
+    client, _ = connect(valkey_url)
+    await client.execute_command("PING")
+
+    async def pings_and_stays() -> None:
+        await client.execute_command("PING")
+        await asyncio.Event().wait()
+
+    for _ in range(20):
+        caller = asyncio.create_task(pings_and_stays())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        caller.cancel()
+        ended, _ = await asyncio.wait([caller], timeout=5)
+        assert ended
+    await client.aclose()

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from leasemq_server.errors import StoreFullError
+from leasemq_server.loops import loop
 from leasemq_server.loops import schedule as loops
 from leasemq_server.loops.listen import ListenLoop
 from leasemq_server.loops.schedule import ScheduleLoop
@@ -126,6 +127,19 @@ async def test_it_tries_again_when_the_store_refuses(scheduler: Scheduler, monke
     await eventually(lambda: len(scheduler.looks) == 3)
     await turns()
     assert len(scheduler.looks) == 3
+
+
+@pytest.mark.parametrize("error", [StoreFullError(), KeyError("nobody thought of it")])
+async def test_a_queue_that_always_fails_keeps_no_other_from_its_turn(
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    monkeypatch.setattr(loops, "RETRY_S", 0.01)
+    monkeypatch.setattr(loop, "AFTER_FAILURE_S", 0.01)
+    scheduler.answers = [error, LONG_MS, LONG_MS]
+    scheduler.hear("bad", 0)
+    scheduler.hear("other", 0)
+    await eventually(lambda: len(scheduler.looks) == 3)
+    assert scheduler.looks == ["bad", "other", "bad"]
 
 
 async def test_the_subscription_passes_messages_on_and_lets_all_be_looked_at_when_it_begins_anew():

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 
 import pytest
+from leasemq_server.errors import StoreFullError
 from leasemq_server.loops.tick import BUSY_S, MAX_TICKS, TickLoop
 from leasemq_server.store.types import Sweep, Tick
 
@@ -25,14 +26,17 @@ class Broker:
         self.sweeps: list[str] = []
         self.relayed: list[str] = []
         self.sweep_answers: list[Sweep] = []
-        self.answers: dict[str, list[Tick]] = {}
+        self.answers: dict[str, list[Tick | Exception]] = {}
         self.store = self.relay = self.queues = self.wakes = self.workers = self.dispatcher = self
         self.known: set[str] = set()
 
     async def tick(self, queue: str) -> Tick:
         self.ticks.append(queue)
         answers = self.answers.get(queue, [])
-        return answers.pop(0) if answers else NOTHING_MORE
+        answer = answers.pop(0) if answers else NOTHING_MORE
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def sweep(self, queue: str) -> Sweep:
         self.sweeps.append(queue)
@@ -126,3 +130,12 @@ async def test_what_can_not_be_relayed_is_looked_at_again_as_soon_as_in_a_queue_
     broker.sweep_answers = [NOTHING_TO_SWEEP._replace(outbox=1)] * 2
     broker.listeners[0]("gone", 1)
     await eventually(lambda: broker.relayed == ["gone"] * 2, BUSY_S + 2)
+
+
+@pytest.mark.parametrize("error", [StoreFullError(), KeyError("nobody thought of it")])
+async def test_a_queue_that_always_fails_keeps_no_other_from_its_turn(broker: Broker, error: Exception):
+    broker.answers = {"bad": [error] * 1000}
+    broker.listeners[0]("bad", 1)
+    broker.listeners[0]("other", 1)
+    await eventually(lambda: "other" in broker.ticks)
+    await eventually(lambda: broker.ticks.count("bad") == 2)

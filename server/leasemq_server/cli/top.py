@@ -64,7 +64,8 @@ async def _watch(client: Client, address: str, interval_s: float) -> None:
         while not leave.is_set():
             live.update(await _look(client, address, rates, console), refresh=True)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(leave.wait(), interval_s)
+                async with asyncio.timeout(interval_s):
+                    await leave.wait()
 
 
 async def _look(client: Client, address: str, rates: "Rates", console: Console) -> RenderableType:

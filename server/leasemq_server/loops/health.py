@@ -8,32 +8,27 @@ from grpc_health.v1 import health_pb2
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import DomainError
+from leasemq_server.loops.loop import Loop
 
 STEP_S = 0.5
 
 log = structlog.get_logger("leasemq")
 
 
-class HealthLoop:
+class HealthLoop(Loop):
     """The health of the broker is that of its store."""
 
     def __init__(self, broker: Broker, servicer: Any, services: list[str]) -> None:
+        super().__init__()
         self._broker = broker
         self._servicer = servicer
         self._services = ["", *services]
-        self._task: asyncio.Task[None] | None = None
         self._serving: bool | None = None
 
     async def start(self) -> None:
         """Starts."""
         await self.step()
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stops."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await super().start()
 
     async def lost(self, detail: str) -> None:
         """Takes note that the store is gone: whoever has seen it go need not wait until it is asked."""

@@ -9,29 +9,24 @@ from contextlib import suppress
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import StoreUnavailableError
+from leasemq_server.loops.loop import Loop
 from leasemq_server.store.keys import CONTROL_CHANNEL, DONE_CHANNEL, SCHEDULE_CHANNEL, WAKE_CHANNEL
 
 PAUSE_S = 0.2
 
 
-class ListenLoop:
+class ListenLoop(Loop):
     """The broker's one subscription."""
 
     def __init__(self, broker: Broker) -> None:
+        super().__init__()
         self._broker = broker
-        self._task: asyncio.Task[None] | None = None
         self.subscribed = asyncio.Event()
 
     async def start(self) -> None:
         """Starts, and returns once it is subscribed."""
-        self._task = asyncio.create_task(self._run())
+        await super().start()
         await self.subscribed.wait()
-
-    async def stop(self) -> None:
-        """Stops."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def step(self) -> None:
         """Listens until the store is gone."""

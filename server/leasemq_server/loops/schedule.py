@@ -12,6 +12,7 @@ import structlog
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import DomainError
+from leasemq_server.loops.loop import Loop
 
 REFRESH_S = 300.0  # in case a message was lost with no sign of it
 RETRY_S = 1.0
@@ -19,12 +20,12 @@ RETRY_S = 1.0
 log = structlog.get_logger("leasemq")
 
 
-class ScheduleLoop:
+class ScheduleLoop(Loop):
     """The next run of each queue."""
 
     def __init__(self, broker: Broker) -> None:
+        super().__init__()
         self._broker = broker
-        self._task: asyncio.Task[None] | None = None
         self._due: dict[str, float] = {}
         self._heard: dict[str, int] = {}  # messages so far: one that comes during a look is the newer truth
         self._refresh_at = 0.0
@@ -33,13 +34,7 @@ class ScheduleLoop:
     async def start(self) -> None:
         """Starts."""
         self._broker.schedules.listeners.append(self._hear)
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stops."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await super().start()
 
     async def step(self) -> None:
         """Makes the runs that are due."""
@@ -47,7 +42,8 @@ class ScheduleLoop:
         if now >= self._refresh_at:
             await self._refresh()
             self._refresh_at = now + REFRESH_S
-        for queue in [queue for queue, at in self._due.items() if at <= now]:
+        for queue in sorted((queue for queue, at in self._due.items() if at <= now), key=self._due.__getitem__):
+            self._due[queue] = now + RETRY_S  # a queue that fails goes behind the others
             await self._look(queue)
 
     async def _refresh(self) -> None:
@@ -89,4 +85,5 @@ class ScheduleLoop:
     async def _sleep(self, seconds: float) -> None:
         """Until the time is over, or a message comes."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._moved.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._moved.wait()

@@ -6,6 +6,7 @@ import structlog
 
 from leasemq_server.errors import StartError
 from leasemq_server.loops.health import HealthLoop
+from leasemq_server.loops.loop import Loop
 from leasemq_server.store.embedded import EmbeddedStore
 
 PAUSE_S = 0.2
@@ -13,23 +14,13 @@ PAUSE_S = 0.2
 log = structlog.get_logger("leasemq")
 
 
-class SuperviseLoop:
+class SuperviseLoop(Loop):
     """Keeps one embedded store alive, and the broker's health true while it starts: that may take less than a look at it."""
 
     def __init__(self, embedded: EmbeddedStore, health: HealthLoop) -> None:
+        super().__init__()
         self._embedded = embedded
         self._health = health
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Starts watching."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stops watching; the store itself goes on."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def step(self) -> None:
         """Waits for the store's end, and starts it again."""

@@ -13,12 +13,14 @@ import structlog
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import DomainError
+from leasemq_server.loops.loop import Loop
 from leasemq_server.store.types import Sweep, Tick
 
 STEP_S = 0.05
 BUSY_S = 5.0  # a lease that another broker gave out, and took the knowledge of with it when it died
 IDLE_S = 60.0
 REFRESH_S = 15.0
+RETRY_S = 1.0
 MAX_TICKS = 20  # of one queue at a time, while more is due; then other queues have their turn
 LATE_S = 0.02  # parked polls come first; then one broker of several does the work and the others find it done
 
@@ -42,12 +44,12 @@ def _wait(next_in_ms: int, longest_s: float) -> float:
     return longest_s if next_in_ms < 0 else min(longest_s, next_in_ms / 1000 + LATE_S)
 
 
-class TickLoop:
+class TickLoop(Loop):
     """The time of all queues."""
 
     def __init__(self, broker: Broker) -> None:
+        super().__init__()
         self._broker = broker
-        self._task: asyncio.Task[None] | None = None
         self._due: dict[str, float] = {}
         self._sweep_at: dict[str, float] = {}
         self._refresh_at = 0.0
@@ -55,13 +57,7 @@ class TickLoop:
     async def start(self) -> None:
         """Starts."""
         self._broker.wakes.listeners.append(self._hear)
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stops."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await super().start()
 
     async def step(self) -> None:
         """Ticks the queues that are due."""
@@ -69,7 +65,8 @@ class TickLoop:
         if now >= self._refresh_at:
             self._refresh_at = now + REFRESH_S
             await self._refresh(now)
-        for queue in [queue for queue, at in self._due.items() if at <= now]:
+        for queue in sorted((queue for queue, at in self._due.items() if at <= now), key=self._due.__getitem__):
+            self._due[queue] = now + RETRY_S  # a queue that fails goes behind the others
             await self._tick(queue)
 
     async def _refresh(self, now: float) -> None:
@@ -119,5 +116,5 @@ class TickLoop:
                 await self.step()
             except DomainError as error:
                 log.debug("tick failed", reason=error.reason)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(RETRY_S)
             await asyncio.sleep(STEP_S)

@@ -40,7 +40,8 @@ class Gate:
         self._empty.clear()
         try:
             if self._inside:
-                await asyncio.wait_for(self._empty.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._empty.wait()
         except TimeoutError:
             return False
         await asyncio.sleep(LAST_REPLIES_S)

@@ -365,7 +365,8 @@ def _progress(request: worker_pb2.ReportProgressRequest, check: Check) -> str:
 
 async def _next(stream: asyncio.Queue[dict[str, Any]]) -> dict[str, Any]:
     try:
-        return await asyncio.wait_for(stream.get(), KEEP_ALIVE_S)
+        async with asyncio.timeout(KEEP_ALIVE_S):
+            return await stream.get()
     except TimeoutError:
         return {}
 

@@ -1,5 +1,6 @@
 """From a store URL to a client: redis://, rediss://, unix:// and memory:// (fakeredis, for users' own tests)."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,21 +39,38 @@ def connect(url: str) -> tuple[Client, bool]:
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
-    pool.connection_class = _packing_in_c(pool.connection_class)
+    pool.connection_class = _ours(pool.connection_class)
     return redis.Redis(connection_pool=pool), True
 
 
-def _packing_in_c(connection_class: Any) -> Any:
-    """The connection class, with commands written by hiredis.
+def _ours(connection_class: Any) -> Any:
+    """The connection class, with commands packed by hiredis and sent without asyncio.wait_for.
 
-    A batch has thousands of arguments, and the client's own loop over them is 15 % of the broker.
+    A batch has thousands of arguments, and the library's own loop over them is 15 % of the broker. And what it sends with
+    wait_for may on Python 3.11 swallow the cancellation of whoever sends: a loop of the broker then never stops.
     """
 
-    class PackingInC(connection_class):  # type: ignore[misc] # the class is known at run time only
+    class Connection(connection_class):  # type: ignore[misc] # the class is known at run time only
         def pack_command(self, *args: Any) -> list[bytes]:
             return [hiredis.pack_command((*str(args[0]).split(), *args[1:]))]  # "CONFIG SET" is two words
 
-    return PackingInC
+        async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+            if self.socket_timeout is None:
+                await super().send_packed_command(command, check_health)
+                return
+            if not self.is_connected:
+                await self.connect_check_health(check_health=False)
+            try:
+                async with asyncio.timeout(self.socket_timeout):
+                    await self._send_packed_command(command)
+            except OSError as error:
+                await self.disconnect(nowait=True)
+                raise redis.ConnectionError(f"the store can't be written to: {error!r}") from error
+            except BaseException:
+                await self.disconnect(nowait=True)  # nothing may follow what was sent in part only
+                raise
+
+    return Connection
 
 
 _memory_servers: dict[str, Any] = {}

@@ -120,7 +120,8 @@ class EventStream:
         try:
             if self._call is None:
                 self._call = self._connection.stubs.admin.WatchEvents(self._request)
-            message = await asyncio.wait_for(self._call.read(), SILENCE)
+            async with asyncio.timeout(SILENCE):
+                message = await self._call.read()
         except grpc.aio.AioRpcError as rpc_error:
             self._drop()
             error = from_rpc_error(rpc_error)

@@ -80,7 +80,8 @@ class Lifeline:
             thread.start()
             self._threads.append(thread)
         try:
-            await asyncio.wait_for(self._opened.wait(), patience)
+            async with asyncio.timeout(patience):
+                await self._opened.wait()
         except TimeoutError:
             log.debug("the control stream is not open yet; going on without")
 
