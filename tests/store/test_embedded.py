@@ -1,13 +1,16 @@
 """The embedded store: a private valkey-server, and a data directory that outlives it."""
 
+import ctypes.util
+import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 from leasemq_server.errors import DurabilityNotReachedError, StartError, StoreUnavailableError
 from leasemq_server.store.check import inspect
 from leasemq_server.store.connect import connect
-from leasemq_server.store.embedded import EmbeddedStore
+from leasemq_server.store.embedded import EmbeddedStore, environment
 from leasemq_server.store.types import Durability
 
 from tests.store.harness import Desk, new_job
@@ -80,6 +83,34 @@ def test_a_data_directory_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match=r"can't be used: .*; choose another with --data-dir"):
         EmbeddedStore(tmp_path / "file", "always").lock()
+
+
+def _mapped(pid: int) -> str:
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="preloading is the Linux loader's")
+@pytest.mark.parametrize("preloaded_already", [None, "libutil.so.1"])
+async def test_jemalloc_is_preloaded_where_the_machine_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preloaded_already: str | None
+) -> None:
+    """Another library stands for it here: not every machine has jemalloc, and the server must have what was found."""
+    found = ctypes.util.find_library("resolv")
+    monkeypatch.setattr(ctypes.util, "find_library", {"jemalloc": found}.get)
+    if preloaded_already is not None:
+        monkeypatch.setenv("LD_PRELOAD", preloaded_already)
+    embedded, desk = await _started(tmp_path)
+    assert found is not None
+    assert embedded.process is not None
+    mapped = _mapped(embedded.process.pid)
+    assert all(name in mapped for name in (found, preloaded_already) if name)
+    await desk.store.close()
+    await embedded.stop()
+
+
+async def test_without_jemalloc_the_environment_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes.util, "find_library", lambda _: None)
+    assert environment() == dict(os.environ)
 
 
 async def test_a_server_that_can_not_start_says_where_its_log_is(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
-from leasemq_server.store.embedded import _die_with_parent
+from leasemq_server.store.embedded import _die_with_parent, environment
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
@@ -27,6 +27,7 @@ def running_valkey(under: Sequence[str] = ()) -> Iterator[str]:
             [*under, str(get_binary_path()), *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
+            env=environment(),
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - the child does nothing but ask to end with the tests
         )
         try:
