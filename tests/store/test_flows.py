@@ -57,6 +57,11 @@ class Flow:
         assert found is not None
         return {edge.dependency.job_id: (edge.policy, edge.outcome, edge.result) for edge in found[0]}
 
+    async def edge_keys(self) -> list[str]:
+        """What kinds of keys hold edges (KEYS.md)."""
+        names = [key.decode().split(":")[3] async for key in self.desk.client.scan_iter("*")]
+        return [name for name in names if name in ("deps", "needs")]
+
     async def done(self, *job_ids: str, result: bytes = b"") -> None:
         for job_id in job_ids:
             await self.desk.complete(await self.desk.lease_one(job_id), result)
@@ -311,20 +316,53 @@ async def test_a_retried_job_is_blocked_as_long_as_a_dependency_is_pending(flow:
     assert await flow.desk.lease_ids() == ["b"]
 
 
-async def test_a_blocked_job_can_be_deleted_with_all_that_is_kept_of_it(flow: Flow):
-    await flow.desk.add("a")
-    await flow.add("b", ("a", "f"))
+@pytest.mark.parametrize(("ended", "kept_as"), [([], "needs"), (["a"], "deps")])
+async def test_a_blocked_job_can_be_deleted_with_all_that_is_kept_of_it(flow: Flow, ended: list[str], kept_as: str):
+    await flow.desk.add("a", "c")
+    await flow.add("b", ("a", "f"), ("c", "f"))
+    await flow.done(*ended)
+    await flow.relay()
+    assert await flow.edge_keys() == [kept_as]
     assert await flow.store.delete(flow.queue, ["b"]) == ["OK"]
     assert await flow.desk.state("b") is None
-    assert not [key async for key in flow.desk.client.scan_iter("*:deps:*")]
+    assert await flow.edge_keys() == []
     assert (await flow.store.stats(flow.queue)).blocked == 0
 
 
 async def test_a_job_that_depends_on_another_queue_alone_leaves_nothing_either(flow: Flow):
     edges = {"b": [Edge(JobRef("other", "a"), "f")]}
     await flow.store.add(flow.queue, [new_job("b", dp=1)], Durability.MEMORY, edges)
+    assert await flow.edge_keys() == ["needs"]
     await flow.store.delete(flow.queue, ["b"])
-    assert not [key async for key in flow.desk.client.scan_iter("*deps:*")]
+    assert await flow.edge_keys() == []
+
+
+async def test_an_end_of_a_job_that_a_blocked_one_does_not_depend_on_changes_nothing_for_it(flow: Flow):
+    await flow.desk.add("a")
+    await flow.add("b", ("a", "f"))
+    await flow.store.resolve(flow.queue, [Resolution("b", flow.ref("other").text, "failed", b"", "")])
+    assert await flow.edges("b") == {"a": ("f", "p", b"")}
+    assert await flow.desk.ids("blocked") == ["b"]
+    await flow.done("a")
+    await flow.relay()
+    job = await flow.desk.lease_one("b")  # and what was told is kept for when it does
+    assert (await flow.block("b", job.nonce, ("other", "r"))).state == "waiting"
+
+
+async def test_edges_are_told_page_by_page_by_name_before_and_after_the_first_end(flow: Flow):
+    await flow.desk.add("a", "b", "c")
+    await flow.add("all", ("c", "i"), ("a", "f"), ("b", "r"))
+
+    async def page(after: str) -> tuple[list[str], bool]:
+        edges, more = await flow.store.edges(flow.queue, "all", after, 2) or ([], False)
+        return [edge.dependency.job_id + edge.policy + edge.outcome for edge in edges], more
+
+    assert await page("") == (["afp", "brp"], True)
+    assert await page(flow.ref("b").text) == (["cip"], False)
+    await flow.done("a")
+    await flow.relay()
+    assert await page("") == (["afc", "brp"], True)
+    assert await page(flow.ref("b").text) == (["cip"], False)
 
 
 async def test_a_batch_of_dependents_of_which_one_was_told_before(flow: Flow):
@@ -334,6 +372,13 @@ async def test_a_batch_of_dependents_of_which_one_was_told_before(flow: Flow):
     added, _ = await flow.store.add(flow.queue, jobs, Durability.MEMORY, edges)
     assert [job.state for job in added] == ["blocked", "waiting", "blocked"]
     assert (await flow.desk.ids("blocked"), await flow.desk.ids("waiting")) == (["b", "d"], ["c"])
+
+
+async def test_a_batch_of_dependents_of_which_one_is_there_already(flow: Flow):
+    edges = {job_id: [Edge(flow.ref("x"), "f"), Edge(flow.ref("y"), "i")] for job_id in ("b", "c")}
+    for ids in (["b"], ["b", "c"]):
+        await flow.store.add(flow.queue, [new_job(job_id, dp=1) for job_id in ids], Durability.MEMORY, edges)
+    assert await flow.edges("c") == await flow.edges("b") == {"x": ("f", "p", b""), "y": ("i", "p", b"")}
 
 
 async def test_a_queue_with_blocked_jobs_is_not_dropped(flow: Flow):
@@ -355,6 +400,7 @@ async def test_a_running_job_waits_for_others_without_using_an_attempt(flow: Flo
     assert (await flow.block("a", first.nonce, ("b", "f"), ("c", "r"))).state == "blocked"
     assert await desk.attempt("a") == 0
     assert await desk.ids("active") == []
+    assert await flow.edges("a") == {"b": ("f", "p", b""), "c": ("r", "p", b"")}
     assert (await flow.block("a", first.nonce, ("b", "f"), ("c", "r"))).state == "blocked"  # the same token, the first outcome
     assert (await desk.complete(first)).state == "blocked"
     await flow.done("b", "c", result=b"r")

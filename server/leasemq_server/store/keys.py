@@ -39,7 +39,21 @@ _NAMES = (
     "group_leases",
     "group_rules",
 )
-_PREFIXES = ("spec", "job", "run", "logs", "request", "schedule", "dedup", "deps", "dependents", "metrics", "line", "window")
+_PREFIXES = (
+    "spec",
+    "job",
+    "run",
+    "logs",
+    "request",
+    "schedule",
+    "dedup",
+    "deps",
+    "needs",
+    "dependents",
+    "metrics",
+    "line",
+    "window",
+)
 
 
 @lru_cache(maxsize=4096)

@@ -48,6 +48,14 @@ if bounded == '1' and groups_limited then
   if group then return { 'GROUP_FULL', most, group } end
 end
 
+-- `flows` is '', or the edges of each job, in order, and "\r" behind them.
+local join_flow, file_joined
+local edge_records, all_new = {}, false
+if flows ~= '' then
+  -- INLINE: join
+  join_flow, file_joined, edge_records = join, file_all, records
+end
+
 -- Most batches are of new ids, with new keys if any: they are stored by one command.
 local keyed = false -- whether a job has a deduplication key
 local own_of, group_of = {}, {} -- what the options of a batch of new keys say, by number
@@ -66,6 +74,7 @@ local function store_if_all_new()
     n = n + 2
   end
   if not all_once then return false end
+  for i, of_edges in ipairs(edge_records) do pairs_of[n + i] = of_edges end
   local staying = {}
   if keyed then
     -- INLINE: new_keys
@@ -76,7 +85,7 @@ local function store_if_all_new()
   for record, ms in pairs(staying) do redis.call('PEXPIRE', record, ms) end
   return true
 end
-local all_new = store_if_all_new()
+all_new = store_if_all_new()
 
 -- Whether some of the ids were registered before they are here: they must tell their end, so their life is not plain.
 local function some_are_awaited()
@@ -142,13 +151,6 @@ local all_the_same = true -- whether the answer is the same for all
 local due = {} -- the answer for jobs that are due at a time: most of a batch have the same
 local groups_of, of_groups, their_scores = {}, {}, {}
 local added, tail, plainly = 0, nil, true
-
--- `flows` is '', or the edges of each job, in order, and "\r" behind them.
-local join_flow, file_joined
-if flows ~= '' then
-  -- INLINE: join
-  join_flow, file_joined = join, file_all
-end
 
 for i, id, spec_bytes, options in items() do
   local own, group, key, kept, replaces

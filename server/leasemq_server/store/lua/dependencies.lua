@@ -1,15 +1,18 @@
 -- dependencies: the edges of a job by name, from the one after `after`; stops before a reply of more than max_bytes.
--- KEYS: deps*, spec*
+-- KEYS: deps*, needs*, spec*
 -- ARGV: now_ms, id, after, max_edges, max_bytes
 -- RETURNS: nil when there is no such job, else {more 0|1, dependency, "<policy><outcome>" and its result, ...}
 -- FLAGS: no-writes
 if redis.call('EXISTS', spec .. id) == 0 then return nil end
-local names = redis.call('HKEYS', deps .. id)
+local names, pending = redis.call('HKEYS', deps .. id), {}
+for name, edge in string.gmatch(redis.call('GET', needs .. id) or '', '([^\t]+)\t(%a%a)\n') do
+  names[#names + 1], pending[name] = name, edge
+end
 table.sort(names)
 local reply, bytes = { 0 }, 0
 for _, name in ipairs(names) do
   if name > after and string.find(name, '/', 1, true) then
-    local edge = redis.call('HGET', deps .. id, name)
+    local edge = pending[name] or redis.call('HGET', deps .. id, name)
     if string.sub(edge, 1, 1) ~= '?' then
       bytes = bytes + #edge
       if #reply > 1 and (bytes > tonumber(max_bytes) or #reply > 2 * max_edges) then

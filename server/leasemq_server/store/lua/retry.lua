@@ -1,5 +1,5 @@
 -- retry (redrive): FAILED, COMPLETED, CANCELLED → WAITING, or BLOCKED where dependencies are pending, with attempts and lease expirations at 0 unless asked to keep them.
--- KEYS: meta, wait, completed, failed, cancelled, purge, blocked, deps*, spec*, job*
+-- KEYS: meta, wait, completed, failed, cancelled, purge, blocked, deps*, needs*, spec*, job*
 -- ARGV: now_ms, keep_attempts
 -- ITEMS: id
 -- RETURNS: one a job: OK | JOB_NOT_FOUND | JOB_NOT_IN_STATE
@@ -30,7 +30,7 @@ for i, id in items() do
       end
       retake_key_of(id, options.dd, now)
     end
-    if tonumber(redis.call('HGET', deps .. id, 'pending') or 0) > 0 then
+    if tonumber(redis.call('HGET', deps .. id, 'pending') or redis.call('EXISTS', needs .. id)) > 0 then
       redis.call('HSET', job .. id, 's', 'blocked')
       redis.call('ZADD', blocked, clock(), id)
       emit(id, 'retried', 'blocked')

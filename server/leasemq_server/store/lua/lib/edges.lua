@@ -1,7 +1,7 @@
 -- A dependent and its edges. `deps*` of a job holds an edge per dependency, "<policy><outcome>", and how many are pending. An end is noted once,
 -- whoever tells of it and how often; one that is told before its edge exists is kept under the policy "?" until the edge comes, so that the order of
--- the two does not matter.
--- KEYS: meta, blocked, deps*, job*
+-- the two does not matter. Until the first end is told, the edges are text in `needs*`: to block a job costs no more than to store that.
+-- KEYS: meta, blocked, deps*, needs*, job*
 -- USES: job
 local function mark_flows()
   config()
@@ -22,33 +22,44 @@ local function edges_in(text)
   return list
 end
 
--- The edges of a job that has none yet, all pending.
-local function start_edges(id, edges)
-  local tab = string.find(edges, '\t', 1, true)
-  if tab + 3 == #edges then -- most have one
-    redis.call('HSET', deps .. id, 'pending', 1, string.sub(edges, 1, tab - 1), string.sub(edges, tab + 1, tab + 2))
-  else
-    local fields = edges_in(edges)
-    redis.call('HSET', deps .. id, 'pending', #fields / 2, unpack(fields))
-  end
-end
-
--- `told` is "<outcome>", and for a result "\n<content type>\n<result>".
-local function close_edge(id, dependency, policy, told)
-  local went_well = string.sub(told, 1, 1) == 'c'
-  if policy == 'i' and not went_well then
+-- What follows from an edge that is closed. `told` is "<outcome>", and for a result "\n<content type>\n<result>".
+local function edge_closed(id, dependency, policy, told)
+  local outcome = string.sub(told, 1, 1)
+  if outcome == 'c' then return end
+  if policy == 'i' then
     redis.call('HDEL', deps .. id, dependency)
-  else
-    redis.call('HSET', deps .. id, dependency, policy .. told)
+  elseif policy == 'f' then
+    redis.call('HSETNX', deps .. id, 'failed', outcome .. dependency)
   end
-  if policy == 'f' and not went_well then redis.call('HSETNX', deps .. id, 'failed', string.sub(told, 1, 1) .. dependency) end
 end
 
--- As start_edges(), for a job that may have some: one that is there stays as it is. Returns whether all are new, and so pending.
+local function close_edge(id, dependency, policy, told)
+  redis.call('HSET', deps .. id, dependency, policy .. told)
+  edge_closed(id, dependency, policy, told)
+end
+
+-- Makes the edges of `needs*` those of `deps*`, the one on this dependency closed; returns whether it was among them.
+local function unfold_edges(id, dependency, told)
+  local text = redis.call('GET', needs .. id)
+  if not text then return false end
+  local list, policy = edges_in(text), nil
+  for n = 1, #list, 2 do
+    if list[n] == dependency then
+      policy = string.sub(list[n + 1], 1, 1)
+      list[n + 1] = policy .. told
+    end
+  end
+  redis.call('HSET', deps .. id, 'pending', #list / 2 - (policy and 1 or 0), unpack(list))
+  redis.call('UNLINK', needs .. id)
+  if policy then edge_closed(id, dependency, policy, told) end
+  return policy ~= nil
+end
+
+-- One that is there stays as it is. Returns whether none is, and so all are pending.
 local function join_edges(id, edges)
   mark_flows()
   if redis.call('EXISTS', deps .. id) == 0 then
-    start_edges(id, edges)
+    redis.call('SET', needs .. id, edges)
     return true
   end
   redis.call('PERSIST', deps .. id)

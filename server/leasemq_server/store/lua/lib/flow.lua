@@ -1,5 +1,5 @@
 -- What the ends of dependencies mean to a dependent (lib/edges.lua).
--- KEYS: meta, wait, delayed, blocked, deps*, spec*, job*
+-- KEYS: meta, wait, delayed, blocked, deps*, needs*, spec*, job*
 -- USES: job, order, emit, options_of, bury, failure, edges
 local OUTCOMES = { completed = 'c', failed = 'f', cancelled = 'x', deleted = 'd' }
 local ENDED = { c = 'completed', f = 'failed', x = 'was cancelled', d = 'was deleted' }
@@ -8,6 +8,7 @@ local UNCLAIMED_MS = 3600000 -- how long an end is kept for a dependent that is 
 local function note_end(id, dependency, told)
   local edge = redis.call('HGET', deps .. id, dependency)
   if not edge then
+    if unfold_edges(id, dependency, told) then return end
     redis.call('HSET', deps .. id, dependency, '?' .. told)
     if redis.call('EXISTS', spec .. id) == 0 then
       redis.call('PEXPIRE', deps .. id, UNCLAIMED_MS)

@@ -1,5 +1,5 @@
 -- Removing jobs, and all that is kept of them.
--- KEYS: meta, purge, spec*, job*, run*, logs*, deps*, dependents*
+-- KEYS: meta, purge, spec*, job*, run*, logs*, deps*, needs*, dependents*
 -- USES: job, sets
 local MOST_TRIMMED = 1000 -- by a call that finishes jobs
 
@@ -14,7 +14,7 @@ local function remove_all(ids)
   config()
   if not has_flows then return end
   for _, id in ipairs(ids) do
-    redis.call('UNLINK', deps .. id)
+    redis.call('UNLINK', deps .. id, needs .. id)
     if redis.call('ZCOUNT', dependents .. id, 0, 0) == 0 then redis.call('UNLINK', dependents .. id) end -- else `told` does it
   end
 end
