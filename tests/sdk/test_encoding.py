@@ -1,4 +1,5 @@
 import json
+import math
 import re
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -7,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from leasemq import InvalidField, NewJob, Retention, codec, convert, delays, exponential, fixed
+from leasemq import Deduplication, InvalidField, NewJob, Retention, codec, convert, delays, exponential, fixed
 from leasemq.codec import decode, encode, from_duration, to_duration
+
+NAIVE = datetime.fromisoformat("2030-01-01")
 
 
 def test_json_goes_compact_and_as_utf_8() -> None:
@@ -115,10 +118,32 @@ def test_an_option_of_a_wrong_type_is_named(option: str) -> None:
         ({"depends_on": ["x"]}, "depends_on must be a list of Dependency, not ['x']"),
         ({"delay": "5s"}, "delay must be seconds or a timedelta, not '5s'"),
         ({"priority": "1"}, "priority must be a whole number, not '1'"),
+        ({"completed_retention": Retention(max_age="x")}, "completed_retention.max_age must be seconds or a timedelta, not 'x'"),
+        ({"failed_retention": Retention(max_count=1.5)}, "failed_retention.max_count must be a whole number, not 1.5"),
+        ({"deduplication": Deduplication(key=5)}, "deduplication.key must be text, not 5"),
+        ({"deduplication": Deduplication("k", mode="x")}, "deduplication.mode must be a DeduplicationMode, not 'x'"),
+        ({"backoff": fixed("5")}, "backoff.delay must be seconds or a timedelta, not '5'"),
+        ({"backoff": exponential(1, max_delay="1h")}, "backoff.max_delay must be seconds or a timedelta, not '1h'"),
+        ({"backoff": exponential(1, jitter="a")}, "backoff.jitter must be a number, not 'a'"),
+        ({"backoff": delays([1, "5"])}, "backoff.delays must be seconds or timedeltas, not (1, '5')"),
     ],
 )
 def test_what_looks_right_but_is_not_is_named(said: dict[str, Any], error: str) -> None:
     with pytest.raises(TypeError, match=f"^{re.escape(error)}$"):
+        convert.to_spec("email", NewJob(**said))
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"delay": math.nan}, "delay must be finite, not nan"),
+        ({"ttl": math.inf}, "ttl must be finite, not inf"),
+        ({"completed_retention": Retention(max_age=math.inf)}, "completed_retention.max_age must be finite, not inf"),
+        ({"run_time": NAIVE}, "run_time needs a time zone: datetime.now(timezone.utc), not datetime.now()"),
+    ],
+)
+def test_a_value_that_no_job_can_have_is_named(said: dict[str, Any], error: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(error)}$"):
         convert.to_spec("email", NewJob(**said))
 
 

@@ -1,13 +1,27 @@
-"""Names the option of a job whose value has the wrong type: protobuf's own errors don't."""
+"""Names the option whose value can't be sent: protobuf's own errors don't."""
 
 from __future__ import annotations
 
+import math
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from leasemq.model import Deduplication, Dependency, ExponentialBackoff, FixedBackoff, ListBackoff, NewJob, Retention
+from leasemq.model import (
+    Deduplication,
+    DeduplicationMode,
+    Dependency,
+    Durability,
+    ExponentialBackoff,
+    FixedBackoff,
+    ListBackoff,
+    NewJob,
+    Retention,
+)
+
+Rule = tuple[str, Callable[[Any], bool]]
+"""What a value must be, in words and as a test."""
 
 
 def _is(*types: type) -> Callable[[Any], bool]:
@@ -17,8 +31,9 @@ def _is(*types: type) -> Callable[[Any], bool]:
 _TEXT = ("text", _is(str))
 _SPAN = ("seconds or a timedelta", _is(int, float, timedelta))
 _NUMBER = ("a whole number", _is(int))
+_RATIO = ("a number", _is(int, float))
 _RETENTION = ("a Retention", _is(Retention))
-_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+_RULES: dict[str, Rule] = {
     "name": _TEXT,
     "id": _TEXT,
     "delay": _SPAN,
@@ -39,20 +54,67 @@ _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "deduplication": ("a Deduplication", _is(Deduplication)),
     "depends_on": ("a list of Dependency", lambda value: isinstance(value, list | tuple) and _all(Dependency, value)),
 }
+_PARTS: dict[type, dict[str, Rule]] = {
+    Retention: {"max_age": _SPAN, "max_count": _NUMBER},
+    Deduplication: {"key": _TEXT, "mode": ("a DeduplicationMode", _is(DeduplicationMode)), "ttl": _SPAN},
+    FixedBackoff: {"delay": _SPAN, "jitter": _RATIO},
+    ExponentialBackoff: {"initial_delay": _SPAN, "multiplier": _RATIO, "max_delay": _SPAN, "jitter": _RATIO},
+    ListBackoff: {"delays": ("seconds or timedeltas", lambda value: all(map(_SPAN[1], value))), "jitter": _RATIO},
+}
 
 
 def _all(kind: type, *several: Any) -> bool:
     return all(isinstance(value, kind) for values in several for value in values)
 
 
-def wrong_type(queue: str, job: NewJob) -> TypeError | None:
+def wrong_option(queue: str, job: NewJob) -> TypeError | ValueError | None:
     """Find the first option of a job, or its queue, that no job can have; None: it is something else that is wrong."""
     if not isinstance(job, NewJob):
         return TypeError(f"a job must be a NewJob, not {reprlib.repr(job)}")
-    if not isinstance(queue, str):
-        return TypeError(f"queue must be text, not {reprlib.repr(queue)}")
-    for option, (what, fits) in _RULES.items():
-        value = getattr(job, option)
-        if value is not None and not fits(value):
-            return TypeError(f"{option} must be {what}, not {reprlib.repr(value)}")
+    return wrong_type("queue", queue, _TEXT) or _first_wrong(job, _RULES)
+
+
+def _first_wrong(holder: Any, rules: Mapping[str, Rule], of: str = "") -> TypeError | ValueError | None:
+    for name, rule in rules.items():
+        value = getattr(holder, name)
+        if value is None:
+            continue
+        wrong = (
+            wrong_type(of + name, value, rule)
+            or _out_of_range(of + name, value)
+            or _first_wrong(value, _PARTS.get(type(value), {}), f"{of}{name}.")
+        )
+        if wrong is not None:
+            return wrong
     return None
+
+
+def wrong_type(option: str, value: Any, rule: Rule) -> TypeError | None:
+    """Make the error of an option that does not fit its rule; None: it does."""
+    what, fits = rule
+    return None if fits(value) else TypeError(f"{option} must be {what}, not {reprlib.repr(value)}")
+
+
+def _out_of_range(option: str, value: Any) -> ValueError | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return ValueError(f"{option} must be finite, not {value}")
+    if isinstance(value, datetime) and value.utcoffset() is None:
+        return ValueError(f"{option} needs a time zone: datetime.now(timezone.utc), not datetime.now()")
+    return None
+
+
+def check_worker(queues: Any, numbers: Mapping[str, Any], spans: Mapping[str, Any]) -> None:
+    """Refuse what no worker can be made of. TypeError: a queue, a number or a duration is something else."""
+    names = ("a name or a list of names", lambda value: isinstance(value, Sequence) and _all(str, value))
+    wrong = [wrong_type("queues", [queues] if isinstance(queues, str) else queues, names)]
+    wrong += [wrong_type(option, value, _NUMBER) for option, value in numbers.items() if value is not None]
+    wrong += [wrong_type(option, value, _SPAN) for option, value in spans.items()]
+    if (first := next(filter(None, wrong), None)) is not None:
+        raise first
+
+
+def durability_number(durability: Durability | None) -> Any:
+    """Read a durability. TypeError: it is something else."""
+    if durability is not None and not isinstance(durability, int):
+        raise TypeError(f"durability must be a Durability, such as Durability.FSYNC, not {reprlib.repr(durability)}")
+    return durability or 0

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from leasemq import convert
 from leasemq.admin import Admin
+from leasemq.checking import durability_number
 from leasemq.coalescing import Coalescer, in_batches
 from leasemq.codec import to_seconds
 from leasemq.connection import Connection, Method
@@ -151,12 +152,12 @@ class Client:
         )  # fmt: skip
         if depends_on:
             return await self._add_alone(queue, job, durability)
-        return convert.added(await self._coalescer.add(queue, convert.to_spec(queue, job), durability or Durability.DEFAULT))
+        return convert.added(await self._coalescer.add(queue, convert.to_spec(queue, job), durability_number(durability)))
 
     async def _add_alone(self, queue: str, job: NewJob, durability: Durability | None) -> AddedJob:
         """Add without others: a dependency that is not there must not refuse theirs."""
         spec = convert.to_spec(queue, job)
-        request = producer_pb2.AddJobRequest(queue=queue, job=spec, durability=convert.wire(durability or 0))
+        request = producer_pb2.AddJobRequest(queue=queue, job=spec, durability=durability_number(durability))
         return convert.added(await self.connection.call(self.connection.stubs.producer.AddJob, request))
 
     async def add_flow(self, nodes: Iterable[FlowNode], *, durability: Durability | None = None) -> list[AddedJob]:
@@ -166,7 +167,7 @@ class Client:
         while others wait for them: adding the flow again with the same ids (set `NewJob.id`) completes it.
         Errors: DependencyCycle, and as `add`.
         """
-        request = producer_pb2.AddFlowRequest(nodes=map(convert.to_node, nodes), durability=convert.wire(durability or 0))
+        request = producer_pb2.AddFlowRequest(nodes=map(convert.to_node, nodes), durability=durability_number(durability))
         response = await self.connection.call(self.connection.stubs.producer.AddFlow, request)
         return [convert.added(result) for result in response.results]
 
@@ -183,7 +184,7 @@ class Client:
         specs = [convert.to_spec(queue, job) for job in jobs]
         results: list[AddedJob] = []
         for batch in in_batches(specs, max_bytes=32 * 1024 * 1024):
-            request = producer_pb2.BatchAddJobsRequest(queue=queue, jobs=batch, durability=convert.wire(durability or 0))
+            request = producer_pb2.BatchAddJobsRequest(queue=queue, jobs=batch, durability=durability_number(durability))
             response = await self.connection.call(self._adds.add_batch, request)
             results += map(convert.added, response.results)
         return results

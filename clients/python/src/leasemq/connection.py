@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("leasemq")
 
 DEFAULT_ADDRESS = "127.0.0.1:7878"
+MAX_PORT = 65_535
+OTHER_SCHEMES = ("unix:", "unix-abstract:", "vsock:", "dns:", "ipv4:", "ipv6:")
+"""What gRPC knows beside host:port."""
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 CHANNEL_OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -63,6 +66,20 @@ class Method(Protocol[Request_contra, Response_co]):
 def default_address() -> str:
     """Return $LEASEMQ_ADDRESS, or 127.0.0.1:7878."""
     return os.environ.get("LEASEMQ_ADDRESS") or DEFAULT_ADDRESS
+
+
+def check_address(address: str) -> str:
+    """Return the address if a channel can be made to it; gRPC itself would try forever, some of them at a port of its own.
+
+    Errors: ValueError.
+    """
+    if not isinstance(address, str):
+        raise TypeError(f"the address must be text, not {address!r}")
+    host, _, port = address.rpartition(":")
+    named = host and "/" not in host and (":" not in host or (host[0], host[-1]) == ("[", "]"))
+    if not address.startswith(OTHER_SCHEMES) and not (named and port.isdecimal() and 0 < int(port) <= MAX_PORT):
+        raise ValueError(f"the address {address!r} is not HOST:PORT, as in {DEFAULT_ADDRESS}, or unix:/path")
+    return address
 
 
 def wait_before_retry(state: tenacity.RetryCallState) -> float:
@@ -181,7 +198,7 @@ class Connection:
     """A channel that opens with the first call, in the event loop that makes it, and stays with that loop."""
 
     def __init__(self, address: str | None, retry_timeout: float) -> None:
-        self.address = address or default_address()
+        self.address = check_address(default_address() if address is None or address == "" else address)
         self.retry_timeout = retry_timeout
         self.outage = Outage(self.address)
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Value
 
 from leasemq import model
-from leasemq.checking import wrong_type
+from leasemq.checking import wrong_option
 from leasemq.codec import (
     JSON_TYPE,
     check_numbers,
@@ -42,7 +42,7 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
     try:
         return _to_spec(queue, job)
     except (AttributeError, TypeError, ValueError) as error:
-        if (wrong := wrong_type(queue, job)) is not None:
+        if (wrong := wrong_option(queue, job)) is not None:
             raise wrong from error
         raise
 

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from leasemq import signals
 from leasemq.attempt import Attempt, Attempts, Outcome, Stop, release
+from leasemq.checking import check_worker
 from leasemq.client import Client
 from leasemq.codec import to_duration, to_seconds
 from leasemq.errors import LeaseLost, LeaseMQError
@@ -103,8 +104,10 @@ class Worker:
         on_lost(job, reason): the lease was lost, and the handler has ended.
         on_error(error): anything else that went wrong, but for outages; default: it is logged.
 
-        ValueError: a number out of its range, no queue, no handler.
+        ValueError: a number out of its range, no queue, no handler. TypeError: an option of a wrong type.
         """
+        numbers = {"concurrency": concurrency, "batch": batch}
+        check_worker(queues, numbers, {"linger": linger, "lease": lease, "drain_timeout": drain_timeout})
         self.queues = [queues] if isinstance(queues, str) else list(queues)
         self.concurrency = concurrency
         self.worker_id = worker_id or new_worker_id()

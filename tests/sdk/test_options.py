@@ -1,0 +1,59 @@
+"""Options of clients and workers that can't be: refused when they are said, by their names."""
+
+import re
+from typing import Any
+
+import pytest
+from leasemq import Client, NewJob, Worker
+
+WRONG_ADDRESSES = ["127.0.0.1", "localhost:", "localhost:x", "localhost:65536", "::1", "http://localhost:7878", ":7878"]
+
+
+@pytest.mark.parametrize("address", WRONG_ADDRESSES)
+def test_an_address_that_is_none_is_refused_and_not_tried(address: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(f'the address {address!r} is not HOST:PORT, as in 127.0.0.1:7878')}"):
+        Client(address)
+
+
+def test_an_address_in_the_environment_is_looked_at_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEASEMQ_ADDRESS", "localhost")
+    with pytest.raises(ValueError, match=r"^the address 'localhost' is not HOST:PORT"):
+        Client()
+
+
+def test_an_address_that_is_no_text_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^the address must be text, not 7878$"):
+        Client(7878)  # type: ignore[arg-type] # the mistake
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:1", "jobs.example.com:65535", "[::1]:7878", "unix:/run/leasemq.sock", "dns:///jobs:7878"]
+)
+def test_what_grpc_knows_is_an_address(address: str) -> None:
+    assert Client(address).address == address
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"concurrency": "5"}, "concurrency must be a whole number, not '5'"),
+        ({"concurrency": 2.5}, "concurrency must be a whole number, not 2.5"),
+        ({"batch": "all"}, "batch must be a whole number, not 'all'"),
+        ({"linger": "1"}, "linger must be seconds or a timedelta, not '1'"),
+        ({"lease": None}, "lease must be seconds or a timedelta, not None"),
+        ({"drain_timeout": "x"}, "drain_timeout must be seconds or a timedelta, not 'x'"),
+        ({"queues": 5}, "queues must be a name or a list of names, not 5"),
+        ({"queues": ["a", 5]}, "queues must be a name or a list of names, not ['a', 5]"),
+    ],
+)
+def test_an_option_of_a_worker_of_a_wrong_type_is_named(said: dict[str, Any], error: str) -> None:
+    with pytest.raises(TypeError, match=f"^{re.escape(error)}$"):
+        Worker(Client(), **({"queues": "email", "handler": print} | said))
+
+
+async def test_a_durability_that_is_none_is_named_and_nothing_is_added(client: Client, queue: str) -> None:
+    mistake: Any = "fsync"
+    for add in (client.add(queue, durability=mistake), client.add_many(queue, [NewJob()], durability=mistake)):
+        with pytest.raises(TypeError, match=r"^durability must be a Durability, such as Durability\.FSYNC, not 'fsync'$"):
+            await add
+    assert (await client.admin.stats(queue)).added_total == 0
