@@ -94,7 +94,7 @@ class Store(MeasuredProcess):
     def version(self) -> str:
         info = self._info("server")
         name = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
-        return f"{name} with jemalloc" if "jemalloc" in Path(f"/proc/{info['process_id']}/maps").read_text() else name
+        return f"{name} with jemalloc" if "jemalloc" in environment().get("LD_PRELOAD", "") else name
 
     def flush(self) -> None:
         """Empties the store, and the log with it; what a run has left is gone before the next one begins."""

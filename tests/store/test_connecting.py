@@ -1,16 +1,20 @@
 """Store URLs, what the start-up check finds, and a store that does not answer."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
 from leasemq_server.errors import StoreUnavailableError
+from leasemq_server.store import connect as connecting
 from leasemq_server.store.check import check_store, inspect
 from leasemq_server.store.connect import connect, redact
 from leasemq_server.store.store import Store
 from leasemq_server.store.types import Durability
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tests.store.harness import Desk
+from tests.support import StoreProcess, short_directory
 
 
 @pytest.fixture
@@ -125,3 +129,17 @@ async def test_whoever_is_cancelled_while_it_sends_a_command_ends(valkey_url: st
         ended, _ = await asyncio.wait([caller], timeout=5)
         assert ended
     await client.aclose()
+
+
+async def test_a_store_that_takes_no_more_of_a_command_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connecting, "TIMEOUT_S", 0.3)
+    with short_directory() as directory, StoreProcess(directory) as process:
+        client, _ = connect(process.url)
+        await client.execute_command("PING")
+        process.signal(signal.SIGSTOP)
+        with pytest.raises(RedisTimeoutError, match=r"^the store took no command for 0\.3 s$"):
+            async with asyncio.timeout(5):
+                await client.execute_command("ECHO", b"x" * 20_000_000)
+        process.signal(signal.SIGCONT)
+        assert await client.execute_command("ECHO", "again") == b"again"
+        await client.aclose()

@@ -108,7 +108,7 @@ async def test_jemalloc_is_preloaded_where_the_machine_has_it(
     await embedded.stop()
 
 
-async def test_without_jemalloc_the_environment_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_jemalloc_the_environment_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes.util, "find_library", lambda _: None)
     assert environment() == dict(os.environ)
 

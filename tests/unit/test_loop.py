@@ -34,7 +34,7 @@ class Rounds(Loop):
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "AFTER_FAILURE_S", 0.01)
+    monkeypatch.setattr(loops, "RETRY_S", 0.01)
     monkeypatch.setattr(loops, "CANCEL_AGAIN_S", 0.01)
 
 

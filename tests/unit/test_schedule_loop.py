@@ -6,8 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from leasemq_server.errors import StoreFullError
-from leasemq_server.loops import loop
-from leasemq_server.loops import schedule as loops
+from leasemq_server.loops import loop as loops
 from leasemq_server.loops.listen import ListenLoop
 from leasemq_server.loops.schedule import ScheduleLoop
 from leasemq_server.store.keys import SCHEDULE_CHANNEL
@@ -134,7 +133,6 @@ async def test_a_queue_that_always_fails_keeps_no_other_from_its_turn(
     scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch, error: Exception
 ):
     monkeypatch.setattr(loops, "RETRY_S", 0.01)
-    monkeypatch.setattr(loop, "AFTER_FAILURE_S", 0.01)
     scheduler.answers = [error, LONG_MS, LONG_MS]
     scheduler.hear("bad", 0)
     scheduler.hear("other", 0)

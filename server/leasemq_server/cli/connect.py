@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from leasemq import Client, LeaseMQError, NotFound, Unavailable
+from leasemq.connection import DEFAULT_ADDRESS, host_and_port
 
 from leasemq_server.cli.failure import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_UNREACHABLE, Failure
 
 REACH_TIMEOUT_S = 3.0
-HIGHEST_PORT = 65_535
 
 
 @asynccontextmanager
@@ -51,12 +51,13 @@ def run(address: str, do: Callable[[Client], Coroutine[Any, Any, None]]) -> None
 
 
 async def _reach(address: str) -> None:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or int(port) > HIGHEST_PORT:
-        raise Failure(f"the address {address!r} is not HOST:PORT, as in 127.0.0.1:7878", exit_code=2)
+    place = host_and_port(address)
+    if place is None:
+        raise Failure(f"the address {address!r} is not HOST:PORT, as in {DEFAULT_ADDRESS}", exit_code=2)
+    host, port = place
     try:
         async with asyncio.timeout(REACH_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            _, writer = await asyncio.open_connection(host.strip("[]"), port)
     except OSError as error:
         raise Failure(
             f"cannot reach a broker at {address} — is it running? start one with: leasemq serve", EXIT_UNREACHABLE

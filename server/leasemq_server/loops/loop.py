@@ -2,13 +2,21 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import structlog
 
-AFTER_FAILURE_S = 1.0
+RETRY_S = 1.0
 CANCEL_AGAIN_S = 1.0
 
 log = structlog.get_logger("leasemq")
+
+
+def take_due(due: dict[str, float], now: float) -> Iterator[str]:
+    """The queues whose time has come, the longest due first; each is put off, so that one that fails goes behind the others."""
+    for queue in sorted((queue for queue, at in due.items() if at <= now), key=due.__getitem__):
+        due[queue] = now + RETRY_S
+        yield queue
 
 
 class Loop(ABC):
@@ -34,7 +42,7 @@ class Loop(ABC):
                 await self._run()
             except Exception:
                 log.exception("loop failed, going on", loop=type(self).__name__)
-                await asyncio.sleep(AFTER_FAILURE_S)
+                await asyncio.sleep(RETRY_S)
 
     @abstractmethod
     async def _run(self) -> None:

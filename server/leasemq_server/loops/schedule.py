@@ -12,10 +12,10 @@ import structlog
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import DomainError
-from leasemq_server.loops.loop import Loop
+from leasemq_server.loops import loop as loops
+from leasemq_server.loops.loop import Loop, take_due
 
 REFRESH_S = 300.0  # in case a message was lost with no sign of it
-RETRY_S = 1.0
 
 log = structlog.get_logger("leasemq")
 
@@ -42,8 +42,7 @@ class ScheduleLoop(Loop):
         if now >= self._refresh_at:
             await self._refresh()
             self._refresh_at = now + REFRESH_S
-        for queue in sorted((queue for queue, at in self._due.items() if at <= now), key=self._due.__getitem__):
-            self._due[queue] = now + RETRY_S  # a queue that fails goes behind the others
+        for queue in take_due(self._due, now):
             await self._look(queue)
 
     async def _refresh(self) -> None:
@@ -74,7 +73,7 @@ class ScheduleLoop(Loop):
     async def _run(self) -> None:
         while True:
             self._moved.clear()
-            wait = RETRY_S
+            wait = loops.RETRY_S
             try:
                 await self.step()
                 wait = max(0.0, min([self._refresh_at, *self._due.values()]) - asyncio.get_running_loop().time())

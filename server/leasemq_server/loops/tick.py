@@ -13,14 +13,14 @@ import structlog
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import DomainError
-from leasemq_server.loops.loop import Loop
+from leasemq_server.loops import loop as loops
+from leasemq_server.loops.loop import Loop, take_due
 from leasemq_server.store.types import Sweep, Tick
 
 STEP_S = 0.05
 BUSY_S = 5.0  # a lease that another broker gave out, and took the knowledge of with it when it died
 IDLE_S = 60.0
 REFRESH_S = 15.0
-RETRY_S = 1.0
 MAX_TICKS = 20  # of one queue at a time, while more is due; then other queues have their turn
 LATE_S = 0.02  # parked polls come first; then one broker of several does the work and the others find it done
 
@@ -65,8 +65,7 @@ class TickLoop(Loop):
         if now >= self._refresh_at:
             self._refresh_at = now + REFRESH_S
             await self._refresh(now)
-        for queue in sorted((queue for queue, at in self._due.items() if at <= now), key=self._due.__getitem__):
-            self._due[queue] = now + RETRY_S  # a queue that fails goes behind the others
+        for queue in take_due(self._due, now):
             await self._tick(queue)
 
     async def _refresh(self, now: float) -> None:
@@ -116,5 +115,5 @@ class TickLoop(Loop):
                 await self.step()
             except DomainError as error:
                 log.debug("tick failed", reason=error.reason)
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(loops.RETRY_S)
             await asyncio.sleep(STEP_S)

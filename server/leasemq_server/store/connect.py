@@ -39,11 +39,11 @@ def connect(url: str) -> tuple[Client, bool]:
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
-    pool.connection_class = _ours(pool.connection_class)
+    pool.connection_class = _connection_class(pool.connection_class)
     return redis.Redis(connection_pool=pool), True
 
 
-def _ours(connection_class: Any) -> Any:
+def _connection_class(connection_class: Any) -> Any:
     """The connection class, with commands packed by hiredis and sent without asyncio.wait_for.
 
     A batch has thousands of arguments, and the library's own loop over them is 15 % of the broker. And what it sends with
@@ -51,24 +51,20 @@ def _ours(connection_class: Any) -> Any:
     """
 
     class Connection(connection_class):  # type: ignore[misc] # the class is known at run time only
+        socket_timeout: float | None
+
         def pack_command(self, *args: Any) -> list[bytes]:
             return [hiredis.pack_command((*str(args[0]).split(), *args[1:]))]  # "CONFIG SET" is two words
 
         async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
-            if self.socket_timeout is None:
-                await super().send_packed_command(command, check_health)
-                return
-            if not self.is_connected:
-                await self.connect_check_health(check_health=False)
+            timeout, self.socket_timeout = self.socket_timeout, None  # with one, the library sends by wait_for
             try:
-                async with asyncio.timeout(self.socket_timeout):
-                    await self._send_packed_command(command)
-            except OSError as error:
-                await self.disconnect(nowait=True)
-                raise redis.ConnectionError(f"the store can't be written to: {error!r}") from error
-            except BaseException:
-                await self.disconnect(nowait=True)  # nothing may follow what was sent in part only
-                raise
+                async with asyncio.timeout(timeout):
+                    await super().send_packed_command(command, check_health)
+            except TimeoutError as error:
+                raise redis.TimeoutError(f"the store took no command for {timeout} s") from error
+            finally:
+                self.socket_timeout = timeout
 
     return Connection
 

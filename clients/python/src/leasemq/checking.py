@@ -59,7 +59,18 @@ _PARTS: dict[type, dict[str, Rule]] = {
     Deduplication: {"key": _TEXT, "mode": ("a DeduplicationMode", _is(DeduplicationMode)), "ttl": _SPAN},
     FixedBackoff: {"delay": _SPAN, "jitter": _RATIO},
     ExponentialBackoff: {"initial_delay": _SPAN, "multiplier": _RATIO, "max_delay": _SPAN, "jitter": _RATIO},
-    ListBackoff: {"delays": ("seconds or timedeltas", lambda value: all(map(_SPAN[1], value))), "jitter": _RATIO},
+    ListBackoff: {
+        "delays": ("seconds or timedeltas", lambda value: isinstance(value, tuple) and all(map(_SPAN[1], value))),
+        "jitter": _RATIO,
+    },
+}
+_WORKER_RULES: dict[str, Rule] = {
+    "queues": ("a name or a list of names", lambda value: isinstance(value, Sequence) and _all(str, value)),
+    "concurrency": _NUMBER,
+    "batch": ("a whole number", _is(int, type(None))),
+    "linger": _SPAN,
+    "lease": _SPAN,
+    "drain_timeout": _SPAN,
 }
 
 
@@ -71,7 +82,7 @@ def wrong_option(queue: str, job: NewJob) -> TypeError | ValueError | None:
     """Find the first option of a job, or its queue, that no job can have; None: it is something else that is wrong."""
     if not isinstance(job, NewJob):
         return TypeError(f"a job must be a NewJob, not {reprlib.repr(job)}")
-    return wrong_type("queue", queue, _TEXT) or _first_wrong(job, _RULES)
+    return _wrong_type("queue", queue, _TEXT) or _first_wrong(job, _RULES)
 
 
 def _first_wrong(holder: Any, rules: Mapping[str, Rule], of: str = "") -> TypeError | ValueError | None:
@@ -80,7 +91,7 @@ def _first_wrong(holder: Any, rules: Mapping[str, Rule], of: str = "") -> TypeEr
         if value is None:
             continue
         wrong = (
-            wrong_type(of + name, value, rule)
+            _wrong_type(of + name, value, rule)
             or _out_of_range(of + name, value)
             or _first_wrong(value, _PARTS.get(type(value), {}), f"{of}{name}.")
         )
@@ -89,7 +100,7 @@ def _first_wrong(holder: Any, rules: Mapping[str, Rule], of: str = "") -> TypeEr
     return None
 
 
-def wrong_type(option: str, value: Any, rule: Rule) -> TypeError | None:
+def _wrong_type(option: str, value: Any, rule: Rule) -> TypeError | None:
     """Make the error of an option that does not fit its rule; None: it does."""
     what, fits = rule
     return None if fits(value) else TypeError(f"{option} must be {what}, not {reprlib.repr(value)}")
@@ -103,14 +114,11 @@ def _out_of_range(option: str, value: Any) -> ValueError | None:
     return None
 
 
-def check_worker(queues: Any, numbers: Mapping[str, Any], spans: Mapping[str, Any]) -> None:
-    """Refuse what no worker can be made of. TypeError: a queue, a number or a duration is something else."""
-    names = ("a name or a list of names", lambda value: isinstance(value, Sequence) and _all(str, value))
-    wrong = [wrong_type("queues", [queues] if isinstance(queues, str) else queues, names)]
-    wrong += [wrong_type(option, value, _NUMBER) for option, value in numbers.items() if value is not None]
-    wrong += [wrong_type(option, value, _SPAN) for option, value in spans.items()]
-    if (first := next(filter(None, wrong), None)) is not None:
-        raise first
+def check_worker(**options: Any) -> None:
+    """Refuse what no worker can be made of. TypeError: an option is something else."""
+    for option, value in options.items():
+        if (wrong := _wrong_type(option, value, _WORKER_RULES[option])) is not None:
+            raise wrong
 
 
 def durability_number(durability: Durability | None) -> Any:

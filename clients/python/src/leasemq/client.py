@@ -55,6 +55,8 @@ class Client:
         address: host:port or unix:/path; default $LEASEMQ_ADDRESS, else 127.0.0.1:7878.
         retry_timeout: seconds after which a call gives up, retries included. UNAVAILABLE and RESOURCE_EXHAUSTED are retried,
         nothing else is.
+
+        ValueError: the address is none.
         """
         self.connection = Connection(address, retry_timeout)
         self._adds = ProduceStream(self.connection)

@@ -68,16 +68,21 @@ def default_address() -> str:
     return os.environ.get("LEASEMQ_ADDRESS") or DEFAULT_ADDRESS
 
 
-def check_address(address: str) -> str:
-    """Return the address if a channel can be made to it; gRPC itself would try forever, some of them at a port of its own.
+def host_and_port(address: str) -> tuple[str, int] | None:
+    """Read HOST:PORT; None: it is something else."""
+    host, _, port = address.rpartition(":")
+    is_host = host and "/" not in host and (":" not in host or (host[0], host[-1]) == ("[", "]"))
+    return (host, int(port)) if is_host and port.isdecimal() and 0 < int(port) <= MAX_PORT else None
 
-    Errors: ValueError.
+
+def check_address(address: str) -> str:
+    """Return the address if a channel can be made to it; gRPC would try others for ever, some of them at a port of its own.
+
+    Errors: ValueError, TypeError.
     """
     if not isinstance(address, str):
         raise TypeError(f"the address must be text, not {address!r}")
-    host, _, port = address.rpartition(":")
-    named = host and "/" not in host and (":" not in host or (host[0], host[-1]) == ("[", "]"))
-    if not address.startswith(OTHER_SCHEMES) and not (named and port.isdecimal() and 0 < int(port) <= MAX_PORT):
+    if not address.startswith(OTHER_SCHEMES) and host_and_port(address) is None:
         raise ValueError(f"the address {address!r} is not HOST:PORT, as in {DEFAULT_ADDRESS}, or unix:/path")
     return address
 
@@ -198,7 +203,7 @@ class Connection:
     """A channel that opens with the first call, in the event loop that makes it, and stays with that loop."""
 
     def __init__(self, address: str | None, retry_timeout: float) -> None:
-        self.address = check_address(default_address() if address is None or address == "" else address)
+        self.address = check_address(address or default_address())
         self.retry_timeout = retry_timeout
         self.outage = Outage(self.address)
         self._loop: asyncio.AbstractEventLoop | None = None

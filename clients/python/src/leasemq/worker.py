@@ -106,8 +106,8 @@ class Worker:
 
         ValueError: a number out of its range, no queue, no handler. TypeError: an option of a wrong type.
         """
-        numbers = {"concurrency": concurrency, "batch": batch}
-        check_worker(queues, numbers, {"linger": linger, "lease": lease, "drain_timeout": drain_timeout})
+        spans = {"linger": linger, "lease": lease, "drain_timeout": drain_timeout}
+        check_worker(queues=queues, concurrency=concurrency, batch=batch, **spans)
         self.queues = [queues] if isinstance(queues, str) else list(queues)
         self.concurrency = concurrency
         self.worker_id = worker_id or new_worker_id()

@@ -74,7 +74,7 @@ local function store_if_all_new()
     n = n + 2
   end
   if not all_once then return false end
-  for i, of_edges in ipairs(edge_records) do pairs_of[n + i] = of_edges end
+  for at = 1, #edge_records do pairs_of[n + at] = edge_records[at] end
   local staying = {}
   if keyed then
     -- INLINE: new_keys

@@ -3,10 +3,12 @@
 -- ARGV: now_ms, id, after, max_edges, max_bytes
 -- RETURNS: nil when there is no such job, else {more 0|1, dependency, "<policy><outcome>" and its result, ...}
 -- FLAGS: no-writes
+-- USES: edge_list
 if redis.call('EXISTS', spec .. id) == 0 then return nil end
 local names, pending = redis.call('HKEYS', deps .. id), {}
-for name, edge in string.gmatch(redis.call('GET', needs .. id) or '', '([^\t]+)\t(%a%a)\n') do
-  names[#names + 1], pending[name] = name, edge
+local list = edges_in(redis.call('GET', needs .. id) or '')
+for n = 1, #list, 2 do
+  names[#names + 1], pending[list[n]] = list[n], list[n + 1]
 end
 table.sort(names)
 local reply, bytes = { 0 }, 0

@@ -2,24 +2,12 @@
 -- whoever tells of it and how often; one that is told before its edge exists is kept under the policy "?" until the edge comes, so that the order of
 -- the two does not matter. Until the first end is told, the edges are text in `needs*`: to block a job costs no more than to store that.
 -- KEYS: meta, blocked, deps*, needs*, job*
--- USES: job
+-- USES: job, edge_list
 local function mark_flows()
   config()
   if has_flows then return end
   redis.call('HSET', meta, 'fl', 1)
   has_flows = '1'
-end
-
--- `edges` is text: "<dependency>\t<policy>p\n" of each, each dependency once. Returns a list: a dependency, its edge while it is pending, the next dependency, ...
--- It is cut by plain finds: a pattern costs some hundred instructions a character.
-local function edges_in(text)
-  local list, n, at = {}, 0, 1
-  while at <= #text do
-    local tab = string.find(text, '\t', at, true)
-    list[n + 1], list[n + 2] = string.sub(text, at, tab - 1), string.sub(text, tab + 1, tab + 2)
-    n, at = n + 2, tab + 4
-  end
-  return list
 end
 
 -- What follows from an edge that is closed. `told` is "<outcome>", and for a result "\n<content type>\n<result>".

@@ -8,8 +8,8 @@ for i, id in items() do
   if stop > at then
     local n = #records
     records[n + 1], records[n + 2] = needs .. id, edges_of[i]
+    all_deps[n / 2 + 1] = deps .. id
   end
-  all_deps[i] = deps .. id
   at = stop + 1
 end
 local BLOCKED = { 1, 'blocked', '0' }
@@ -17,7 +17,7 @@ local join_told, file_told -- made when the first job is met that may have been 
 local to_block, blocking = {}, {} -- who is to be in `blocked`, with their scores and without
 
 -- Most jobs come before anybody tells them anything: they are blocked by fewer commands.
-local told_already = redis.call('EXISTS', unpack(all_deps)) > 0
+local told_already = all_deps[1] and redis.call('EXISTS', unpack(all_deps)) > 0
 if told_already then records = {} end
 
 -- Returns what becomes of a job that waits for others; nil for one that others wait for.
