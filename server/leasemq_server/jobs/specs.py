@@ -1,5 +1,7 @@
 """From what a producer says to what the store keeps."""
 
+from collections.abc import Iterable
+
 import uuid_utils
 from leasemq.v1 import job_pb2
 
@@ -7,6 +9,26 @@ from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.options import job_options
 from leasemq_server.store.types import NewJob
+
+_SHORT = min(limits.MAX_NAME, 127)  # a text whose size is one byte
+_ID_TAG = job_pb2.JobSpec.DESCRIPTOR.fields_by_name["id"].number << 3 | 2
+
+
+def new_jobs(specs: Iterable[job_pb2.JobSpec], at: str, queue: str, max_payload_bytes: int, check: Check) -> list[NewJob]:
+    """Checks specs and makes them storable; `at` is where they stand in the request, with {} for their number.
+
+    Raises:
+        PayloadTooLargeError: a payload is over the limit.
+    """
+    jobs = []
+    for index, spec in enumerate(specs):
+        job = _plain_job(spec, max_payload_bytes)
+        if job is None:
+            check.at = at.format(index)
+            job = new_job(spec, queue, max_payload_bytes, check)
+        jobs.append(job)
+    check.at = ""
+    return jobs
 
 
 def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Check) -> NewJob:
@@ -22,8 +44,6 @@ def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Ch
         check.text(spec.content_type, "content_type")
     spec.ClearField("id")
     stored = spec.SerializeToString()
-    if _has_no_options(spec, len(stored)):
-        return NewJob(job_id, stored, "")
     if spec.headers:
         _check_headers(spec, check)
     if spec.dead_letter_queue and spec.dead_letter_queue == queue:
@@ -31,15 +51,24 @@ def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Ch
     return NewJob(job_id, stored, job_options(spec, check))
 
 
-def _has_no_options(spec: job_pb2.JobSpec, size: int) -> bool:
-    """Whether the spec is nothing but name, payload and content type, by its size: cheaper than a look at each field.
+def _plain_job(spec: job_pb2.JobSpec, max_payload_bytes: int) -> NewJob | None:
+    """The job of a spec that is right, and nothing but name, payload, content type and id, by its size: at half the cost.
 
-    A text that is not ASCII takes more bytes than characters; then the fields are looked at.
+    None for any other, and for one with a text that is not ASCII, which takes more bytes than characters.
     """
-    texts = len(spec.name) + len(spec.content_type)
-    payload = len(spec.payload)
-    tags = 2 * (bool(spec.name) + bool(spec.content_type)) + (payload and 1 + _varint_size(payload))
-    return size == texts + payload + tags
+    name, payload, content_type, job_id = spec.name, spec.payload, spec.content_type, spec.id
+    size = len(payload)
+    if not name.isprintable() or not content_type.isprintable() or not job_id.isprintable() or size > max_payload_bytes:
+        return None
+    named, typed, with_id = len(name), len(content_type), len(job_id)
+    if not 0 < named <= _SHORT or typed > _SHORT or not 0 < with_id <= _SHORT:
+        return None
+    id_size = 2 + with_id
+    expected = 2 + named + (size and 1 + _varint_size(size) + size) + (typed and 2 + typed) + id_size
+    stored = spec.SerializeToString()
+    if len(stored) != expected or not stored.endswith(b"%c%c%b" % (_ID_TAG, with_id, job_id.encode())):
+        return None
+    return NewJob(job_id, stored[:-id_size], "")
 
 
 def _varint_size(number: int) -> int:

@@ -9,7 +9,7 @@ from leasemq.v1 import job_pb2, producer_pb2
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import JobNotFoundError, JobNotInStateError
 from leasemq_server.jobs.check import Check
-from leasemq_server.jobs.specs import new_job
+from leasemq_server.jobs.specs import new_jobs
 from leasemq_server.rpc.encode import STATES, check_mask, job_message, masked, wants_spec
 from leasemq_server.rpc.flow import (
     add_dependents,
@@ -49,7 +49,7 @@ class ProducerServicer:
         check = Check()
         if not request.HasField("job"):
             check.wrong("job", "is required")
-        jobs = self._new_jobs(request, [request.job], ["job."], check)
+        jobs = self._new_jobs(request, [request.job], "job.", check)
         if depend(jobs):
             (response,) = await self._add_dependent(request, [request.job], jobs, ["job."], check)
         else:
@@ -59,7 +59,7 @@ class ProducerServicer:
     async def BatchAddJobs(self, request: producer_pb2.BatchAddJobsRequest, _: Any) -> bytes:
         check = Check()
         check.batch(request.jobs, "jobs")
-        jobs = self._new_jobs(request, request.jobs, (f"jobs[{index}]." for index in range(len(request.jobs))), check)
+        jobs = self._new_jobs(request, request.jobs, "jobs[{}].", check)
         if depend(jobs):
             paths = [f"jobs[{index}]." for index in range(len(jobs))]
             responses = await self._add_dependent(request, request.jobs, jobs, paths, check)
@@ -77,14 +77,9 @@ class ProducerServicer:
         parts = (Part("add", add, _ADDED, _ADD_ERROR), Part("add_batch", add_batch, _BATCH_ADDED, _ADD_BATCH_ERROR))
         await CallStream(context, parts).run(self._broker.workers.stopping)
 
-    def _new_jobs(self, request: Any, specs: Iterable[job_pb2.JobSpec], paths: Iterable[str], check: Check) -> list[NewJob]:
+    def _new_jobs(self, request: Any, specs: Iterable[job_pb2.JobSpec], at: str, check: Check) -> list[NewJob]:
         check.queue(request.queue)
-        limit = self._broker.settings.max_payload_bytes
-        jobs = []
-        for spec, check.at in zip(specs, paths, strict=True):
-            jobs.append(new_job(spec, request.queue, limit, check))
-        check.at = ""
-        return jobs
+        return new_jobs(specs, at, request.queue, self._broker.settings.max_payload_bytes, check)
 
     async def _add(self, request: Any, jobs: list[NewJob], check: Check) -> list[bytes]:
         durability = self._durability(request.durability, check)
