@@ -59,9 +59,10 @@ class ProducerServicer:
     async def BatchAddJobs(self, request: producer_pb2.BatchAddJobsRequest, _: Any) -> bytes:
         check = Check()
         check.batch(request.jobs, "jobs")
-        jobs = self._new_jobs(request, request.jobs, "jobs[{}].", check)
+        at = "jobs[{}]."
+        jobs = self._new_jobs(request, request.jobs, at, check)
         if depend(jobs):
-            paths = [f"jobs[{index}]." for index in range(len(jobs))]
+            paths = [at.format(index) for index in range(len(jobs))]
             responses = await self._add_dependent(request, request.jobs, jobs, paths, check)
         else:
             responses = await self._add(request, jobs, check)
