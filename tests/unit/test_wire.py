@@ -2,8 +2,10 @@
 
 import pytest
 from google.protobuf.message import Message
+from hypothesis import example, given
+from hypothesis import strategies as st
 from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
-from leasemq_server.rpc.wire import LeaseWriter, added_job, repeated, set_time
+from leasemq_server.rpc.wire import LeaseWriter, added_job, set_time
 from leasemq_server.store.types import LeasedJob, Lot, Source
 
 CREATE_MS, START_MS, LEASE_MS = 1_763_780_000_001, 1_763_780_005_002, 30_000
@@ -52,7 +54,7 @@ def test_a_lease_of_a_scheduled_job_names_its_schedule() -> None:
 
 
 def written(*lots: Lot) -> list[Message]:
-    reply = repeated(worker_pb2.BatchLeaseJobsResponse, "leases", LeaseWriter("w1", LEASE_MS).leases(lots))
+    reply = LeaseWriter(worker_pb2.BatchLeaseJobsResponse, "leases", "w1", LEASE_MS).reply(lots)
     return list(worker_pb2.BatchLeaseJobsResponse.FromString(reply).leases)
 
 
@@ -81,9 +83,34 @@ def test_all_leases_of_all_queues_are_written_in_order() -> None:
     assert written() == []
 
 
+SPECS = [SPEC, job_pb2.JobSpec(name="welcome", payload=b"longer" * 40), job_pb2.JobSpec()]
+few_leases = st.builds(
+    lambda job_id, nonce, spec, options, attempt, checkpoint: (
+        leased(job_id, spec, options, attempt=attempt)._replace(nonce=nonce, checkpoint=checkpoint),
+        spec,
+    ),
+    st.sampled_from(["a", "b", "c" * 128]),
+    st.sampled_from(["n", "n", "long nonce"]),
+    st.sampled_from(SPECS),
+    st.sampled_from(["", "", ' {"p":5}', ' {"sc":"nightly"}', ' {"sc":"nightly"}\tgroup']),
+    st.sampled_from([1, 1, 300]),
+    st.sampled_from([b"", b"", b"half", b"done"]),
+)
+
+
+@example([(leased("a", spec), spec) for spec in SPECS])
+@given(st.lists(few_leases, max_size=8))
+def test_leases_alike_and_not_are_what_protobuf_would_write(jobs: list[tuple[LeasedJob, job_pb2.JobSpec]]) -> None:
+    leases = [expected(job, spec) for job, spec in jobs]
+    for lease, (job, _) in zip(leases, jobs, strict=True):
+        lease.checkpoint = job.checkpoint
+        lease.job.schedule_id = "nightly" if b"nightly" in job.blob else ""
+    assert written(Lot(Source("email", "call"), [job for job, _ in jobs])) == leases
+
+
 def test_the_lease_of_a_lone_call_is_the_same_on_the_wire() -> None:
     job = leased()
-    reply = repeated(worker_pb2.LeaseJobResponse, "lease", LeaseWriter("w1", LEASE_MS).leases([Lot(Source("email", "1"), [job])]))
+    reply = LeaseWriter(worker_pb2.LeaseJobResponse, "lease", "w1", LEASE_MS).reply([Lot(Source("email", "1"), [job])])
     assert worker_pb2.LeaseJobResponse.FromString(reply).lease == expected(job)
 
 

@@ -3,7 +3,7 @@
 Fields are named by the contract's descriptors, so a number that changes there changes here; tests/unit compares with protobuf.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from google.protobuf.message import Message
@@ -81,37 +81,48 @@ Numbers = tuple[int, ...]  # of a LeasedJob: attempt, expire_ms, lease_expiratio
 
 
 class LeaseWriter:
-    """Writes the leases of one reply. What several of them have in common is serialized once."""
+    """Writes the leases of one reply, which stand in this field of it. What several of them have in common is serialized once."""
 
-    def __init__(self, worker_id: str, lease_ms: int) -> None:
+    def __init__(self, response: type[Message], field: str, worker_id: str, lease_ms: int) -> None:
+        self._tag = _tag(response, field)
         self._worker_id = worker_id
         self._lease_ms = lease_ms
         self._headers: dict[bytes, bytes] = {}
 
-    def leases(self, lots: Sequence[Lot]) -> list[bytes]:
-        """All leases of the lots."""
-        return [lease for lot in lots for lease in self._of_lot(lot)]
+    def reply(self, lots: Iterable[Lot]) -> bytes:
+        """The message with all leases of the lots, and nothing else."""
+        return b"".join([part for lot in lots for part in self._of_lot(lot)])
 
-    def _of_lot(self, lot: Lot) -> Iterable[bytes]:
+    def _of_lot(self, lot: Lot) -> list[bytes]:
+        """Their bytes in parts. Most jobs are like the one before but for id, nonce and spec: the parts between are the same."""
         queue = b"/" + lot.source.queue.encode() + b"/"
         common: dict[Numbers, tuple[bytes, bytes]] = {}
-        before, of_lease, of_job = None, b"", b""
+        parts: list[bytes] = []
+        shape_before: tuple[int | bytes, ...] = ()
+        header, spec_size = b"\n", -1
         for job in lot.jobs:
-            header, _, spec = job.blob.partition(b"\n")
-            numbers = job[3:8]
-            if (numbers, header) != before:  # most jobs have the same as the one before
-                before = numbers, header
+            job_id, nonce, blob = job.id.encode(), job.nonce.encode(), job.blob
+            shape = (len(job_id), len(nonce), *job[3:])
+            if shape != shape_before or not blob.startswith(header):
+                shape_before, header, spec_size = shape, blob[: blob.index(b"\n") + 1], -1
+                numbers, checkpoint = job[3:8], job.checkpoint
                 if numbers not in common:
                     common[numbers] = self._in_common(lot.source, *numbers)
                 of_lease, of_job = common[numbers]
-                of_job += self._of_header(header) + _JOB_ID
-            job_id = job.id.encode()
-            sized_id = _size(len(job_id)) + job_id
-            spec_size = _size(len(spec) + len(_SPEC_ID) + len(sized_id))
-            said = b"".join((of_job, sized_id, _JOB_SPEC, spec_size, spec, _SPEC_ID, sized_id))
-            token = job.nonce.encode() + queue + job_id
-            lease = (_LEASE_TOKEN, _size(len(token)), token, of_lease, _LEASE_JOB, _size(len(said)), said)
-            yield b"".join(lease if not job.checkpoint else (*lease, _CHECKPOINT, _size(len(job.checkpoint)), job.checkpoint))
+                of_job += self._of_header(header[:-1]) + _JOB_ID + _size(len(job_id))
+                token = _LEASE_TOKEN + _size(len(nonce) + len(queue) + len(job_id))
+                behind_spec = _SPEC_ID + _size(len(job_id))
+                behind_job = _CHECKPOINT + _size(len(checkpoint)) + checkpoint if checkpoint else b""
+            if len(blob) - len(header) != spec_size:
+                spec_size = len(blob) - len(header)
+                behind_id = _JOB_SPEC + _size(spec_size + len(behind_spec) + len(job_id))
+                job_size = len(of_job) + len(job_id) + len(behind_id) + spec_size + len(behind_spec) + len(job_id)
+                behind_token = of_lease + _LEASE_JOB + _size(job_size) + of_job
+                size = len(token) + len(nonce) + len(queue) + len(job_id) + len(behind_token) - len(of_job) + job_size
+                lead = self._tag + _size(size + len(behind_job)) + token
+            spec = blob[len(header) :]
+            parts += lead, nonce, queue, job_id, behind_token, job_id, behind_id, spec, behind_spec, job_id, behind_job
+        return parts
 
     def _of_header(self, header: bytes) -> bytes:
         """What a stored header says of a job; all jobs of one add have the same."""

@@ -62,7 +62,7 @@ class WorkerServicer:
         request_id = dispatcher.request_id(poll)
         lots = await dispatcher.lease(poll, request_id)
         try:
-            message = repeated(response, field, LeaseWriter(poll.worker_id, poll.lease_ms).leases(lots))
+            message = LeaseWriter(response, field, poll.worker_id, poll.lease_ms).reply(lots)
             # noted before it is written: a stream that breaks meanwhile must find it
             self._broker.workers.replied(poll.worker_id, lots, request_id)
             await write(message)

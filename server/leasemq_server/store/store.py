@@ -378,8 +378,9 @@ def _leased(
 ) -> list[LeasedJob]:
     """The leases of one request: all at their first, plain lease but the others, which say what is different."""
     plainly = int(expire_ms)
+    new = tuple.__new__  # what LeasedJob() does by a function in Python, at twice the cost
     leased = [
-        LeasedJob(job_id.decode(), nonce.decode(), blob, 1, plainly, 0, 0, start_ms)
+        new(LeasedJob, (job_id.decode(), nonce.decode(), blob, 1, plainly, 0, 0, start_ms, b""))
         for job_id, nonce, blob in zip(ids, nonces, blobs, strict=True)
     ]
     for index, *numbers in others:
