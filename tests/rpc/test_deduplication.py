@@ -46,6 +46,13 @@ async def test_within_a_batch(stubs: Stubs, queue: str):
     assert (await stubs.stats(queue)).delayed == 1
 
 
+async def test_a_batch_of_jobs_whose_key_is_held_names_the_holder_for_each(stubs: Stubs, queue: str):
+    await stubs.add(queue, id="first", deduplication=keyed())
+    jobs = [job_pb2.JobSpec(name="n", id=f"j{n}", deduplication=keyed()) for n in range(2)]
+    reply = await stubs.producer.BatchAddJobs(producer_pb2.BatchAddJobsRequest(queue=queue, jobs=jobs))
+    assert [(it.job_id, it.created, it.deduplicated) for it in reply.results] == [("first", False, True)] * 2
+
+
 async def test_a_throttle_holds_when_its_job_is_gone(stubs: Stubs, queue: str):
     gone = job_pb2.Retention(max_count=0)
     await stubs.add(queue, id="a", deduplication=keyed("THROTTLE", 3600), completed_retention=gone)

@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 from hypothesis import example, given
 from hypothesis import strategies as st
 from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
-from leasemq_server.rpc.wire import LeaseWriter, added_job, set_time
+from leasemq_server.rpc.wire import LeaseWriter, added_alike, added_job, set_time
 from leasemq_server.store.types import LeasedJob, Lot, Source
 
 CREATE_MS, START_MS, LEASE_MS = 1_763_780_000_001, 1_763_780_005_002, 30_000
@@ -118,6 +118,14 @@ def test_the_lease_of_a_lone_call_is_the_same_on_the_wire() -> None:
 def test_an_added_job_is_what_protobuf_would_write(job_id: str) -> None:
     common = producer_pb2.AddJobResponse(created=True, state=job_pb2.JOB_STATE_DELAYED, durability=job_pb2.DURABILITY_FSYNC)
     set_time(common.run_time, START_MS)
-    reply = producer_pb2.AddJobResponse.FromString(added_job(job_id, common.SerializeToString()))
+    reply = producer_pb2.AddJobResponse.FromString(added_job(job_id.encode(), common.SerializeToString()))
     common.job_id = job_id
     assert reply == common
+
+
+@pytest.mark.parametrize("ids", [["a"], ["a", "b", "c"], ["x" * 200, "y" * 200], ["a", "é", "bb"], ["é", "ab"]])
+def test_added_jobs_that_share_all_but_the_id_are_what_protobuf_would_write(ids: list[str]) -> None:
+    common = producer_pb2.AddJobResponse(created=True, state=job_pb2.JOB_STATE_WAITING)
+    reply = producer_pb2.BatchAddJobsResponse.FromString(added_alike(ids, common.SerializeToString()))
+    assert [result.job_id for result in reply.results] == ids
+    assert all(result.created and result.state == job_pb2.JOB_STATE_WAITING for result in reply.results)

@@ -1,6 +1,7 @@
 """The broker's parts, put together: what the RPC handlers, and later the dashboard, call."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 
@@ -57,16 +58,15 @@ class Broker:
         """The highest level that the store can reach."""
         return self.state.max_durability
 
-    async def add(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> tuple[list[Added], Durability]:
+    async def add(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> list[tuple[Added, Durability]]:
         """Adds all jobs or none, together with those that others add to the queue at the same time."""
-        results = await self._adds.submit((queue, durability), jobs)
-        return [added for added, _ in results], results[0][1]
+        return await self._adds.submit((queue, durability), jobs)
 
-    async def _add(self, key: tuple[str, Durability], jobs: list[NewJob]) -> list[tuple[Added, Durability]]:
+    async def _add(self, key: tuple[str, Durability], jobs: Sequence[NewJob]) -> list[tuple[Added, Durability]]:
         queue, durability = key
         await self.queues.register(queue)
         added, reached = await self.store.add(queue, jobs, durability)
-        return [(one, reached) for one in added]
+        return list(zip(added, itertools.repeat(reached)))
 
     async def extend(self, tokens: Sequence[str], lease_ms: int) -> list[Extension]:
         """Extends leases of any queues."""

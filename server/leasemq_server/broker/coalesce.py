@@ -27,7 +27,7 @@ class Coalescer(Generic[K, Item, R]):
 
     def __init__(
         self,
-        run: Callable[[K, list[Item]], Awaitable[list[R]]],
+        run: Callable[[K, Sequence[Item]], Awaitable[list[R]]],
         orphaned: Callable[[K, Sequence[Item], list[R]], None] | None = None,
     ) -> None:
         self._run = run
@@ -79,7 +79,8 @@ class Coalescer(Generic[K, Item, R]):
 
     async def _call(self, key: K, parts: list[_Part[Item, R]]) -> None:
         try:
-            results = await self._run(key, [item for part in parts for item in part.items])
+            items = parts[0].items if len(parts) == 1 else [item for part in parts for item in part.items]
+            results = await self._run(key, items)
         except FullError as error:
             await self._call_halves(key, parts, error)
             return

@@ -158,7 +158,7 @@ class Dispatcher:
             for wake in wakes:
                 wake.leave(sleeper)
 
-    async def _lease(self, queue: str, requests: list[LeaseRequest]) -> list[Lot]:
+    async def _lease(self, queue: str, requests: Sequence[LeaseRequest]) -> list[Lot]:
         call = next(self._own_ids)
         source = Source(queue, call)
         try:
@@ -174,7 +174,7 @@ class Dispatcher:
         lots = [Lot(source, jobs) for jobs in reply.answers]
         return await self._serve_the_rest(queue, requests, lots) if reply.more else lots
 
-    async def _serve_the_rest(self, queue: str, requests: list[LeaseRequest], lots: list[Lot]) -> list[Lot]:
+    async def _serve_the_rest(self, queue: str, requests: Sequence[LeaseRequest], lots: list[Lot]) -> list[Lot]:
         """A script call gives out a bounded number of leases: those that it left out, though more is there, get another one."""
         unserved = [index for index, lot in enumerate(lots) if not lot.jobs]
         if not unserved or len(unserved) == len(requests):

@@ -30,14 +30,15 @@ class Flows:
 
     # -- adding --------------------------------------------------------------------------------------------------
 
-    async def add(self, queue: str, jobs: Sequence[FlowJob], durability: Durability) -> tuple[list[Added], Durability]:
+    async def add(self, queue: str, jobs: Sequence[FlowJob], durability: Durability) -> list[tuple[Added, Durability]]:
         """Adds jobs of one queue that depend on jobs that exist, all or none.
 
         Raises:
             InvalidFieldError: a dependency does not exist.
         """
         await self._register(await self._new_ones(jobs), frozenset())
-        return await self._add(queue, jobs, durability, {job.ref for job in jobs if job.edges})
+        added, reached = await self._add(queue, jobs, durability, {job.ref for job in jobs if job.edges})
+        return [(one, reached) for one in added]
 
     async def add_flow(self, nodes: Sequence[FlowJob], durability: Durability) -> list[tuple[Added, Durability]]:
         """Adds jobs of any queues that depend on each other.

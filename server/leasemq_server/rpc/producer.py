@@ -22,7 +22,7 @@ from leasemq_server.rpc.flow import (
     read_dependencies,
 )
 from leasemq_server.rpc.stream import CallStream, Part, Write
-from leasemq_server.rpc.wire import added_job, answer_writer, repeated, set_time
+from leasemq_server.rpc.wire import added_alike, added_job, answer_writer, repeated, set_time
 from leasemq_server.store.flows import JobRef
 from leasemq_server.store.types import Added, Durability, NewJob
 
@@ -34,6 +34,7 @@ DURABILITIES = {
 _ADDED, _ADD_ERROR, _BATCH_ADDED, _ADD_BATCH_ERROR = (
     answer_writer(producer_pb2.ProduceResponse, field) for field in ("added", "add_error", "batch_added", "add_batch_error")
 )
+Result = tuple[Added, Durability]
 SERVICE = producer_pb2.DESCRIPTOR.services_by_name["ProducerService"]
 
 
@@ -51,9 +52,10 @@ class ProducerServicer:
             check.wrong("job", "is required")
         jobs = self._new_jobs(request, [request.job], "job.", check)
         if depend(jobs):
-            (response,) = await self._add_dependent(request, [request.job], jobs, ["job."], check)
+            results = await self._add_dependent(request, [request.job], jobs, ["job."], check)
         else:
-            (response,) = await self._add(request, jobs, check)
+            results = await self._add(request, jobs, check)
+        (response,) = _responses([job.id for job in jobs], results)
         return response
 
     async def BatchAddJobs(self, request: producer_pb2.BatchAddJobsRequest, _: Any) -> bytes:
@@ -63,10 +65,13 @@ class ProducerServicer:
         jobs = self._new_jobs(request, request.jobs, at, check)
         if depend(jobs):
             paths = [at.format(index) for index in range(len(jobs))]
-            responses = await self._add_dependent(request, request.jobs, jobs, paths, check)
+            results = await self._add_dependent(request, request.jobs, jobs, paths, check)
         else:
-            responses = await self._add(request, jobs, check)
-        return repeated(producer_pb2.BatchAddJobsResponse, "results", responses)
+            results = await self._add(request, jobs, check)
+        ids = [job.id for job in jobs]
+        if results.count(results[0]) == len(results) and not results[0][0].holder:  # most batches are of new jobs that wait
+            return added_alike(ids, _in_common(*results[0]))
+        return repeated(producer_pb2.BatchAddJobsResponse, "results", _responses(ids, results))
 
     async def Produce(self, _: Any, context: Any) -> None:
         async def add(request: producer_pb2.AddJobRequest, write: Write) -> None:
@@ -82,23 +87,18 @@ class ProducerServicer:
         check.queue(request.queue)
         return new_jobs(specs, at, request.queue, self._broker.settings.max_payload_bytes, check)
 
-    async def _add(self, request: Any, jobs: list[NewJob], check: Check) -> list[bytes]:
+    async def _add(self, request: Any, jobs: list[NewJob], check: Check) -> list[Result]:
         durability = self._durability(request.durability, check)
         check.done()
-        added, reached = await self._broker.add(request.queue, jobs, durability)
-        return [
-            added_job(result.holder if result.holder and not result.created else job.id, _in_common(result, reached))
-            for job, result in zip(jobs, added, strict=True)
-        ]
+        return await self._broker.add(request.queue, jobs, durability)
 
     async def _add_dependent(
         self, request: Any, specs: Sequence[job_pb2.JobSpec], jobs: list[NewJob], paths: Sequence[str], check: Check
-    ) -> list[bytes]:
+    ) -> list[Result]:
         durability = self._durability(request.durability, check)
         found = flow_jobs(request.queue, specs, jobs, paths, check)
         check.done()
-        added, reached = await self._broker.flows.add(request.queue, found, durability)
-        return [added_job(job.id, _in_common(result, reached)) for job, result in zip(jobs, added, strict=True)]
+        return await self._broker.flows.add(request.queue, found, durability)
 
     async def AddFlow(self, request: producer_pb2.AddFlowRequest, _: Any) -> bytes:
         check = Check()
@@ -106,8 +106,8 @@ class ProducerServicer:
         nodes = flow_nodes(request, self._broker.settings.max_payload_bytes, check)
         check.done()
         added = await self._broker.flows.add_flow(nodes, durability)
-        results = [added_job(node.ref.job_id, _in_common(*result)) for node, result in zip(nodes, added, strict=True)]
-        return repeated(producer_pb2.AddFlowResponse, "results", results)
+        responses = _responses([node.ref.job_id for node in nodes], added)
+        return repeated(producer_pb2.AddFlowResponse, "results", responses)
 
     async def GetDependencies(self, request: producer_pb2.GetDependenciesRequest, _: Any) -> producer_pb2.GetDependenciesResponse:
         return await read_dependencies(self._broker, request)
@@ -184,6 +184,14 @@ def _check_job(request: Any, check: Check | None = None) -> None:
     check.queue(request.queue)
     check.text(request.job_id, "job_id")
     check.done()
+
+
+def _responses(job_ids: Sequence[str], results: Sequence[Result]) -> list[bytes]:
+    """An AddJobResponse each, of the job that holds the deduplication key where none was made."""
+    return [
+        added_job((added.holder if added.holder and not added.created else job_id).encode(), _in_common(added, reached))
+        for job_id, (added, reached) in zip(job_ids, results, strict=True)
+    ]
 
 
 @lru_cache(maxsize=1024)

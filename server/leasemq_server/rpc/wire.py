@@ -39,7 +39,7 @@ def _tag(message: type[Message], field: str) -> bytes:
 _LEASE_TOKEN, _LEASE_JOB = _tag(worker_pb2.Lease, "lease_token"), _tag(worker_pb2.Lease, "job")
 _CHECKPOINT = _tag(worker_pb2.Lease, "checkpoint")
 _JOB_ID, _JOB_SPEC, _SPEC_ID = _tag(job_pb2.Job, "id"), _tag(job_pb2.Job, "spec"), _tag(job_pb2.JobSpec, "id")
-_ADDED_ID = _tag(producer_pb2.AddJobResponse, "job_id")
+_ADDED, _ADDED_ID = _tag(producer_pb2.BatchAddJobsResponse, "results"), _tag(producer_pb2.AddJobResponse, "job_id")
 
 
 def repeated(message: type[Message], field: str, entries: Iterable[bytes]) -> bytes:
@@ -48,10 +48,21 @@ def repeated(message: type[Message], field: str, entries: Iterable[bytes]) -> by
     return b"".join([part for entry in entries for part in (tag, _size(len(entry)), entry)])
 
 
-def added_job(job_id: str, common: bytes) -> bytes:
+def added_job(job_id: bytes, common: bytes) -> bytes:
     """An AddJobResponse: the id, and what it shares with others."""
-    said = job_id.encode()
-    return b"".join((_ADDED_ID, _size(len(said)), said, common))
+    return b"".join((_ADDED_ID, _size(len(job_id)), job_id, common))
+
+
+def added_alike(job_ids: Iterable[str], common: bytes) -> bytes:
+    """A BatchAddJobsResponse of AddJobResponses that share all but the id."""
+    said = list(map(str.encode, job_ids))
+    sizes = set(map(len, said))
+    if len(sizes) > 1:
+        return repeated(producer_pb2.BatchAddJobsResponse, "results", [added_job(job_id, common) for job_id in said])
+    (size,) = sizes
+    before = _ADDED_ID + _size(size)
+    before = _ADDED + _size(len(before) + size + len(common)) + before
+    return before + (common + before).join(said) + common
 
 
 def answer_writer(message: type[Message], field: str) -> Callable[[int, bytes], bytes]:

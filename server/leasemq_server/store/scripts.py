@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,10 @@ class Script:
         call: list[Any] = [len(self.keys)]
         call += [named[key] for key in self.keys]
         call += [args[name] for name in self.argv]
-        width = len(self.items)
-        for item in items:
-            if len(item) != width:
-                raise ScriptCallError(f"an item of {self.name} is {self.items}, not {len(item)} fields")
-            call += item
+        items = list(items)
+        if others := set(map(len, items)) - {len(self.items)}:
+            raise ScriptCallError(f"an item of {self.name} is {self.items}, not {others.pop()} fields")
+        call += chain.from_iterable(items)
         return call
 
 
