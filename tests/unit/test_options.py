@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from leasemq.v1 import admin_pb2, job_pb2
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.options import config_options, group_options, job_options, read_options, with_option
-from leasemq_server.jobs.specs import _plain_job, new_job, new_jobs
+from leasemq_server.jobs.specs import new_job
 
 MONTH = 30 * 86_400_000
 
@@ -296,52 +296,3 @@ def test_headers_are_bounded_in_number_and_size() -> None:
     ((_, message),) = _stored(f'headers {{ key: "k" value: "{"x" * 16384}" }}')[1]
     assert message.endswith("got 1 and 16385")
     assert _stored(f'headers {{ key: "k" value: "{"x" * 16383}" }}')[1] == []
-
-
-SMALLEST = [
-    'headers { key: "a" }', "priority: 1", "lifo: true", "delay {}", "run_time {}", "retry {}", "timeout {}", "ttl {}",
-    "completed_retention {}", "failed_retention {}", 'dead_letter_queue: "d"', "max_lease_expirations: 0", "dependencies {}",
-    "deduplication {}", 'group: "g"',
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("field", SMALLEST)
-@pytest.mark.parametrize("size", [0, 1, 126, 127, 128, 129, 16_383, 16_384])
-def test_no_field_is_so_small_that_it_is_passed_over(field: str, size: int) -> None:
-    said = spec(field)
-    said.name, said.payload, said.id = "n", b"x" * size, "a"
-    assert _plain_job(said, size) is None
-
-
-def test_the_smallest_fields_are_all_that_a_spec_has_but_what_every_job_has() -> None:
-    named = {text.split(" ")[0].rstrip(":") for text in SMALLEST}
-    assert named | {"name", "payload", "content_type", "id"} == set(job_pb2.JobSpec.DESCRIPTOR.fields_by_name)
-
-
-@pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 2_000_000])
-@pytest.mark.parametrize("content_type", ["", "application/json"])
-def test_a_job_of_name_payload_and_content_type_alone_is_known_by_its_size(size: int, content_type: str) -> None:
-    said = job_pb2.JobSpec(name="welcome", payload=b"x" * size, content_type=content_type, id="mine")
-    job = _plain_job(said, size)
-    assert job == new_job(said, "email", size, Check())
-    assert job.id == "mine"
-
-
-@pytest.mark.parametrize(
-    ("text", "field"),
-    [('name: ""', "name"), (r'id: "a\nb"', "id"), (r'content_type: "\t"', "content_type"), (f'name: "{"n" * 129}"', "name")],
-)
-def test_what_is_wrong_in_one_job_of_a_batch_names_its_number(text: str, field: str) -> None:
-    check = Check()
-    new_jobs([spec('id: "a"'), spec(text), spec('id: "b"')], "jobs[{}].", "email", 1000, check)
-    assert [violation.field for violation in check.violations] == [f"jobs[1].{field}"]
-
-
-def test_texts_at_their_limits_and_beyond_ascii_are_jobs_too() -> None:
-    longest, beyond_ascii = job_pb2.JobSpec(name="n" * 128, id="i" * 128), job_pb2.JobSpec(name="é", id="ß", content_type="ö")
-    said = [longest, beyond_ascii, job_pb2.JobSpec(name="n")]
-    check = Check()
-    jobs = new_jobs(said, "jobs[{}].", "email", 1000, check)
-    assert [(job.id, job_pb2.JobSpec.FromString(job.spec).name) for job in jobs[:2]] == [("i" * 128, "n" * 128), ("ß", "é")]
-    assert jobs[2].id
-    assert check.violations == []

@@ -1,6 +1,6 @@
 """From what a producer says to what the store keeps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import uuid_utils
 from leasemq.v1 import job_pb2
@@ -8,24 +8,35 @@ from leasemq.v1 import job_pb2
 from leasemq_server.jobs import limits
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.options import job_options
+from leasemq_server.jobs.wire import tag_of, varint
 from leasemq_server.store.types import NewJob
 
-_SHORT = min(limits.MAX_NAME, 127)  # a text whose size is one byte
-_ID_TAG = job_pb2.JobSpec.DESCRIPTOR.fields_by_name["id"].number << 3 | 2
+_NAME, _PAYLOAD, _CONTENT_TYPE, _ID = (tag_of(job_pb2.JobSpec, field) for field in ("name", "payload", "content_type", "id"))
+_SHORT = 127  # bytes of a text whose size is one byte
+_MOST_NAMES = 1024
+
+# Of jobs that were right, what stands before the payload, and what between it and the id: name and content type.
+_around_payload: dict[bytes, bytes] = {}
 
 
-def new_jobs(specs: Iterable[job_pb2.JobSpec], at: str, queue: str, max_payload_bytes: int, check: Check) -> list[NewJob]:
-    """Checks specs and makes them storable; `at` is where they stand in the request, with {} for their number.
+def new_jobs(
+    specs: Sequence[job_pb2.JobSpec], written: Iterable[bytes], at: str, queue: str, max_payload_bytes: int, check: Check
+) -> list[NewJob]:
+    """Checks specs and makes them storable.
+
+    `written` has them as bytes; `at` is where they stand in the request, with {} for their number.
 
     Raises:
         PayloadTooLargeError: a payload is over the limit.
     """
     jobs = []
-    for index, spec in enumerate(specs):
-        job = _plain_job(spec, max_payload_bytes)
+    for index, spec_bytes in enumerate(written):
+        job = _plain_job(spec_bytes, max_payload_bytes)
         if job is None:
             check.at = at.format(index)
-            job = new_job(spec, queue, max_payload_bytes, check)
+            job = new_job(specs[index], queue, max_payload_bytes, check)
+            if not check.violations:
+                _remember(specs[index])
         jobs.append(job)
     check.at = ""
     return jobs
@@ -51,28 +62,36 @@ def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Ch
     return NewJob(job_id, stored, job_options(spec, check))
 
 
-def _plain_job(spec: job_pb2.JobSpec, max_payload_bytes: int) -> NewJob | None:
-    """The job of a spec that is right, and nothing but name, payload, content type and id, by its size: at half the cost.
+def _plain_job(spec: bytes, max_payload_bytes: int) -> NewJob | None:
+    """The job of a spec with nothing but name, payload, content type and id, where the first and third were seen before.
 
-    None for any other, and for one with a text that is not ASCII, which takes more bytes than characters.
+    None for any other, and where something is wrong. It costs a quarter of what new_job does.
     """
-    name, payload, content_type, job_id = spec.name, spec.payload, spec.content_type, spec.id
-    size = len(payload)
-    if not name.isprintable() or not content_type.isprintable() or not job_id.isprintable() or size > max_payload_bytes:
+    payload_at = spec[1] + 2 if spec else 0
+    behind_payload = _around_payload.get(spec[:payload_at])
+    if behind_payload is None or len(spec) == payload_at:
         return None
-    named, typed, with_id = len(name), len(content_type), len(job_id)
-    if not 0 < named <= _SHORT or typed > _SHORT or not 0 < with_id <= _SHORT:
+    size, end = 0, payload_at
+    if spec[end] == _PAYLOAD:
+        size, end = spec[end + 1], end + 2
+        if size > _SHORT:
+            size, end = varint(spec, end - 1)
+        end += size
+    id_at = end + len(behind_payload) + 1
+    if not spec.startswith(behind_payload, end) or spec[id_at - 1] != len(spec) - id_at or size > max_payload_bytes:
         return None
-    id_size = 2 + with_id
-    expected = 2 + named + (size and 1 + _varint_size(size) + size) + (typed and 2 + typed) + id_size
-    stored = spec.SerializeToString()
-    if len(stored) != expected or not stored.endswith(b"%c%c%b" % (_ID_TAG, with_id, job_id.encode())):
-        return None
-    return NewJob(job_id, stored[:-id_size], "")
+    job_id = spec[id_at:].decode()
+    return tuple.__new__(NewJob, (job_id, spec[: id_at - 2], "")) if job_id.isprintable() else None
 
 
-def _varint_size(number: int) -> int:
-    return max(1, (number.bit_length() + 6) // 7)
+def _remember(spec: job_pb2.JobSpec) -> None:
+    """Lets `_plain_job` know the name and the content type of a spec that is right."""
+    name, content_type = spec.name.encode(), spec.content_type.encode()
+    if len(name) <= _SHORT and len(content_type) <= _SHORT:
+        if len(_around_payload) >= _MOST_NAMES:
+            _around_payload.clear()
+        typed = bytes((_CONTENT_TYPE, len(content_type))) + content_type if content_type else b""
+        _around_payload[bytes((_NAME, len(name))) + name] = typed + bytes((_ID,))
 
 
 def _check_headers(spec: job_pb2.JobSpec, check: Check) -> None:

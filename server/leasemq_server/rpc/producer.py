@@ -1,6 +1,6 @@
 """ProducerService: for services that add jobs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +10,7 @@ from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import JobNotFoundError, JobNotInStateError
 from leasemq_server.jobs.check import Check
 from leasemq_server.jobs.specs import new_jobs
+from leasemq_server.jobs.wire import entries
 from leasemq_server.rpc.encode import STATES, check_mask, job_message, masked, wants_spec
 from leasemq_server.rpc.flow import (
     add_dependents,
@@ -45,12 +46,14 @@ class ProducerServicer:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
+        self._max_payload_bytes = broker.settings.max_payload_bytes
 
     async def AddJob(self, request: producer_pb2.AddJobRequest, _: Any) -> bytes:
         check = Check()
         if not request.HasField("job"):
             check.wrong("job", "is required")
-        jobs = self._new_jobs(request, [request.job], "job.", check)
+        check.queue(request.queue)
+        jobs = new_jobs([request.job], [request.job.SerializeToString()], "job.", request.queue, self._max_payload_bytes, check)
         if depend(jobs):
             results = await self._add_dependent(request, [request.job], jobs, ["job."], check)
         else:
@@ -62,7 +65,8 @@ class ProducerServicer:
         check = Check()
         check.batch(request.jobs, "jobs")
         at = "jobs[{}]."
-        jobs = self._new_jobs(request, request.jobs, at, check)
+        check.queue(request.queue)
+        jobs = new_jobs(request.jobs, entries(request, "jobs"), at, request.queue, self._max_payload_bytes, check)
         if depend(jobs):
             paths = [at.format(index) for index in range(len(jobs))]
             results = await self._add_dependent(request, request.jobs, jobs, paths, check)
@@ -83,10 +87,6 @@ class ProducerServicer:
         parts = (Part("add", add, _ADDED, _ADD_ERROR), Part("add_batch", add_batch, _BATCH_ADDED, _ADD_BATCH_ERROR))
         await CallStream(context, parts).run(self._broker.workers.stopping)
 
-    def _new_jobs(self, request: Any, specs: Iterable[job_pb2.JobSpec], at: str, check: Check) -> list[NewJob]:
-        check.queue(request.queue)
-        return new_jobs(specs, at, request.queue, self._broker.settings.max_payload_bytes, check)
-
     async def _add(self, request: Any, jobs: list[NewJob], check: Check) -> list[Result]:
         durability = self._durability(request.durability, check)
         check.done()
@@ -103,7 +103,7 @@ class ProducerServicer:
     async def AddFlow(self, request: producer_pb2.AddFlowRequest, _: Any) -> bytes:
         check = Check()
         durability = self._durability(request.durability, check)
-        nodes = flow_nodes(request, self._broker.settings.max_payload_bytes, check)
+        nodes = flow_nodes(request, self._max_payload_bytes, check)
         check.done()
         added = await self._broker.flows.add_flow(nodes, durability)
         responses = _responses([node.ref.job_id for node in nodes], added)

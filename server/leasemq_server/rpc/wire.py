@@ -10,9 +10,9 @@ from google.protobuf.message import Message
 from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
 
 from leasemq_server.jobs.options import read_options
+from leasemq_server.jobs.wire import tag_of
 from leasemq_server.store.types import Lot, Source
 
-_LENGTH_DELIMITED = 2
 SCHEDULED = b'"sc":'  # in the options of a job that a schedule added
 
 
@@ -33,7 +33,7 @@ def _size(size: int) -> bytes:
 
 
 def _tag(message: type[Message], field: str) -> bytes:
-    return _varint(message.DESCRIPTOR.fields_by_name[field].number << 3 | _LENGTH_DELIMITED)
+    return _varint(tag_of(message, field))
 
 
 _LEASE_TOKEN, _LEASE_JOB = _tag(worker_pb2.Lease, "lease_token"), _tag(worker_pb2.Lease, "job")
