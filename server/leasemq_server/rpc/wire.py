@@ -102,38 +102,39 @@ class LeaseWriter:
 
     def reply(self, lots: Iterable[Lot]) -> bytes:
         """The message with all leases of the lots, and nothing else."""
-        return b"".join([part for lot in lots for part in self._of_lot(lot)])
+        parts: list[bytes] = []
+        for lot in lots:
+            self._write(lot, parts)
+        return b"".join(parts)
 
-    def _of_lot(self, lot: Lot) -> list[bytes]:
-        """Their bytes in parts. Most jobs are like the one before but for id, nonce and spec: the parts between are the same."""
+    def _write(self, lot: Lot, parts: list[bytes]) -> None:
+        """Adds a lot's bytes. Most jobs are like the one before but for id, nonce and spec: the parts between are the same."""
         queue = b"/" + lot.source.queue.encode() + b"/"
         common: dict[Numbers, tuple[bytes, bytes]] = {}
-        parts: list[bytes] = []
-        shape_before: tuple[int | bytes, ...] = ()
-        header, spec_size = b"\n", -1
+        like: tuple[int | bytes, ...] = ()
+        header, id_size, nonce_size, spec_size = b"\n", 0, 0, -1
         for job in lot.jobs:
             job_id, nonce, blob = job.id.encode(), job.nonce.encode(), job.blob
-            shape = (len(job_id), len(nonce), *job[3:])
-            if shape != shape_before or not blob.startswith(header):
-                shape_before, header, spec_size = shape, blob[: blob.index(b"\n") + 1], -1
+            if job[3:] != like or len(job_id) != id_size or len(nonce) != nonce_size or not blob.startswith(header):
+                like, header = job[3:], blob[: blob.index(b"\n") + 1]
+                id_size, nonce_size, spec_size = len(job_id), len(nonce), -1
                 numbers, checkpoint = job[3:8], job.checkpoint
                 if numbers not in common:
                     common[numbers] = self._in_common(lot.source, *numbers)
                 of_lease, of_job = common[numbers]
-                of_job += self._of_header(header[:-1]) + _JOB_ID + _size(len(job_id))
-                token = _LEASE_TOKEN + _size(len(nonce) + len(queue) + len(job_id))
-                behind_spec = _SPEC_ID + _size(len(job_id))
+                of_job += self._of_header(header[:-1]) + _JOB_ID + _size(id_size)
+                token = _LEASE_TOKEN + _size(nonce_size + len(queue) + id_size)
+                behind_spec = _SPEC_ID + _size(id_size)
                 behind_job = _CHECKPOINT + _size(len(checkpoint)) + checkpoint if checkpoint else b""
             if len(blob) - len(header) != spec_size:
                 spec_size = len(blob) - len(header)
-                behind_id = _JOB_SPEC + _size(spec_size + len(behind_spec) + len(job_id))
-                job_size = len(of_job) + len(job_id) + len(behind_id) + spec_size + len(behind_spec) + len(job_id)
-                behind_token = of_lease + _LEASE_JOB + _size(job_size) + of_job
-                size = len(token) + len(nonce) + len(queue) + len(job_id) + len(behind_token) - len(of_job) + job_size
-                lead = self._tag + _size(size + len(behind_job)) + token
+                behind_id = _JOB_SPEC + _size(spec_size + len(behind_spec) + id_size)
+                job_size = len(of_job) + id_size + len(behind_id) + spec_size + len(behind_spec) + id_size
+                behind_token = of_lease + _LEASE_JOB + _size(job_size)
+                size = len(token) + nonce_size + len(queue) + id_size + len(behind_token) + job_size + len(behind_job)
+                lead, behind_token = self._tag + _size(size) + token, behind_token + of_job
             spec = blob[len(header) :]
             parts += lead, nonce, queue, job_id, behind_token, job_id, behind_id, spec, behind_spec, job_id, behind_job
-        return parts
 
     def _of_header(self, header: bytes) -> bytes:
         """What a stored header says of a job; all jobs of one add have the same."""
