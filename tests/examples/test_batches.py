@@ -1,6 +1,8 @@
 """The example of batches and checkpoints."""
 
-from tests.examples.pages import run_example
+from pathlib import Path
+
+from tests.examples.pages import crash, run_example
 
 
 def test_the_example_writes_in_batches_and_goes_on_at_its_checkpoint(address: str):
@@ -11,3 +13,8 @@ def test_the_example_writes_in_batches_and_goes_on_at_its_checkpoint(address: st
     assert lines.count("wrote 9 rows at once") == 1
     assert "attempt 2 begins at page 3" in lines
     assert lines[-1] == "19 completed, 1 failed; copied 5 pages"
+
+
+def test_the_crash_of_the_page_begins_behind_the_last_checkpoint(tmp_path: Path):
+    ended = crash("batches-and-checkpoints.md", tmp_path)
+    assert ended.stdout.splitlines() == ["attempt 1 begins at page 0", "attempt 1 begins at page 3"], ended

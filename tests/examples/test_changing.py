@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.examples.pages import block, run_example, shell
+from tests.examples.pages import commands, run_example
 
 
 def test_the_example_puts_jobs_right_and_calls_others_off(address: str):
@@ -14,7 +14,7 @@ def test_the_example_puts_jobs_right_and_calls_others_off(address: str):
 
 
 def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):
-    ended = shell(f"set -e\n{block('changing-jobs.md', 'console')}", address, tmp_path)
+    ended = commands("changing-jobs.md", address, tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     lines = ended.stdout.splitlines()
     assert "changed welcome-1 of email: waiting" in lines

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.examples.pages import block, run_example, shell
+from tests.examples.pages import CRASH, block, commands, run_example, shell
 
 
 def test_the_example_makes_one_search_of_a_burst(address: str):
@@ -13,7 +13,7 @@ def test_the_example_makes_one_search_of_a_burst(address: str):
 
 
 def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):
-    ended = shell(f"set -e\n{block('deduplication.md', 'console')}", address, tmp_path)
+    ended = commands("deduplication.md", address, tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "has the key in index: not added" in ended.stdout
     assert "in the place of another one" in ended.stdout
@@ -21,5 +21,5 @@ def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):
 
 
 def test_a_key_survives_a_killed_worker_and_is_free_when_the_job_is_done(address: str, tmp_path: Path):
-    ended = shell(block("deduplication.md", "sh"), address, tmp_path)
+    ended = shell(block("deduplication.md", "sh", CRASH), address, tmp_path)
     assert ended.stdout.split() == ['"created":false', '"created":true'], ended

@@ -1,33 +1,15 @@
 """The example of events, and the page about them, done as they say."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.examples.test_scheduled_reports import ROOT, TIMEOUT_S, address, shell  # noqa: F401 - a fixture
-from tests.support import free_port
-
-PAGE = (ROOT / "docs" / "events.md").read_text()
+from tests.examples.pages import commands, crash, run_example
 
 
-def block(language: str) -> str:
-    (text,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return text
-
-
-def test_the_example_misses_nothing_and_has_nothing_twice_when_it_is_run_again(address: str, tmp_path: Path):  # noqa: F811 - the fixture
+def test_the_example_misses_nothing_and_has_nothing_twice_when_it_is_run_again(address: str, tmp_path: Path):
     log = tmp_path / "audit.jsonl"
     for times in (1, 2):
-        ended = subprocess.run(
-            [sys.executable, str(ROOT / "examples" / "audit_log.py"), str(log)],
-            env=os.environ | {"LEASEMQ_ADDRESS": address},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        ended = run_example("audit_log.py", address, str(log))
         assert ended.returncode == 0, ended
         said = [line.split()[0] for line in ended.stdout.splitlines()]
         assert [said.count(kind) for kind in ("ADDED", "LEASED", "COMPLETED", "FAILED")] == [3, 3, 2, 1]
@@ -36,14 +18,14 @@ def test_the_example_misses_nothing_and_has_nothing_twice_when_it_is_run_again(a
         assert len(set(tokens)) == len(tokens) >= 9 * times
 
 
-def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):  # noqa: F811 - the fixture
-    ended = shell(f"set -e\n{block('console')}", address, tmp_path)
+def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):
+    ended = commands("events.md", address, tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     kinds = re.findall(r'(?:"kind":"|  )(ADDED|LEASED|DRAINED|COMPLETED|PAUSED|CONFIGURED)\b', ended.stdout)
     assert kinds == ["ADDED", "COMPLETED", "LEASED", "DRAINED", "COMPLETED", "CONFIGURED", "PAUSED"]
 
 
 def test_the_crash_of_the_page_leaves_no_gap(tmp_path: Path):
-    ended = shell(block("sh").replace("7979", str(free_port())), "unused", tmp_path)
+    ended = crash("events.md", tmp_path)
     assert ended.stdout.endswith("6 events\n"), ended
     assert "wrong" not in ended.stdout

@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.examples.pages import block, run_example, shell
-from tests.support import free_port
+from tests.examples.pages import commands, crash, run_example
 
 
 def test_the_example_gives_everybody_a_turn_and_keeps_each_accounts_order(address: str):
@@ -17,7 +16,7 @@ def test_the_example_gives_everybody_a_turn_and_keeps_each_accounts_order(addres
 
 
 def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):
-    ended = shell(f"set -e\n{block('groups.md', 'console')}", address, tmp_path)
+    ended = commands("groups.md", address, tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert re.findall(r"LEASED +(\S+)", ended.stdout) == ["alone", "big-1", "ada-1", "big-2", "ada-2", "big-3"]
     assert "cancelled 1 jobs" in ended.stdout
@@ -27,8 +26,7 @@ def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):
 
 
 def test_the_crash_of_the_page_breaks_no_order_and_no_limit(tmp_path: Path):
-    page = block("groups.md", "sh").replace("7979", str(free_port())).replace("7980", str(free_port()))
-    ended = shell(page, "unused", tmp_path)
+    ended = crash("groups.md", tmp_path)
     assert "too many" not in ended.stdout
     assert ended.stdout.splitlines() == [
         '"active":3',

@@ -1,28 +1,17 @@
 """The example of metrics, and the page about them, done as they say."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import leasemq.sync
 
-from tests.examples.test_scheduled_reports import ROOT, TIMEOUT_S, address, shell  # noqa: F401 - a fixture
-
-PAGE = (ROOT / "docs" / "metrics.md").read_text()
+from tests.examples.pages import commands, crash, run_example
 
 
-def test_the_example_fails_when_a_queue_is_late(address: str):  # noqa: F811 - the fixture
+def test_the_example_fails_when_a_queue_is_late(address: str):
     def check(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(ROOT / "examples" / "late_queue.py"), "slow", *arguments],
-            env=os.environ | {"LEASEMQ_ADDRESS": address},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        return run_example("late_queue.py", address, "slow", *arguments)
 
     unknown = check()
     assert (unknown.returncode, unknown.stdout) == (3, "")
@@ -38,9 +27,13 @@ def test_the_example_fails_when_a_queue_is_late(address: str):  # noqa: F811 - t
     assert "late by" in late.stdout
 
 
-def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):  # noqa: F811 - the fixture
-    (text,) = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
-    ended = shell(f"set -e\n{text}", address, tmp_path)
+def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):
+    ended = commands("metrics.md", address, tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     counts = re.findall(r'"completed":(\d+),"failed":(\d+)', ended.stdout)
     assert [sum(map(int, column)) for column in zip(*counts, strict=True)] == [1, 1]
+
+
+def test_the_crash_of_the_page_counts_each_job_once(tmp_path: Path):
+    ended = crash("metrics.md", tmp_path)
+    assert ended.stdout == "20 counted\n", ended
