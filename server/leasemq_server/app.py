@@ -19,7 +19,7 @@ from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from leasemq_server import __version__, logs
+from leasemq_server import logs
 from leasemq_server.broker.broker import Broker
 from leasemq_server.config import Settings
 from leasemq_server.errors import StartError, StoreUnavailableError
@@ -35,6 +35,7 @@ from leasemq_server.store import check
 from leasemq_server.store.connect import connect, redact
 from leasemq_server.store.embedded import EmbeddedStore
 from leasemq_server.store.store import Store
+from leasemq_server.version import __version__
 
 MAX_MESSAGE_BYTES = 128 * 1024 * 1024
 SERVICES = [producer.SERVICE, worker.SERVICE, admin.SERVICE, schedule.SERVICE]

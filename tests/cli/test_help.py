@@ -48,6 +48,21 @@ def test_help_loads_neither_the_sdk_nor_the_server():
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.endswith("set()\n")
 
 
+def test_ctrl_c_while_the_program_is_loaded_ends_it_without_a_word():
+    program = """
+import sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from leasemq_server.cli import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 def test_the_overview_names_the_exit_codes_and_every_command():
     shown = Command("").ok("--help").out
     assert "3 no broker in reach" in shown

@@ -4,6 +4,17 @@
 is all that prints. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no broker in reach, 4 not found, 130 interrupted.
 """
 
-from leasemq_server.cli.app import main
+import sys
 
-__all__ = ["main"]
+from leasemq_server.cli.exits import EXIT_INTERRUPTED
+
+
+def main() -> None:
+    """The `leasemq` program. Ctrl-C may come while the rest of it is loaded."""
+    try:
+        from leasemq_server.cli.app import run  # noqa: PLC0415 - it takes a moment
+
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    sys.exit(code)

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from leasemq_server import __version__
-from leasemq_server.cli.failure import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED
+from leasemq_server.cli.exits import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED
 
 BROKER, JOBS, OPERATE = "Run", "Jobs", "Look and steer"
 
@@ -89,6 +88,8 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from leasemq_server.version import __version__  # noqa: PLC0415 - reading it takes as long as all other imports here
+
         print(f"leasemq {__version__}")
         raise typer.Exit
 
@@ -165,8 +166,3 @@ def _report(error: typer.TyperException) -> int:
     hint = f" — see: {context.command_path} --help" if context is not None else ""
     print(" ".join(f"leasemq: {message}".split()) + hint, file=sys.stderr)
     return error.exit_code
-
-
-def main() -> None:
-    """The `leasemq` program."""
-    sys.exit(run(sys.argv[1:]))

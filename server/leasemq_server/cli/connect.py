@@ -8,7 +8,8 @@ from typing import Any
 from leasemq import Client, LeaseMQError, NotFound, Unavailable
 from leasemq.connection import DEFAULT_ADDRESS, host_and_port
 
-from leasemq_server.cli.failure import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_UNREACHABLE, Failure
+from leasemq_server.cli.exits import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_UNREACHABLE
+from leasemq_server.cli.failure import Failure
 
 REACH_TIMEOUT_S = 3.0
 

@@ -2,11 +2,7 @@
 
 import typer
 
-EXIT_FAILED = 1
-EXIT_UNREACHABLE = 3
-EXIT_NOT_FOUND = 4
-EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141  # as for a program that SIGPIPE ended
+from leasemq_server.cli.exits import EXIT_FAILED
 
 
 class Failure(typer.TyperException):

@@ -11,7 +11,8 @@ from leasemq import BulkResult, Cascade, Client, JobState
 
 from leasemq_server.cli.connect import run
 from leasemq_server.cli.console import confirm, counting, print_json, show
-from leasemq_server.cli.failure import EXIT_FAILED, EXIT_NOT_FOUND, Failure
+from leasemq_server.cli.exits import EXIT_FAILED, EXIT_NOT_FOUND
+from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.flow_view import print_dependencies, print_forest
 from leasemq_server.cli.job_view import as_json_job, print_job, print_jobs
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Group, Json, Queue, Yes, duration, job_state, moment

@@ -5,7 +5,7 @@ import asyncio
 import leasemq
 import typer
 
-import leasemq_server
+import leasemq_server.version
 from leasemq_server.cli.connect import connect
 from leasemq_server.cli.console import print_fields, print_json
 from leasemq_server.cli.failure import Failure
@@ -21,7 +21,7 @@ def version(address: Address = DEFAULT_ADDRESS, as_json: Json = False) -> None:
     Example:
     [cyan]leasemq version --json[/]
     """
-    versions = {"leasemq": leasemq_server.__version__, "sdk": leasemq.__version__} | asyncio.run(_of_broker(address))
+    versions = {"leasemq": leasemq_server.version.__version__, "sdk": leasemq.__version__} | asyncio.run(_of_broker(address))
     if as_json:
         print_json(versions)
     else:

@@ -4,7 +4,6 @@ from typing import Any
 
 from leasemq.v1 import admin_pb2, job_pb2, worker_pb2
 
-from leasemq_server import __version__
 from leasemq_server.broker.broker import Broker
 from leasemq_server.broker.bulk import BulkCounts, JobFilter, Verb, apply_to_ids, apply_to_matches, delete_queue_step
 from leasemq_server.broker.changes import update_job
@@ -32,6 +31,7 @@ from leasemq_server.rpc.groups import GroupHandlers
 from leasemq_server.rpc.metrics import MetricHandlers
 from leasemq_server.rpc.wire import set_time
 from leasemq_server.store.types import Position
+from leasemq_server.version import __version__
 
 SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"]
 CAPABILITIES = (

@@ -1,0 +1,5 @@
+"""The broker's version."""
+
+from importlib.metadata import version
+
+__version__ = version("leasemq-server")
