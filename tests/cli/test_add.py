@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import time
@@ -91,6 +92,20 @@ def test_specs_say_for_each_line_what_options_say_for_all(cli, client, queue, tm
     assert [(result["id"], result["created"]) for result in results] == [("a", True), ("b", True), ("a", False)]
     a, b = client.get(queue, "a"), client.get(queue, "b")
     assert (a.payload, a.name, a.priority, b.state) == (1, "x", 2, JobState.DELAYED)
+
+
+def test_while_a_file_is_checked_a_terminal_sees_how_far_it_is(program, queue, tmp_path):
+    source = tmp_path / "jobs.jsonl"
+    source.write_text("1\n" * 300_000)
+    ours, its = pty.openpty()
+    command = [LEASEMQ, "add", queue, "--jsonl", str(source)]
+    with subprocess.Popen(command, stdout=its, stderr=its, env=program.environment(TERM="xterm", COLUMNS="200")) as adding:
+        os.close(its)
+        seen = b""
+        while not re.search(rb"checking \S+jobs.jsonl: line \d+,000", seen):
+            seen += os.read(ours, 4096)  # an error when the program has ended without it
+        adding.send_signal(signal.SIGINT)
+        os.close(ours)
 
 
 def test_a_file_with_one_bad_line_adds_nothing(cli, client, queue, tmp_path):

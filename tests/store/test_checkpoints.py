@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from leasemq_server.store.store import MOST_LEASES
 from leasemq_server.store.types import LeasedJob
 
 from tests.store.harness import LEASE_MS, SECOND, Desk
@@ -64,13 +65,13 @@ async def test_a_retried_lease_call_gets_it_too(desk: Desk):
 
 
 async def test_large_ones_do_not_make_a_reply_too_large(desk: Desk):
-    ids = [f"job-{n:03}" for n in range(400)]
+    ids = [f"job-{n:03}" for n in range(MOST_LEASES)]
     await desk.add(*ids)
-    jobs = await desk.lease(400)
-    assert await desk.store.checkpoint(desk.queue, [(job.id, job.nonce, b"x" * 16_384) for job in jobs]) == [True] * 400
+    jobs = await desk.lease(MOST_LEASES)
+    assert await desk.store.checkpoint(desk.queue, [(job.id, job.nonce, b"x" * 16_384) for job in jobs]) == [True] * MOST_LEASES
     await desk.store.release(desk.queue, [(job.id, job.nonce, 0, 0) for job in jobs])
     sizes = []
-    while leased := await desk.lease(400):
+    while leased := await desk.lease(MOST_LEASES):
         sizes.append(sum(len(job.checkpoint) for job in leased))
-    assert sum(sizes) == 400 * 16_384
+    assert sum(sizes) == MOST_LEASES * 16_384
     assert max(sizes) <= 3 * 1024 * 1024 + 16_384

@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 import typer
 from leasemq import NewJob
 
-from leasemq_server.cli.console import check_strictly
+from leasemq_server.cli.console import check_strictly, counting
 from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.options import duration
 
@@ -97,7 +97,11 @@ class JsonLines:
 
     def _check(self) -> int:
         start = self._stream.tell()
-        count = sum(1 for _ in self._jobs(self._stream))
+        count = 0
+        with counting(f"checking {self.name}: line") as checked:
+            for count, _ in enumerate(self._jobs(self._stream), start=1):
+                if count % BATCH == 0:
+                    checked(count)
         self._stream.seek(start)
         return count
 
