@@ -28,7 +28,7 @@ run: $(READY) ## run the broker alone on 127.0.0.1:7878, its data in ./leasemq-d
 	@$(BIN)/leasemq serve
 
 test: lint generated-check ## everything: lint, types, contract, generated code, all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: test ## the same: what CI runs, and what is green before each commit
 
