@@ -26,7 +26,7 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def entries(message: Message, field: str) -> list[bytes]:
-    """A repeated field's messages as bytes; all fields that a number comes before must be texts, bytes or messages too."""
+    """A repeated field's messages as bytes; fields of smaller numbers must be texts, bytes or messages too."""
     data, tag = message.SerializeToString(), tag_of(type(message), field)
     found: list[bytes] = []
     at, end = 0, len(data)
