@@ -136,6 +136,8 @@ def test_what_looks_right_but_is_not_is_named(said: dict[str, Any], error: str) 
 @pytest.mark.parametrize(
     ("said", "error"),
     [
+        ({"payload": [math.nan]}, "payload: Out of range float values are not JSON compliant"),
+        ({"payload": "\ud800"}, "payload: 'utf-8' codec can't encode character '\\ud800' in position 1: surrogates not allowed"),
         ({"delay": math.nan}, "delay must be finite, not nan"),
         ({"ttl": math.inf}, "ttl must be finite, not inf"),
         ({"completed_retention": Retention(max_age=math.inf)}, "completed_retention.max_age must be finite, not inf"),
@@ -153,7 +155,7 @@ def test_a_queue_that_is_no_text_is_named() -> None:
 
 
 def test_what_is_wrong_with_a_payload_is_not_laid_on_an_option() -> None:
-    with pytest.raises(TypeError, match=r"^Object of type set is not JSON serializable$"):
+    with pytest.raises(TypeError, match=r"^payload: Object of type set is not JSON serializable$"):
         convert.to_spec("email", NewJob({1}, name="welcome"))
 
 

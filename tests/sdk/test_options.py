@@ -1,6 +1,7 @@
 """Options of clients and workers that can't be: refused when they are said, by their names."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -57,3 +58,36 @@ async def test_a_durability_that_is_none_is_named_and_nothing_is_added(client: C
         with pytest.raises(TypeError, match=r"^durability must be a Durability, such as Durability\.FSYNC, not 'fsync'$"):
             await add
     assert (await client.admin.stats(queue)).added_total == 0
+
+
+WRONG: dict[str, tuple[Callable[[Client], Any], str]] = {
+    "get": (lambda client: client.get("q", 5), "id must be text, not 5"),
+    "wait": (lambda client: client.wait("q", 5), "id must be text, not 5"),
+    "cancel": (lambda client: client.cancel("q", "a", reason=5), "reason must be text, not 5"),
+    "dependencies": (lambda client: anext(client.dependencies("q", 5)), "id must be text, not 5"),
+    "events": (lambda client: anext(client.events(5)), "queue must be text, not 5"),
+    "stats": (lambda client: client.admin.stats(5), "queue must be text, not 5"),
+    "pause": (lambda client: client.admin.pause(["q"]), "queue must be text, not ['q']"),
+    "jobs": (lambda client: anext(client.admin.jobs("q", name=5)), "name must be text, not 5"),
+    "retry": (lambda client: client.admin.retry("q", ids=[5]), "ids must be a list of text, not [5]"),
+    "search": (lambda client: anext(client.admin.search("q", failure=5)), "failure must be text, not 5"),
+    "update_queue": (lambda client: client.admin.update_queue("q", max_active="3"), "max_active must be a whole number, not '3'"),
+    "update_group": (lambda client: client.admin.update_group("q", "g", paused="no"), "paused must be True or False, not 'no'"),
+    "update_job": (lambda client: client.admin.update_job("q", "a", priority="1"), "priority must be a whole number, not '1'"),
+    "schedules.get": (lambda client: client.schedules.get("q", 5), "id must be text, not 5"),
+    "upsert": (lambda client: client.schedules.upsert("q", "a", cron=5), "cron must be text, not 5"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+async def test_an_argument_that_can_not_be_sent_is_named(name: str) -> None:
+    call, error = WRONG[name]
+    async with Client("127.0.0.1:1") as client:
+        with pytest.raises(TypeError, match=f"^{re.escape(error)}$"):
+            await call(client)
+
+
+async def test_a_text_that_can_not_be_sent_is_named() -> None:
+    async with Client("127.0.0.1:1") as client:
+        with pytest.raises(ValueError, match=r"^id can't be '\\ud800': .*surrogates not allowed$"):
+            await client.get("q", "\ud800")

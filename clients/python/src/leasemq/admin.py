@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
 from leasemq import convert
+from leasemq.checking import fill, made
 from leasemq.codec import check_numbers, encode, to_duration, to_timestamp
 from leasemq.connection import Connection, Method
 from leasemq.model import (
@@ -62,7 +63,7 @@ class Admin:
 
     async def stats(self, queue: str) -> Stats:
         """Count a queue's jobs; all zero for a queue that nobody used yet."""
-        request = admin_pb2.GetStatsRequest(queue=queue)
+        request = made(admin_pb2.GetStatsRequest, queue=queue)
         return convert.stats((await self._connection.call(self._connection.stubs.admin.GetStats, request)).stats)
 
     async def queues(self) -> AsyncIterator[QueueInfo]:
@@ -79,7 +80,7 @@ class Admin:
 
     async def queue(self, queue: str) -> QueueInfo:
         """Read one queue. Errors: QueueNotFound."""
-        request = admin_pb2.GetQueueRequest(queue=queue)
+        request = made(admin_pb2.GetQueueRequest, queue=queue)
         return convert.queue_info((await self._connection.call(self._connection.stubs.admin.GetQueue, request)).queue)
 
     async def update_queue(
@@ -128,23 +129,23 @@ class Admin:
             retry = convert.to_retry(None if attempts is UNSET else attempts, None if backoff is UNSET else backoff)
             if retry.max_attempts or retry.HasField("backoff"):
                 config.default_retry.CopyFrom(retry)
-        request = admin_pb2.UpdateQueueRequest(queue=queue, config=config)
+        request = made(admin_pb2.UpdateQueueRequest, queue=queue, config=config)
         request.update_mask.paths.extend(paths)
         return convert.queue_info((await self._connection.call(self._connection.stubs.admin.UpdateQueue, request)).queue)
 
     async def pause(self, queue: str) -> None:
         """Give out no more leases, making the queue if need be; running jobs finish."""
-        await self._connection.call(self._connection.stubs.admin.PauseQueue, admin_pb2.PauseQueueRequest(queue=queue))
+        await self._connection.call(self._connection.stubs.admin.PauseQueue, made(admin_pb2.PauseQueueRequest, queue=queue))
 
     async def resume(self, queue: str) -> None:
         """Give out leases again."""
-        await self._connection.call(self._connection.stubs.admin.ResumeQueue, admin_pb2.ResumeQueueRequest(queue=queue))
+        await self._connection.call(self._connection.stubs.admin.ResumeQueue, made(admin_pb2.ResumeQueueRequest, queue=queue))
 
     async def drain(self, queue: str, *, include_delayed: bool = False) -> int:
         """Remove the waiting jobs, and the delayed ones if asked; return how many."""
         removed = 0
         while True:
-            request = admin_pb2.DrainQueueRequest(queue=queue, include_delayed=include_delayed)
+            request = made(admin_pb2.DrainQueueRequest, queue=queue, include_delayed=include_delayed)
             response = await self._connection.call(self._connection.stubs.admin.DrainQueue, request)
             removed += response.removed_count
             if not response.more:
@@ -157,7 +158,7 @@ class Admin:
         """
         removed = 0
         while True:
-            request = admin_pb2.DeleteQueueRequest(queue=queue, force=force)
+            request = made(admin_pb2.DeleteQueueRequest, queue=queue, force=force)
             response = await self._connection.call(self._connection.stubs.admin.DeleteQueue, request)
             removed += response.removed_count
             if not response.more:
@@ -179,7 +180,8 @@ class Admin:
         name, group: only jobs of this name, of this group. limit: at most this many. with_payload=False leaves payloads and
         results out of the answer.
         """
-        request = admin_pb2.ListJobsRequest(
+        request = made(
+            admin_pb2.ListJobsRequest,
             queue=queue,
             states=[convert.wire(state) for state in states],
             name=name or "",
@@ -204,7 +206,7 @@ class Admin:
         """Iterate over a job's log lines, oldest first; the newest 1,000 are kept. Errors: JobNotFound."""
         token = ""
         while True:
-            request = admin_pb2.ListJobLogsRequest(queue=queue, job_id=id, page_size=PAGE_SIZE, page_token=token)
+            request = made(admin_pb2.ListJobLogsRequest, queue=queue, job_id=id, page_size=PAGE_SIZE, page_token=token)
             page = await self._connection.call(self._connection.stubs.admin.ListJobLogs, request)
             for line in page.lines:
                 yield line
@@ -231,7 +233,7 @@ class Admin:
         group: only jobs of these. limit: at most this many. on_progress: called with the counts so far.
         ValueError: ids together with any of the others.
         """
-        request = admin_pb2.RetryJobsRequest(queue=queue, keep_attempts=keep_attempts)
+        request = made(admin_pb2.RetryJobsRequest, queue=queue, keep_attempts=keep_attempts)
         pages = self._bulk(self._connection.stubs.admin.RetryJobs, request, ids, _filter(state, older_than, name, group, limit))
         return await _total(
             (BulkResult(page.retried_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
@@ -254,7 +256,7 @@ class Admin:
         on_progress: called with the counts so far.
         ValueError: ids together with any of the others.
         """
-        request = admin_pb2.PromoteJobsRequest(queue=queue)
+        request = made(admin_pb2.PromoteJobsRequest, queue=queue)
         pages = self._bulk(self._connection.stubs.admin.PromoteJobs, request, ids, _filter(None, older_than, name, group, limit))
         return await _total(
             (BulkResult(page.promoted_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
@@ -281,7 +283,7 @@ class Admin:
         on_progress: called with the counts so far.
         ValueError: ids together with any of the others. InvalidField: neither ids nor a state.
         """
-        request = admin_pb2.DeleteJobsRequest(queue=queue, cascade=convert.wire(cascade))
+        request = made(admin_pb2.DeleteJobsRequest, queue=queue, cascade=convert.wire(cascade))
         pages = self._bulk(self._connection.stubs.admin.DeleteJobs, request, ids, _filter(state, older_than, name, group, limit))
         return await _total(
             (BulkResult(page.deleted_count, page.not_found_count, page.skipped_count) async for page in pages), on_progress
@@ -307,7 +309,7 @@ class Admin:
         on_progress: called with the counts so far.
         ValueError: ids together with any of the others. InvalidField: neither ids nor a state.
         """
-        request = admin_pb2.CancelJobsRequest(queue=queue, reason=reason)
+        request = made(admin_pb2.CancelJobsRequest, queue=queue, reason=reason)
         pages = self._bulk(self._connection.stubs.admin.CancelJobs, request, ids, _filter(state, older_than, name, group, limit))
         results = (BulkResult(page.cancelled_count, page.not_found_count, page.skipped_count) async for page in pages)
         return await _total(results, on_progress)
@@ -332,8 +334,8 @@ class Admin:
         thousand a call. on_progress: called with how many it has looked at so far. with_payload=False leaves payloads and results
         out.
         """
-        query = admin_pb2.JobQuery(id_prefix=id_prefix, name=name, group=group, payload_text=payload, failure_text=failure)
-        request = admin_pb2.SearchJobsRequest(queue=queue, query=query, states=[convert.wire(state) for state in states])
+        query = made(admin_pb2.JobQuery, id_prefix=id_prefix, name=name, group=group, payload_text=payload, failure_text=failure)
+        request = made(admin_pb2.SearchJobsRequest, queue=queue, query=query, states=[convert.wire(state) for state in states])
         if not with_payload:
             request.read_mask.paths.extend(_WITHOUT_PAYLOAD)
         examined = 0
@@ -357,7 +359,7 @@ class Admin:
         elif matching != admin_pb2.JobFilter():
             raise ValueError("jobs are selected by ids or by a filter, not by both")
         else:
-            selections = [admin_pb2.JobIds(ids=ids[at : at + IDS_PER_CALL]) for at in range(0, len(ids), IDS_PER_CALL)]
+            selections = [made(admin_pb2.JobIds, ids=ids[at : at + IDS_PER_CALL]) for at in range(0, len(ids), IDS_PER_CALL)]
         for selection in selections:
             if selection is not None:
                 request.job_ids.CopyFrom(selection)
@@ -385,12 +387,12 @@ class Admin:
         lets it start at once.
         Errors: JobNotFound; JobNotInState (it has started); PayloadTooLarge. ValueError: nothing to change.
         """
-        request = admin_pb2.UpdateJobRequest(queue=queue, job_id=id)
+        request = made(admin_pb2.UpdateJobRequest, queue=queue, job_id=id)
         if payload is not UNSET:
             request.payload = encode(payload, None)[0]
         if not isinstance(priority, Unset):
             check_numbers(priority=priority)
-            request.priority = priority
+            fill(request, "priority", priority)
         if isinstance(run_time, datetime):
             request.run_time.CopyFrom(to_timestamp(run_time))
         named = {"payload": payload, "priority": priority, "run_time": run_time}
@@ -404,7 +406,7 @@ class Admin:
 
         group: only this one. A queue that nobody used yet has none.
         """
-        request = admin_pb2.ListGroupsRequest(queue=queue, group=group or "", page_size=PAGE_SIZE)
+        request = made(admin_pb2.ListGroupsRequest, queue=queue, group=group or "", page_size=PAGE_SIZE)
         named = set[str]()
         while True:
             page = await self._connection.call(self._connection.stubs.admin.ListGroups, request)
@@ -446,7 +448,7 @@ class Admin:
             "paused": paused,
         }
         paths = _fill(config, options)
-        request = admin_pb2.UpdateGroupRequest(queue=queue, group=group, config=config)
+        request = made(admin_pb2.UpdateGroupRequest, queue=queue, group=group, config=config)
         request.update_mask.paths.extend(paths)
         return convert.group((await self._connection.call(self._connection.stubs.admin.UpdateGroup, request)).group)
 
@@ -454,7 +456,7 @@ class Admin:
         """Iterate over the workers that were heard of in the last minute, by id; queue: only those of this queue."""
         token = ""
         while True:
-            request = admin_pb2.ListWorkersRequest(queue=queue or "", page_size=PAGE_SIZE, page_token=token)
+            request = made(admin_pb2.ListWorkersRequest, queue=queue or "", page_size=PAGE_SIZE, page_token=token)
             page = await self._connection.call(self._connection.stubs.admin.ListWorkers, request)
             for worker in page.workers:
                 yield convert.worker_status(worker)
@@ -470,7 +472,7 @@ class Admin:
         It is kept for 24 hours; what is older is all zero. resolution: whole minutes, 1 min to 24 h.
         Errors: InvalidField, also for more than 1,440 points.
         """
-        request = admin_pb2.GetMetricsRequest(queue=queue, resolution=to_duration(resolution))
+        request = made(admin_pb2.GetMetricsRequest, queue=queue, resolution=to_duration(resolution))
         if start is not None:
             request.start.CopyFrom(to_timestamp(start))
         if end is not None:
@@ -492,8 +494,8 @@ def _filter(
     if "" in (name, group):
         raise ValueError("name and group are None, for all, or not empty")
     age = None if older_than is None else to_duration(older_than)
-    return admin_pb2.JobFilter(
-        state=convert.wire(state or 0), older_than=age, name=name or "", group=group or "", limit=limit or 0
+    return made(
+        admin_pb2.JobFilter, state=convert.wire(state or 0), older_than=age, name=name or "", group=group or "", limit=limit or 0
     )
 
 
@@ -521,5 +523,5 @@ def _fill(config: admin_pb2.QueueConfig | admin_pb2.GroupConfig, options: Mappin
             getattr(config, name).CopyFrom(convert.to_group_defaults(value))
         elif value is not None:
             check_numbers(**{name: value})
-            setattr(config, name, value)
+            fill(config, name, value)
     return paths

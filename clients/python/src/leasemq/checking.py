@@ -6,8 +6,11 @@ import math
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
+from google.protobuf.descriptor import FieldDescriptor
+
+from leasemq.codec import encode
 from leasemq.model import (
     Deduplication,
     DeduplicationMode,
@@ -19,6 +22,9 @@ from leasemq.model import (
     NewJob,
     Retention,
 )
+
+P = ParamSpec("P")
+M = TypeVar("M")
 
 Rule = tuple[str, Callable[[Any], bool]]
 """What a value must be, in words and as a test."""
@@ -74,6 +80,19 @@ _WORKER_RULES: dict[str, Rule] = {
 }
 
 
+_KINDS = {
+    FieldDescriptor.TYPE_STRING: "text",
+    FieldDescriptor.TYPE_BYTES: "bytes",
+    FieldDescriptor.TYPE_BOOL: "True or False",
+    FieldDescriptor.TYPE_UINT32: "a whole number",
+    FieldDescriptor.TYPE_INT32: "a whole number",
+    FieldDescriptor.TYPE_INT64: "a whole number",
+    FieldDescriptor.TYPE_UINT64: "a whole number",
+}
+_ARGUMENTS = {"job_id": "id", "schedule_id": "id", "payload_text": "payload", "failure_text": "failure"}
+"""What the SDK calls the fields of requests, where it has another name."""
+
+
 def _all(kind: type, *several: Any) -> bool:
     return all(isinstance(value, kind) for values in several for value in values)
 
@@ -82,7 +101,17 @@ def wrong_option(queue: str, job: NewJob) -> TypeError | ValueError | None:
     """Find the first option of a job, or its queue, that no job can have; None: it is something else that is wrong."""
     if not isinstance(job, NewJob):
         return TypeError(f"a job must be a NewJob, not {reprlib.repr(job)}")
-    return _wrong_type("queue", queue, _TEXT) or _first_wrong(job, _RULES)
+    return _wrong_type("queue", queue, _TEXT) or _first_wrong(job, _RULES) or _wrong_payload(job)
+
+
+def _wrong_payload(job: NewJob) -> TypeError | ValueError | None:
+    try:
+        encode(job.payload, job.content_type)
+    except TypeError as error:
+        return TypeError(f"payload: {error}")
+    except ValueError as error:
+        return ValueError(f"payload: {error}")
+    return None
 
 
 def _first_wrong(holder: Any, rules: Mapping[str, Rule], of: str = "") -> TypeError | ValueError | None:
@@ -126,3 +155,32 @@ def durability_number(durability: Durability | None) -> Any:
     if durability is not None and not isinstance(durability, int):
         raise TypeError(f"durability must be a Durability, such as Durability.FSYNC, not {reprlib.repr(durability)}")
     return durability or 0
+
+
+def made(kind: Callable[P, M], *args: P.args, **fields: P.kwargs) -> M:
+    """Make a message. TypeError, ValueError: a field that can't be sent, by the name of its argument."""
+    try:
+        return kind(*args, **fields)
+    except (TypeError, ValueError) as error:
+        raise _wrong_field(kind, fields) or error from error
+
+
+def fill(message: Any, field: str, value: Any) -> None:
+    """Set a field of a message, with the errors of `made`."""
+    try:
+        setattr(message, field, value)
+    except (TypeError, ValueError) as error:
+        raise _wrong_field(type(message), {field: value}) or error from error
+
+
+def _wrong_field(kind: Any, fields: Mapping[str, Any]) -> TypeError | ValueError | None:
+    for field, value in fields.items():
+        try:
+            kind(**{field: value})
+        except TypeError:
+            descriptor = kind.DESCRIPTOR.fields_by_name[field]
+            rule = ("a list of " if descriptor.is_repeated else "") + _KINDS.get(descriptor.type, "something else")
+            return TypeError(f"{_ARGUMENTS.get(field, field)} must be {rule}, not {reprlib.repr(value)}")
+        except ValueError as error:
+            return ValueError(f"{_ARGUMENTS.get(field, field)} can't be {reprlib.repr(value)}: {error}")
+    return None

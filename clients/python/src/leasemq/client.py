@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from leasemq import convert
 from leasemq.admin import Admin
-from leasemq.checking import durability_number
+from leasemq.checking import durability_number, made
 from leasemq.coalescing import Coalescer, in_batches
 from leasemq.codec import to_seconds
 from leasemq.connection import Connection, Method
@@ -193,7 +193,7 @@ class Client:
 
     async def get(self, queue: str, id: str) -> JobInfo:  # noqa: A002 - the contract's name
         """Read a job. Errors: JobNotFound, Unavailable."""
-        request = producer_pb2.GetJobRequest(queue=queue, job_id=id)
+        request = made(producer_pb2.GetJobRequest, queue=queue, job_id=id)
         return convert.job_info((await self.connection.call(self.connection.stubs.producer.GetJob, request)).job)
 
     async def wait(
@@ -211,7 +211,7 @@ class Client:
         while True:
             asked = time.monotonic()
             seconds = LONGEST_WAIT if deadline is None else min(max(deadline - asked, 0.0), LONGEST_WAIT)
-            request = producer_pb2.AwaitJobRequest(queue=queue, job_id=id)
+            request = made(producer_pb2.AwaitJobRequest, queue=queue, job_id=id)
             response = await self.connection.call(self._await_job(seconds), request, extra_time=seconds)
             if response.finished:
                 return convert.job_info(response.job)
@@ -246,7 +246,7 @@ class Client:
         1,024 characters. cascade: cancels these too, as far as they are unfinished.
         Errors: JobNotFound; JobNotInState (it completed or failed); Unavailable.
         """
-        request = producer_pb2.CancelJobRequest(queue=queue, job_id=id, reason=reason, cascade=convert.wire(cascade))
+        request = made(producer_pb2.CancelJobRequest, queue=queue, job_id=id, reason=reason, cascade=convert.wire(cascade))
         return JobState((await self.connection.call(self.connection.stubs.producer.CancelJob, request)).state)
 
     async def remove_deduplication_key(self, queue: str, key: str) -> str | None:
@@ -254,7 +254,7 @@ class Client:
 
         That job goes on as before; one that was kept aside for the key is added at once. Errors: Unavailable.
         """
-        request = producer_pb2.RemoveDeduplicationKeyRequest(queue=queue, key=key)
+        request = made(producer_pb2.RemoveDeduplicationKeyRequest, queue=queue, key=key)
         response = await self.connection.call(self.connection.stubs.producer.RemoveDeduplicationKey, request)
         return response.job_id if response.removed else None
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 import grpc
 
 from leasemq import convert
+from leasemq.checking import made
 from leasemq.connection import Connection, first_wait, worth_repeating
 from leasemq.errors import LeaseMQError, Unavailable, from_rpc_error
 from leasemq.model import Event, EventKind
@@ -39,7 +40,8 @@ class EventStream:
     ) -> None:
         """Set up; nothing is sent yet."""
         self._connection = connection
-        self._request = admin_pb2.WatchEventsRequest(
+        self._request = made(
+            admin_pb2.WatchEventsRequest,
             queue=queue,
             resume_token=resume_token or "",
             kinds=[convert.wire(kind) for kind in kinds],

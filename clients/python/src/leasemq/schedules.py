@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from leasemq import convert
+from leasemq.checking import made
 from leasemq.codec import check_numbers, to_duration, to_timestamp
 from leasemq.connection import Connection
 from leasemq.model import NewJob, Overlap, ScheduleInfo, Seconds, TriggeredJob
@@ -51,7 +52,8 @@ class Schedules:
         Errors: PayloadTooLarge; StoreFull after retry_timeout. TypeError, ValueError: the job or a time can't be encoded.
         """
         check_numbers(max_runs=max_runs)
-        schedule = schedule_pb2.Schedule(
+        schedule = made(
+            schedule_pb2.Schedule,
             id=id,
             queue=queue,
             cron=cron,
@@ -72,13 +74,13 @@ class Schedules:
 
     async def get(self, queue: str, id: str) -> ScheduleInfo:  # noqa: A002 - the contract's name
         """Read a schedule. Errors: ScheduleNotFound."""
-        request = schedule_pb2.GetScheduleRequest(queue=queue, schedule_id=id)
+        request = made(schedule_pb2.GetScheduleRequest, queue=queue, schedule_id=id)
         response = await self._connection.call(self._connection.stubs.schedule.GetSchedule, request)
         return convert.schedule_info(response.schedule)
 
     async def list(self, queue: str | None = None) -> AsyncIterator[ScheduleInfo]:
         """Iterate over the schedules of a queue, or of all queues, by queue and id."""
-        request = schedule_pb2.ListSchedulesRequest(queue=queue or "", page_size=PAGE_SIZE)
+        request = made(schedule_pb2.ListSchedulesRequest, queue=queue or "", page_size=PAGE_SIZE)
         while True:
             page = await self._connection.call(self._connection.stubs.schedule.ListSchedules, request)
             for schedule in page.schedules:
@@ -89,18 +91,18 @@ class Schedules:
 
     async def delete(self, queue: str, id: str) -> None:  # noqa: A002 - the contract's name
         """Remove a schedule; the jobs that it added stay. Errors: ScheduleNotFound."""
-        request = schedule_pb2.DeleteScheduleRequest(queue=queue, schedule_id=id)
+        request = made(schedule_pb2.DeleteScheduleRequest, queue=queue, schedule_id=id)
         await self._connection.call(self._connection.stubs.schedule.DeleteSchedule, request)
 
     async def pause(self, queue: str, id: str) -> ScheduleInfo:  # noqa: A002 - the contract's name
         """Make no more runs. Errors: ScheduleNotFound."""
-        request = schedule_pb2.PauseScheduleRequest(queue=queue, schedule_id=id)
+        request = made(schedule_pb2.PauseScheduleRequest, queue=queue, schedule_id=id)
         response = await self._connection.call(self._connection.stubs.schedule.PauseSchedule, request)
         return convert.schedule_info(response.schedule)
 
     async def resume(self, queue: str, id: str) -> ScheduleInfo:  # noqa: A002 - the contract's name
         """Make runs again, from the next one on; those of the pause are skipped. Errors: ScheduleNotFound."""
-        request = schedule_pb2.ResumeScheduleRequest(queue=queue, schedule_id=id)
+        request = made(schedule_pb2.ResumeScheduleRequest, queue=queue, schedule_id=id)
         response = await self._connection.call(self._connection.stubs.schedule.ResumeSchedule, request)
         return convert.schedule_info(response.schedule)
 
@@ -110,7 +112,7 @@ class Schedules:
         With overlap SKIP and an unfinished job, that one is returned with `created=False`.
         Errors: ScheduleNotFound; StoreFull after retry_timeout.
         """
-        request = schedule_pb2.TriggerScheduleRequest(queue=queue, schedule_id=id, request_id=convert.new_id())
+        request = made(schedule_pb2.TriggerScheduleRequest, queue=queue, schedule_id=id, request_id=convert.new_id())
         response = await self._connection.call(self._connection.stubs.schedule.TriggerSchedule, request)
         return convert.triggered(response)
 
