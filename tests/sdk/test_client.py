@@ -85,7 +85,7 @@ async def test_waiting_ends_when_the_job_is_cancelled(client: Client, queue: str
 
 async def test_waiting_ends_with_its_timeout(client: Client, queue: str) -> None:
     added = await client.add(queue)
-    with pytest.raises(TimeoutError, match="WAITING"):
+    with pytest.raises(TimeoutError, match=rf"^job {added.id} of queue {queue} is WAITING after 0\.2 s$"):
         await client.wait(queue, added.id, timeout=0.2)
 
 

@@ -2,6 +2,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from contextlib import AsyncExitStack
 
 import pytest
@@ -109,6 +110,16 @@ def test_a_channel_that_was_closed_keeps_no_outage_on(caplog: pytest.LogCaptureF
     outage.over()
     assert not outage.is_on
     assert "is back after" in caplog.text
+
+
+async def test_who_waits_with_a_timeout_is_told_in_time_that_the_broker_is_away(lasting_broker: Broker, queue: str) -> None:
+    async with Client(lasting_broker.address) as client:
+        added = await client.add(queue)
+        await lasting_broker.end(signal.SIGKILL)
+        began = time.monotonic()
+        with pytest.raises(TimeoutError, match=rf"^job {added.id} of .* is out of reach, with its broker, after 0\.5 s$"):
+            await client.wait(queue, added.id, 0.5)
+        assert time.monotonic() - began < 10  # and not 30, for which other calls are tried again
 
 
 async def test_a_worker_may_start_before_its_broker(lasting_broker: Broker, queue: str) -> None:

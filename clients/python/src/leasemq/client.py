@@ -37,6 +37,7 @@ from leasemq.stream import ProduceStream
 from leasemq.v1 import producer_pb2
 
 LONGEST_WAIT = 20.0
+ANSWER_TIME = 1.0  # in which the last answer of a wait with a timeout arrives
 """Seconds that the server parks an AwaitJob or a lease call at most."""
 
 WAIT_MARGIN = 10.0
@@ -204,10 +205,18 @@ class Client:
     ) -> JobInfo:
         """Wait until a job has completed, failed or was cancelled, and return it. timeout: default for ever.
 
-        It looks at the state, so it can't miss the end. Errors: TimeoutError; JobNotFound, also when it was removed as soon as it
-        finished; Unavailable.
+        It looks at the state, so it misses no end. Errors: TimeoutError, 1 s late at most if the broker is away; Unavailable;
+        JobNotFound, also when it was removed as soon as it finished.
         """
         deadline = None if timeout is None else time.monotonic() + to_seconds(timeout)
+        try:
+            async with asyncio.timeout(None if deadline is None else deadline - time.monotonic() + ANSWER_TIME) as limit:
+                return await self._wait(queue, id, deadline)
+        except TimeoutError as error:
+            how_it_is = "is out of reach, with its broker," if limit.expired() else str(error)
+            raise TimeoutError(f"job {id} of queue {queue} {how_it_is} after {timeout} s") from None
+
+    async def _wait(self, queue: str, id: str, deadline: float | None) -> JobInfo:  # noqa: A002 - as `wait`
         while True:
             asked = time.monotonic()
             seconds = LONGEST_WAIT if deadline is None else min(max(deadline - asked, 0.0), LONGEST_WAIT)
@@ -217,7 +226,7 @@ class Client:
                 return convert.job_info(response.job)
             now = time.monotonic()
             if deadline is not None and now >= deadline:
-                raise TimeoutError(f"job {id} of queue {queue} is {JobState(response.job.state).name} after {timeout} s")
+                raise TimeoutError(f"is {JobState(response.job.state).name}")
             if now - asked < seconds / 2:
                 await asyncio.sleep(0.1)  # a broker that shuts down answers at once
 
