@@ -11,7 +11,7 @@ import grpc
 import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from leasemq.v1 import job_pb2, producer_pb2, worker_pb2
+from leasemq.v1 import admin_pb2, job_pb2, producer_pb2, worker_pb2
 
 from tests.support import BrokerProcess, StoreProcess, Stubs, eventually, parked, refusal, running, seconds
 
@@ -85,6 +85,21 @@ async def test_an_outage_is_one_log_line_when_it_begins_and_one_when_it_ends(pla
         await becomes(stubs, SERVING)
         log = place.broker.log.read_text()
         assert (log.count("store lost"), log.count("store back")) == (1, 1), log
+
+
+async def test_a_store_that_comes_back_with_other_settings_is_taken_for_what_it_is(place: Place):
+    async with Stubs(place.broker.address) as stubs:
+        assert (await stubs.add("q")).durability == job_pb2.DURABILITY_FSYNC
+        place.store.kill()
+        await becomes(stubs, NOT_SERVING)
+        place.store.settings |= {"maxmemory-policy": "allkeys-lru", "appendfsync": "everysec"}
+        place.store.start()
+        await becomes(stubs, SERVING)
+        assert (await stubs.add("q")).durability == job_pb2.DURABILITY_MEMORY
+        said = "maxmemory-policy is allkeys-lru: a full store would silently drop jobs: run CONFIG SET maxmemory-policy"
+        (warning,) = (await stubs.admin.GetServerInfo(admin_pb2.GetServerInfoRequest())).store.warnings
+        assert warning.startswith(said)
+        assert place.broker.log.read_text().count(said) == 1
 
 
 async def test_what_was_added_while_nobody_listened_is_found_as_soon_as_somebody_does(place: Place):

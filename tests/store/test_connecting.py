@@ -5,13 +5,18 @@ import signal
 from collections.abc import AsyncIterator
 
 import pytest
+from grpc_health.v1 import health as grpc_health
+from leasemq_server.broker.broker import Broker
+from leasemq_server.config import Settings
 from leasemq_server.errors import StoreUnavailableError
+from leasemq_server.loops import health
 from leasemq_server.store import connect as connecting
 from leasemq_server.store.check import check_store, inspect
 from leasemq_server.store.connect import connect, redact
 from leasemq_server.store.store import Store
 from leasemq_server.store.types import Durability
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from structlog.testing import capture_logs
 
 from tests.store.harness import Desk
 from tests.support import StoreProcess, short_directory
@@ -50,6 +55,27 @@ async def test_a_persistent_store_is_fine(settings: Desk) -> None:
     findings = await _findings(settings)
     assert set(findings.values()) == {"ok"}
     assert "appendonly yes, appendfsync everysec" in findings
+
+
+async def test_settings_that_change_under_a_running_broker_are_spoken_of_once(
+    settings: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "LOOK_S", 0.0)
+    broker = Broker(Settings(), settings.store, await inspect(settings.store, real=True))
+    loop = health.HealthLoop(broker, grpc_health.aio.HealthServicer(), [])
+    await settings.client.execute_command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "appendonly", "yes")
+    with capture_logs() as lines:
+        await loop.step()
+        await loop.step()
+    (line,) = lines
+    assert (line["event"], line["log_level"]) == ("store settings", "error")
+    assert line["detail"].startswith("maxmemory-policy is allkeys-lru: ")
+    assert broker.state.warnings == [line["detail"]]
+    assert broker.max_durability is Durability.FSYNC
+    await settings.client.execute_command("CONFIG", "SET", "maxmemory-policy", "noeviction", "appendonly", "no")
+    await loop.step()
+    assert "the store keeps nothing on disk" in broker.state.warnings[0]
+    assert broker.max_durability is Durability.FSYNC  # an add that asks for it is told that it was not reached
 
 
 async def test_the_check_of_a_url_closes_what_it_opened(valkey_url: str) -> None:

@@ -40,7 +40,7 @@ class StoreState:
     @property
     def warnings(self) -> list[str]:
         """What should be changed, one line each."""
-        return [f"{finding.message}: {finding.fix}" for finding in self.findings if finding.level == "warning"]
+        return [f"{finding.message}: {finding.fix}" for finding in self.findings if finding.level != "ok"]
 
 
 async def inspect(store: Store, *, real: bool) -> StoreState:
