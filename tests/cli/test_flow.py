@@ -3,6 +3,8 @@ import json
 import pytest
 from leasemq import Dependency, JobState
 
+from tests.cli.harness import TIMEOUT_S, end
+
 
 def flow(queue: str, *, prefix: str = "") -> bytes:
     nodes = [
@@ -63,6 +65,15 @@ def test_jobs_are_listed_with_those_that_they_depend_on_below_them(cli, client, 
     assert "depends on" in shown
     assert "mid" in shown
     assert cli.ok("stats", queue, "--json").json["blocked"] == 2
+
+
+def test_a_job_is_shown_with_the_results_of_what_it_depends_on(program, cli, client, queue):
+    client.add(queue, id="leaf")
+    client.add(queue, id="top", depends_on=[Dependency(queue, "leaf")], delay=3600)
+    working = program.start("work", queue, "--exec", """echo '"A.JPG"'""")
+    client.wait(queue, "leaf", TIMEOUT_S)
+    end(working)
+    assert cli.ok("jobs", "show", queue, "top").out.splitlines()[-1].split() == [queue, "leaf", "COMPLETED", "FAIL", "A.JPG"]
 
 
 def test_a_cascade_reaches_the_jobs_below(cli, client, queue):

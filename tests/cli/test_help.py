@@ -87,4 +87,6 @@ def test_version_says_what_runs_on_both_sides(cli):
 
 
 def test_version_needs_no_broker():
-    assert Command("127.0.0.1:1").ok("version", "--json").json["broker"] is None
+    ended = Command("127.0.0.1:1").ok("version", "--json")
+    assert ended.json["broker"] is None
+    assert "cannot reach a broker at 127.0.0.1:1" in ended.err

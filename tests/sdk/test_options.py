@@ -70,6 +70,10 @@ WRONG: dict[str, tuple[Callable[[Client], Any], str]] = {
     "pause": (lambda client: client.admin.pause(["q"]), "queue must be text, not ['q']"),
     "jobs": (lambda client: anext(client.admin.jobs("q", name=5)), "name must be text, not 5"),
     "retry": (lambda client: client.admin.retry("q", ids=[5]), "ids must be a list of text, not [5]"),
+    "delete": (lambda client: client.admin.delete("q", ids="12"), "ids must be a list of text, not '12'"),
+    "delete by state": (lambda client: client.admin.delete("q", state=5), "state must be a JobState, not 5"),
+    "rate_limit": (lambda client: client.admin.update_queue("q", rate_limit=1), "rate_limit must be a RateLimit, not 1"),
+    "schedule's job": (lambda client: client.schedules.upsert("q", "a", [1], every=9), "job must be a NewJob, not [1]"),
     "search": (lambda client: anext(client.admin.search("q", failure=5)), "failure must be text, not 5"),
     "update_queue": (lambda client: client.admin.update_queue("q", max_active="3"), "max_active must be a whole number, not '3'"),
     "update_group": (lambda client: client.admin.update_group("q", "g", paused="no"), "paused must be True or False, not 'no'"),
@@ -85,6 +89,17 @@ async def test_an_argument_that_can_not_be_sent_is_named(name: str) -> None:
     async with Client("127.0.0.1:1") as client:
         with pytest.raises(TypeError, match=f"^{re.escape(error)}$"):
             await call(client)
+
+
+def test_a_worker_of_something_else_than_a_client_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"^client must be a Client, not 'x'$"):
+        Worker("x", "q", print)  # type: ignore[arg-type] # the mistake
+
+
+async def test_a_wait_of_less_than_no_time_is_refused() -> None:
+    async with Client("127.0.0.1:1") as client:
+        with pytest.raises(ValueError, match=r"^timeout must not be negative; got -1 s$"):
+            await client.wait("q", "a", timeout=-1)
 
 
 async def test_a_text_that_can_not_be_sent_is_named() -> None:

@@ -1,12 +1,14 @@
 """Jobs that depend on each other as people see them: trees, each job above those that it depends on."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from leasemq import Client, DependencyInfo, JobInfo, JobNotFound, JobState
 from rich.text import Text
 from rich.tree import Tree
 
 from leasemq_server.cli.console import STATE_STYLES, print_table, show
+from leasemq_server.cli.job_view import decoded
 
 MOST = 1000  # jobs that one picture looks at
 
@@ -74,8 +76,12 @@ async def print_forest(client: Client, jobs: Sequence[JobInfo]) -> None:
         show("no such jobs")
 
 
+def _result(dependency: DependencyInfo) -> Any:
+    return decoded(dependency.raw_result, dependency, "result") if dependency.raw_result else None
+
+
 async def print_dependencies(client: Client, job: JobInfo) -> None:
     """What a job depends on, in a table."""
-    rows = [(it.queue, it.id, it.state, it.on_failure, it.raw_result) async for it in client.dependencies(job.queue, job.id)]
+    rows = [(it.queue, it.id, it.state, it.on_failure, _result(it)) async for it in client.dependencies(job.queue, job.id)]
     show("")
     print_table(("depends on", "id", "state", "on failure", "result"), rows, empty="it no longer depends on any job")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from leasemq import JobInfo
+from leasemq import DependencyInfo, JobInfo
 from rich.text import Text
 
 from leasemq_server.cli.console import ago, check_strictly, plain, print_fields, print_table, show
@@ -17,10 +17,10 @@ def as_json_job(job: JobInfo, *, with_payload: bool) -> dict[str, Any]:
     hidden = {"raw_payload", "raw_result", "content_type", "result_content_type"}
     fields = {name: value for name, value in plain(job).items() if name not in hidden}
     if with_payload:
-        fields |= {"payload": _value(job.raw_payload, job, "payload"), "content_type": job.content_type or "application/json"}
+        fields |= {"payload": decoded(job.raw_payload, job, "payload"), "content_type": job.content_type or "application/json"}
     if with_payload and job.raw_result:
         fields |= {
-            "result": _value(job.raw_result, job, "result"),
+            "result": decoded(job.raw_result, job, "result"),
             "result_content_type": job.result_content_type or "application/json",
         }
     return fields
@@ -55,7 +55,7 @@ def _row(job: JobInfo, depth: int, *, with_group: bool, with_payload: bool) -> l
     times = [ago(job.create_time), ago(job.run_time), ago(job.finish_time)]
     fields = [shown_id, job.name, job.state, attempt, *times, failure]
     group = [job.group] if with_group else []
-    return [*fields, *group, *([_value(job.raw_payload, job, "payload")] if with_payload else [])]
+    return [*fields, *group, *([decoded(job.raw_payload, job, "payload")] if with_payload else [])]
 
 
 def print_job(job: JobInfo) -> None:
@@ -72,7 +72,7 @@ def print_job(job: JobInfo) -> None:
         show(Text(stack, style="dim"))
 
 
-def _value(raw: bytes, job: JobInfo, name: str) -> Any:
+def decoded(raw: bytes, job: JobInfo | DependencyInfo, name: str) -> Any:
     """The decoded value; what claims to be JSON and isn't is shown as it is."""
     try:
         value = plain(getattr(job, name))

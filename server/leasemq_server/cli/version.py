@@ -1,6 +1,7 @@
 """leasemq version"""
 
 import asyncio
+import sys
 
 import leasemq
 import typer
@@ -32,6 +33,7 @@ async def _of_broker(address: str) -> dict[str, str | None]:
     try:
         async with connect(address) as client:
             info = await client.admin.server_info()
-    except Failure:
+    except Failure as failure:
+        print(f"leasemq: {failure.message}", file=sys.stderr)
         return {"broker": None, "store": None}
     return {"broker": info.version, "store": f"{info.store.kind} {info.store.version}"}

@@ -150,6 +150,13 @@ def check_worker(**options: Any) -> None:
             raise wrong
 
 
+def check_is(what: str, kind: type | tuple[type, ...], /, **arguments: Any) -> None:
+    """Refuse an argument that is something else. TypeError: it is not `what`, in words, as an instance of this kind."""
+    for name, value in arguments.items():
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} must be {what}, not {reprlib.repr(value)}")
+
+
 def durability_number(durability: Durability | None) -> Any:
     """Read a durability. TypeError: it is something else."""
     if durability is not None and not isinstance(durability, int):

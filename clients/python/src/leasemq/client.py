@@ -208,9 +208,12 @@ class Client:
         It looks at the state, so it misses no end. Errors: TimeoutError, 1 s late at most if the broker is away; Unavailable;
         JobNotFound, also when it was removed as soon as it finished.
         """
-        deadline = None if timeout is None else time.monotonic() + to_seconds(timeout)
+        seconds = None if timeout is None else to_seconds(timeout)
+        if seconds is not None and seconds < 0:
+            raise ValueError(f"timeout must not be negative; got {seconds:g} s")
+        deadline = None if seconds is None else time.monotonic() + seconds
         try:
-            async with asyncio.timeout(None if deadline is None else deadline - time.monotonic() + ANSWER_TIME) as limit:
+            async with asyncio.timeout(None if seconds is None else seconds + ANSWER_TIME) as limit:
                 return await self._wait(queue, id, deadline)
         except TimeoutError as error:
             how_it_is = "is out of reach, with its broker," if limit.expired() else str(error)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from leasemq import convert
-from leasemq.checking import made
+from leasemq.checking import check_is, made
 from leasemq.codec import check_numbers, to_duration, to_timestamp
 from leasemq.connection import Connection
 from leasemq.model import NewJob, Overlap, ScheduleInfo, Seconds, TriggeredJob
@@ -118,6 +118,7 @@ class Schedules:
 
 
 def _template(queue: str, job: NewJob) -> job_pb2.JobSpec:
+    check_is("a NewJob", NewJob, job=job)
     if job.id is not None or job.run_time is not None:
         raise ValueError("the job of a schedule has no id and no run_time: each run has its own")
     spec = convert.to_spec(queue, job)

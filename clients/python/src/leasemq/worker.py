@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from leasemq import signals
 from leasemq.attempt import Attempt, Attempts, Outcome, Stop, release
-from leasemq.checking import check_worker
+from leasemq.checking import check_is, check_worker
 from leasemq.client import Client
 from leasemq.codec import to_duration, to_seconds
 from leasemq.errors import LeaseLost, LeaseMQError
@@ -106,6 +106,7 @@ class Worker:
 
         ValueError: a number out of its range, no queue, no handler. TypeError: an option of a wrong type.
         """
+        check_is("a Client", Client, client=client)
         spans = {"linger": linger, "lease": lease, "drain_timeout": drain_timeout}
         check_worker(queues=queues, concurrency=concurrency, batch=batch, **spans)
         self.queues = [queues] if isinstance(queues, str) else list(queues)
