@@ -74,6 +74,8 @@ def test_a_job_is_shown_with_the_results_of_what_it_depends_on(program, cli, cli
     client.wait(queue, "leaf", TIMEOUT_S)
     end(working)
     assert cli.ok("jobs", "show", queue, "top").out.splitlines()[-1].split() == [queue, "leaf", "COMPLETED", "FAIL", "A.JPG"]
+    leaf = {"queue": queue, "id": "leaf", "state": "COMPLETED", "on_failure": "FAIL", "result": "A.JPG"}
+    assert cli.ok("jobs", "show", queue, "top", "--json").json["dependencies"] == [leaf]
 
 
 def test_a_cascade_reaches_the_jobs_below(cli, client, queue):

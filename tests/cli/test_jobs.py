@@ -3,6 +3,7 @@ import time
 
 import pytest
 from leasemq import JobState, NewJob
+from leasemq_server.cli.jobs import CANCELLABLE, DELETABLE, FINISHED
 
 from tests.cli.harness import TIMEOUT_S, end
 
@@ -145,3 +146,23 @@ def test_jobs_that_are_not_there_and_those_that_are_in_the_wrong_state_are_both_
     said = program.fails(4, "jobs", "retry", queue, "waiting", "nobody", "nothing")
     assert "2 of the jobs named do not exist; 1 can't be retried in the state that they are in" in said
     assert "1 can't be retried" in program.fails(1, "jobs", "retry", queue, "waiting")
+
+
+@pytest.mark.parametrize(
+    ("verb", "state", "possible"),
+    [
+        ("cancel", "blocked", "waiting, delayed, active here"),
+        ("retry", "waiting", "completed, failed, cancelled here"),
+        ("delete", "active", "waiting, delayed, blocked, completed, failed, cancelled here"),
+    ],
+)
+def test_a_state_whose_jobs_a_verb_does_not_reach_is_a_wrong_usage(cli, queue, verb, state, possible):
+    said = cli.refuses("jobs", verb, queue, "--all", "--state", state)
+    assert f"--state: must be one of {possible}" in said
+
+
+@pytest.mark.parametrize(("verb", "states"), [("cancel", CANCELLABLE), ("retry", FINISHED), ("delete", DELETABLE)])
+def test_the_broker_takes_each_state_that_the_command_takes(cli, client, queue, verb, states):
+    client.admin.update_queue(queue, max_active=0)
+    for state in states:
+        cli.ok("jobs", verb, queue, "--all", "--state", state.name.lower())

@@ -80,6 +80,14 @@ def _result(dependency: DependencyInfo) -> Any:
     return decoded(dependency.raw_result, dependency, "result") if dependency.raw_result else None
 
 
+async def dependencies_as_json(client: Client, job: JobInfo) -> list[dict[str, Any]]:
+    """What a job depends on, with its state and result."""
+    return [
+        {"queue": it.queue, "id": it.id, "state": it.state, "on_failure": it.on_failure, "result": _result(it)}
+        async for it in client.dependencies(job.queue, job.id)
+    ]
+
+
 async def print_dependencies(client: Client, job: JobInfo) -> None:
     """What a job depends on, in a table."""
     rows = [(it.queue, it.id, it.state, it.on_failure, _result(it)) async for it in client.dependencies(job.queue, job.id)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -13,12 +13,16 @@ from leasemq_server.cli.connect import run
 from leasemq_server.cli.console import confirm, counting, print_json, show
 from leasemq_server.cli.exits import EXIT_FAILED, EXIT_NOT_FOUND
 from leasemq_server.cli.failure import Failure
-from leasemq_server.cli.flow_view import print_dependencies, print_forest
+from leasemq_server.cli.flow_view import dependencies_as_json, print_dependencies, print_forest
 from leasemq_server.cli.job_view import as_json_job, print_job, print_jobs
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Group, Json, Queue, Yes, duration, job_state, moment
 from leasemq_server.cli.payloads import read_payload
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show, change, retry, cancel, promote and delete jobs.")
+
+FINISHED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+CANCELLABLE = (JobState.WAITING, JobState.DELAYED, JobState.ACTIVE)
+DELETABLE = (JobState.WAITING, JobState.DELAYED, JobState.BLOCKED, *FINISHED)
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
 JobIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Jobs by id; or --all.")]
@@ -126,7 +130,7 @@ def show_(queue: Queue, job_id: JobId, address: Address = DEFAULT_ADDRESS, as_js
     async def do(client: Client) -> None:
         job = await client.get(queue, job_id)
         if as_json:
-            print_json(as_json_job(job, with_payload=True))
+            print_json(as_json_job(job, with_payload=True) | {"dependencies": await dependencies_as_json(client, job)})
         else:
             print_job(job)
             if job.depends_on:
@@ -221,7 +225,7 @@ def cancel(
     """
     if all_ and state is None:
         raise typer.BadParameter("--all needs --state: waiting, delayed or active", param_hint="--all")
-    selection = _selection(job_ids, all_, state=state, name=name, group=group, older_than=older_than, limit=limit)
+    selection = _selection(job_ids, all_, CANCELLABLE, state=state, name=name, group=group, older_than=older_than, limit=limit)
     if all_ and cascade is not None:
         raise typer.BadParameter("goes with ids, not with --all", param_hint="--cascade")
     if state is not None:
@@ -260,7 +264,7 @@ def retry(
     [cyan]leasemq jobs retry email ID[/]
     [cyan]leasemq jobs retry email --all --name welcome[/]
     """
-    selection = _selection(job_ids, all_, state=state, name=name, group=group, older_than=older_than, limit=limit)
+    selection = _selection(job_ids, all_, FINISHED, state=state, name=name, group=group, older_than=older_than, limit=limit)
     _bulk(address, queue, "retry", "retried", selection, as_json=as_json)
 
 
@@ -283,7 +287,7 @@ def promote(
     [cyan]leasemq jobs promote email ID[/]
     [cyan]leasemq jobs promote email --all[/]
     """
-    selection = _selection(job_ids, all_, name=name, group=group, older_than=older_than, limit=limit)
+    selection = _selection(job_ids, all_, (), name=name, group=group, older_than=older_than, limit=limit)
     _bulk(address, queue, "promote", "promoted", selection, as_json=as_json)
 
 
@@ -311,7 +315,7 @@ def delete(
     """
     if all_ and state is None:
         raise typer.BadParameter("--all needs --state: say which jobs to delete", param_hint="--all")
-    selection = _selection(job_ids, all_, state=state, name=name, group=group, older_than=older_than, limit=limit)
+    selection = _selection(job_ids, all_, DELETABLE, state=state, name=name, group=group, older_than=older_than, limit=limit)
     if cascade is not None and all_:
         raise typer.BadParameter("--cascade goes with ids, not with --all", param_hint="--cascade")
     if cascade is not None:
@@ -321,7 +325,11 @@ def delete(
     _bulk(address, queue, "delete", "deleted", selection, as_json=as_json)
 
 
-def _selection(job_ids: list[str] | None, all_: bool, **conditions: object) -> dict[str, Any]:
+def _selection(job_ids: list[str] | None, all_: bool, states: Sequence[JobState], **conditions: object) -> dict[str, Any]:
+    state = conditions.get("state")
+    if state is not None and state not in states:
+        names = ", ".join(it.name.lower() for it in states)
+        raise typer.BadParameter(f"must be one of {names} here", param_hint="--state")
     given = {name: value for name, value in conditions.items() if value is not None}
     if bool(job_ids) == all_:
         raise typer.BadParameter("name jobs by id, or give --all (not both)", param_hint="ID")
