@@ -113,7 +113,7 @@ def test_what_the_broker_refuses_is_said_in_a_line(cli, queue, tmp_path):
     file.write_text(
         json.dumps([{"queue": queue, "key": "a", "depends_on": ["b"]}, {"queue": queue, "key": "b", "depends_on": ["a"]}])
     )
-    assert "cycle" in cli.fails(1, "flow", "add", str(file))
+    assert "form a cycle: a → b → a (" in cli.fails(1, "flow", "add", str(file))
     assert "cannot read" in cli.fails(1, "flow", "add", "nowhere.json")
     assert "no job" in cli.fails(4, "flow", "show", queue, "nowhere")
     assert "--tree" in cli.refuses("jobs", "list", queue, "--tree", "--json")

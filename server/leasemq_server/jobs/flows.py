@@ -74,8 +74,12 @@ def _by_key(nodes: Sequence[producer_pb2.FlowNode], check: Check) -> dict[str, p
     return by_key
 
 
-def refuse_cycles(edges: Mapping[JobRef, Sequence[Edge]]) -> None:
-    """Raises DependencyCycleError, which names the jobs, when jobs depend on each other in a circle."""
+def refuse_cycles(edges: Mapping[JobRef, Sequence[Edge]], keys: Mapping[JobRef, str] | None = None) -> None:
+    """Raises DependencyCycleError, which names the jobs, when jobs depend on each other in a circle.
+
+    `keys` has what the nodes of a flow are called there: their ids may be made by the client, and known to nobody.
+    """
+    names = keys or {}
     state: dict[JobRef, bool] = {}  # False while the walk is below it, True once it is known to be fine
     for root in edges:
         path: list[JobRef] = []
@@ -88,7 +92,7 @@ def refuse_cycles(edges: Mapping[JobRef, Sequence[Edge]]) -> None:
             elif ref not in edges or state.get(ref):
                 continue
             elif ref in state:
-                raise DependencyCycleError([it.text for it in [*path[path.index(ref) :], ref]])
+                raise DependencyCycleError([names.get(it, it.text) for it in [*path[path.index(ref) :], ref]])
             else:
                 state[ref] = False
                 path.append(ref)

@@ -52,6 +52,7 @@ def flow_nodes(request: producer_pb2.AddFlowRequest, max_payload_bytes: int, che
             check.wrong(f"nodes[{index}].job", "is required")
         node.job.id = node.job.id or str(uuid_utils.uuid7())
     join_nodes(request.nodes, check)
+    keys = {JobRef(node.queue, node.job.id): node.key for node in request.nodes if node.key}
     awaited = {(it.queue, it.job_id) for node in request.nodes for it in node.job.dependencies}
     nodes: dict[JobRef, FlowJob] = {}
     for index, node in enumerate(request.nodes):
@@ -66,7 +67,7 @@ def flow_nodes(request: producer_pb2.AddFlowRequest, max_payload_bytes: int, che
             job = job._replace(options=with_option(job.options, "dp", 1))
         nodes[ref] = FlowJob(node.queue, job, edges_of(node.job.dependencies, check), check.at)
     check.at = ""
-    refuse_cycles({ref: node.edges for ref, node in nodes.items()})
+    refuse_cycles({ref: node.edges for ref, node in nodes.items()}, keys)
     return list(nodes.values())
 
 
