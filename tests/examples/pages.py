@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support import free_port
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT_S = 90
+TIMEOUT_S = 60
 CRASH = "See it under a crash"
 
 

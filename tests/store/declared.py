@@ -60,6 +60,9 @@ def declared_keys() -> list[Declared]:
 DECLARED = declared_keys()
 
 
+GONE = -2  # PTTL's word for a key that does not exist
+
+
 async def undeclared(client: Any) -> list[str]:
     """What a store holds that KEYS.md does not declare, one line each."""
     keys = [key async for key in client.scan_iter(count=1000)]
@@ -73,7 +76,7 @@ async def undeclared(client: Any) -> list[str]:
         declared = next((one for one in DECLARED if one.matches(key)), None)
         if declared is None:
             problems.append(f"{key} is not declared")
-        elif kind == b"none":
+        elif (kind == b"none" or pttl == GONE) and declared.allows_ttl(1):
             continue  # its time to live was over between the two looks
         elif kind.decode() != declared.type:
             problems.append(f"{key} is a {kind.decode()}, not a {declared.type}")

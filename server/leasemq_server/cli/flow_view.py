@@ -80,8 +80,10 @@ def _result(dependency: DependencyInfo) -> Any:
     return decoded(dependency.raw_result, dependency, "result") if dependency.raw_result else None
 
 
-async def dependencies_as_json(client: Client, job: JobInfo) -> list[dict[str, Any]]:
+async def dependencies_of(client: Client, job: JobInfo) -> list[dict[str, Any]]:
     """What a job depends on, with its state and result."""
+    if not job.depends_on:
+        return []
     return [
         {"queue": it.queue, "id": it.id, "state": it.state, "on_failure": it.on_failure, "result": _result(it)}
         async for it in client.dependencies(job.queue, job.id)
@@ -90,6 +92,6 @@ async def dependencies_as_json(client: Client, job: JobInfo) -> list[dict[str, A
 
 async def print_dependencies(client: Client, job: JobInfo) -> None:
     """What a job depends on, in a table."""
-    rows = [(it.queue, it.id, it.state, it.on_failure, _result(it)) async for it in client.dependencies(job.queue, job.id)]
+    rows = [list(it.values()) for it in await dependencies_of(client, job)]
     show("")
     print_table(("depends on", "id", "state", "on failure", "result"), rows, empty="it no longer depends on any job")

@@ -13,7 +13,7 @@ from leasemq_server.cli.connect import run
 from leasemq_server.cli.console import confirm, counting, print_json, show
 from leasemq_server.cli.exits import EXIT_FAILED, EXIT_NOT_FOUND
 from leasemq_server.cli.failure import Failure
-from leasemq_server.cli.flow_view import dependencies_as_json, print_dependencies, print_forest
+from leasemq_server.cli.flow_view import dependencies_of, print_dependencies, print_forest
 from leasemq_server.cli.job_view import as_json_job, print_job, print_jobs
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Group, Json, Queue, Yes, duration, job_state, moment
 from leasemq_server.cli.payloads import read_payload
@@ -130,7 +130,7 @@ def show_(queue: Queue, job_id: JobId, address: Address = DEFAULT_ADDRESS, as_js
     async def do(client: Client) -> None:
         job = await client.get(queue, job_id)
         if as_json:
-            print_json(as_json_job(job, with_payload=True) | {"dependencies": await dependencies_as_json(client, job)})
+            print_json(as_json_job(job, with_payload=True) | {"dependencies": await dependencies_of(client, job)})
         else:
             print_job(job)
             if job.depends_on:

@@ -65,7 +65,7 @@ def new_job(spec: job_pb2.JobSpec, queue: str, max_payload_bytes: int, check: Ch
 def _plain_job(spec: bytes, max_payload_bytes: int) -> NewJob | None:
     """The job of a spec with nothing but name, payload, content type and id, where the first and third were seen before.
 
-    None for any other, and where something is wrong. It costs a quarter of what new_job does.
+    None for any other, and where something is wrong.
     """
     payload_at = spec[1] + 2 if spec else 0
     behind_payload = _around_payload.get(spec[:payload_at])

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
 from leasemq import convert
-from leasemq.checking import check_is, fill, made
+from leasemq.checking import check_is, check_texts, fill, made
 from leasemq.codec import check_numbers, encode, to_duration, to_timestamp
 from leasemq.connection import Connection, Method
 from leasemq.model import (
@@ -353,13 +353,13 @@ class Admin:
     async def _bulk(
         self, method: Method[Any, Page], request: Any, ids: Sequence[str] | None, matching: admin_pb2.JobFilter
     ) -> AsyncIterator[Page]:
-        check_is("a list of text", (list, tuple, set, frozenset, type(None)), ids=ids)  # a text would be taken letter by letter
         if ids is None:
             request.filter.CopyFrom(matching)
             selections: list[admin_pb2.JobIds | None] = [None]
         elif matching != admin_pb2.JobFilter():
             raise ValueError("jobs are selected by ids or by a filter, not by both")
         else:
+            check_texts(ids=ids)
             ids = list(ids)
             selections = [made(admin_pb2.JobIds, ids=ids[at : at + IDS_PER_CALL]) for at in range(0, len(ids), IDS_PER_CALL)]
         for selection in selections:
@@ -492,7 +492,7 @@ class Admin:
 def _filter(
     state: JobState | None, older_than: Seconds | None, name: str | None, group: str | None, limit: int | None
 ) -> admin_pb2.JobFilter:
-    check_is("a JobState", (JobState, type(None)), state=state)  # a number may be a slip, and deletes
+    check_is("a JobState", JobState, type(None), state=state)  # a number may be a slip, and deletes
     check_numbers(1, limit=limit)  # 0 would be no limit, and nothing all names and all groups
     if "" in (name, group):
         raise ValueError("name and group are None, for all, or not empty")
@@ -511,29 +511,26 @@ async def _total(results: AsyncIterator[BulkResult], on_progress: Callable[[Bulk
     return total
 
 
-_SETTINGS = {
-    "completed_retention": "a Retention",
-    "failed_retention": "a Retention",
-    "rate_limit": "a RateLimit",
-    "group_defaults": "a GroupDefaults",
+_SETTINGS: dict[str, tuple[str, type, Callable[[Any], Any]]] = {
+    "completed_retention": ("a Retention", Retention, convert.to_retention),
+    "failed_retention": ("a Retention", Retention, convert.to_retention),
+    "rate_limit": ("a RateLimit", RateLimit, convert.to_rate_limit),
+    "group_defaults": ("a GroupDefaults", GroupDefaults, convert.to_group_defaults),
 }
+"""Settings that are messages: what they must be, and what makes them ready to be sent."""
 
 
 def _fill(config: admin_pb2.QueueConfig | admin_pb2.GroupConfig, options: Mapping[str, Any]) -> list[str]:
     """Set what was given; the names of all that is to change, those with None among them."""
-    paths = []
-    for name, value in options.items():
-        if value is UNSET:
+    given = {name: value for name, value in options.items() if value is not UNSET}
+    for name, value in given.items():
+        if value is None:
             continue
-        paths.append(name)
-        if isinstance(value, Retention):
-            getattr(config, name).CopyFrom(convert.to_retention(value))
-        elif isinstance(value, RateLimit):
-            getattr(config, name).CopyFrom(convert.to_rate_limit(value))
-        elif isinstance(value, GroupDefaults):
-            getattr(config, name).CopyFrom(convert.to_group_defaults(value))
-        elif value is not None:
-            check_is(_SETTINGS.get(name, "what it is"), () if name in _SETTINGS else object, **{name: value})
+        if name in _SETTINGS:
+            what, kind, to_message = _SETTINGS[name]
+            check_is(what, kind, **{name: value})
+            getattr(config, name).CopyFrom(to_message(value))
+        else:
             check_numbers(**{name: value})
             fill(config, name, value)
-    return paths
+    return list(given)

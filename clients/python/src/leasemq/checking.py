@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
@@ -146,15 +146,23 @@ def _out_of_range(option: str, value: Any) -> ValueError | None:
 def check_worker(**options: Any) -> None:
     """Refuse what no worker can be made of. TypeError: an option is something else."""
     for option, value in options.items():
-        if (wrong := _wrong_type(option, value, _WORKER_RULES[option])) is not None:
-            raise wrong
+        _check(_WORKER_RULES[option], {option: value})
 
 
-def check_is(what: str, kind: type | tuple[type, ...], /, **arguments: Any) -> None:
-    """Refuse an argument that is something else. TypeError: it is not `what`, in words, as an instance of this kind."""
+def check_is(what: str, *kinds: type, **arguments: Any) -> None:
+    """Refuse an argument that is of none of these kinds. TypeError: it is not `what`, in words."""
+    _check((what, _is(*kinds)), arguments)
+
+
+def check_texts(**arguments: Any) -> None:
+    """Refuse what is no list of texts: a text alone would be taken letter by letter. TypeError: it is something else."""
+    _check(("a list of text", lambda value: isinstance(value, Collection) and not isinstance(value, str | bytes)), arguments)
+
+
+def _check(rule: Rule, arguments: Mapping[str, Any]) -> None:
     for name, value in arguments.items():
-        if not isinstance(value, kind):
-            raise TypeError(f"{name} must be {what}, not {reprlib.repr(value)}")
+        if (wrong := _wrong_type(name, value, rule)) is not None:
+            raise wrong
 
 
 def durability_number(durability: Durability | None) -> Any:
