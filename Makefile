@@ -56,7 +56,7 @@ generate: $(READY) $(GOOGLEAPIS) ## write the stubs from proto/: Python, and Go 
 generated-check: $(READY) $(GOOGLEAPIS)
 	@tools/generate --check
 
-bench: $(READY) ## compare with BullMQ on the same store, and write docs/benchmarks.md (about 8 minutes; close other programs)
+bench: $(READY) ## compare with BullMQ on the same store, and write docs/benchmarks.md (about 7 minutes; close other programs)
 	$(BIN)/python -m bench --write docs/benchmarks.md
 
 clean: ## remove what was made: .venv, build, caches (not ./leasemq-data)

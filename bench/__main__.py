@@ -29,7 +29,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny sizes, one round: to see that all works")
     parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="only this one; may be repeated")
     parser.add_argument("--store", action="append", choices=STORE_KINDS, help="only this one; may be repeated")
-    parser.add_argument("--rounds", type=int, metavar="N", help="how often each is run (default 3); more for a busy machine")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each is run (default 5); more for a busy machine")
     parser.add_argument("--peer", choices=["bullmq", "none"], default="bullmq", help="whom to compare with")
     parser.add_argument("--json", action="store_true", help="print all samples as JSON instead of tables")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the results between the marks in this file")

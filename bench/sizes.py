@@ -24,7 +24,7 @@ class Sizes:
 
 NORMAL = Sizes(
     name="normal",
-    rounds=3,
+    rounds=5,
     jobs=30_000,
     unary_jobs=1_500,
     jobs_by_batch={1: 800, 10: 4_000, 100: 15_000, 500: 15_000},
