@@ -94,7 +94,7 @@ def test_durations_are_exact_to_the_microsecond(value: float | timedelta) -> Non
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e30])
 def test_a_duration_without_end_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match=r"finite|range"):
+    with pytest.raises(ValueError, match=r"finite|too long"):
         to_duration(value)
 
 

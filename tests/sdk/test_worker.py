@@ -142,6 +142,7 @@ async def test_a_result_that_is_no_json_fails_the_attempt(client: Client, queue:
     async with worker(client, queue, handler, on_failed=lambda *_: None):
         job = await client.wait(queue, (await client.add(queue)).id, 30)
     assert (job.state, job.failures[0].type) == (JobState.FAILED, "TypeError")
+    assert job.failures[0].message == "the handler's result: Object of type object is not JSON serializable"
 
 
 async def test_a_result_that_is_too_large_fails_its_job_for_good_and_no_other(client: Client, queue: str) -> None:
@@ -364,8 +365,13 @@ async def test_what_the_broker_wont_have_is_raised_by_run_and_logged_where_nobod
     with pytest.raises(InvalidField, match=r"queues\[0\]"):
         await worker(client, "a queue", lambda _: None).run(install_signal_handlers=False)
     assert not caplog.records
-    async with worker(client, "a queue", lambda _: None):
-        await until(lambda: "ends: queues[0]" in caplog.text)
+    with pytest.raises(InvalidField, match=r"queues\[0\]"):
+        async with worker(client, "a queue", lambda _: None):
+            await until(lambda: "ends: queues[0]" in caplog.text)
+    with pytest.raises(TimeoutError):  # what went wrong in the block is told first
+        async with worker(client, "a queue", lambda _: None), asyncio.timeout(0.5):
+            await asyncio.Event().wait()
+    assert caplog.text.count("ends: queues[0]") == 2
 
 
 class Restless(Snooze):

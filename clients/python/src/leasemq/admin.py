@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
 from leasemq import convert
-from leasemq.checking import check_is, check_texts, fill, made
+from leasemq.checking import check_is, check_settings, check_several, check_texts, made
 from leasemq.codec import check_numbers, encode, to_duration, to_timestamp
 from leasemq.connection import Connection, Method
 from leasemq.model import (
@@ -126,7 +126,9 @@ class Admin:
         )
         if attempts is not UNSET or backoff is not UNSET:
             paths.append("default_retry")
-            retry = convert.to_retry(None if attempts is UNSET else attempts, None if backoff is UNSET else backoff)
+            tries, waits = None if attempts is UNSET else attempts, None if backoff is UNSET else backoff
+            check_settings(attempts=tries, backoff=waits)
+            retry = convert.to_retry(tries, waits)
             if retry.max_attempts or retry.HasField("backoff"):
                 config.default_retry.CopyFrom(retry)
         request = made(admin_pb2.UpdateQueueRequest, queue=queue, config=config)
@@ -180,6 +182,7 @@ class Admin:
         name, group: only jobs of this name, of this group. limit: at most this many. with_payload=False leaves payloads and
         results out of the answer.
         """
+        check_several(JobState, states=states)
         request = made(
             admin_pb2.ListJobsRequest,
             queue=queue,
@@ -334,6 +337,7 @@ class Admin:
         thousand a call. on_progress: called with how many it has looked at so far. with_payload=False leaves payloads and results
         out.
         """
+        check_several(JobState, states=states)
         query = made(admin_pb2.JobQuery, id_prefix=id_prefix, name=name, group=group, payload_text=payload, failure_text=failure)
         request = made(admin_pb2.SearchJobsRequest, queue=queue, query=query, states=[convert.wire(state) for state in states])
         if not with_payload:
@@ -393,10 +397,11 @@ class Admin:
         if payload is not UNSET:
             request.payload = encode(payload, None)[0]
         if not isinstance(priority, Unset):
+            check_settings(priority=priority)
             check_numbers(priority=priority)
-            fill(request, "priority", priority)
-        if isinstance(run_time, datetime):
-            request.run_time.CopyFrom(to_timestamp(run_time))
+            request.priority = priority
+        if run_time is not None and run_time is not UNSET:
+            request.run_time.CopyFrom(to_timestamp(run_time, "run_time"))
         named = {"payload": payload, "priority": priority, "run_time": run_time}
         request.update_mask.paths.extend(name for name, value in named.items() if value is not UNSET)
         if not request.update_mask.paths:
@@ -474,11 +479,11 @@ class Admin:
         It is kept for 24 hours; what is older is all zero. resolution: whole minutes, 1 min to 24 h.
         Errors: InvalidField, also for more than 1,440 points.
         """
-        request = made(admin_pb2.GetMetricsRequest, queue=queue, resolution=to_duration(resolution))
+        request = made(admin_pb2.GetMetricsRequest, queue=queue, resolution=to_duration(resolution, "resolution"))
         if start is not None:
-            request.start.CopyFrom(to_timestamp(start))
+            request.start.CopyFrom(to_timestamp(start, "start"))
         if end is not None:
-            request.end.CopyFrom(to_timestamp(end))
+            request.end.CopyFrom(to_timestamp(end, "end"))
         response = await self._connection.call(self._connection.stubs.admin.GetMetrics, request)
         return [convert.metrics_point(point) for point in response.points]
 
@@ -496,7 +501,7 @@ def _filter(
     check_numbers(1, limit=limit)  # 0 would be no limit, and nothing all names and all groups
     if "" in (name, group):
         raise ValueError("name and group are None, for all, or not empty")
-    age = None if older_than is None else to_duration(older_than)
+    age = None if older_than is None else to_duration(older_than, "older_than")
     return made(
         admin_pb2.JobFilter, state=convert.wire(state or 0), older_than=age, name=name or "", group=group or "", limit=limit or 0
     )
@@ -511,26 +516,24 @@ async def _total(results: AsyncIterator[BulkResult], on_progress: Callable[[Bulk
     return total
 
 
-_SETTINGS: dict[str, tuple[str, type, Callable[[Any], Any]]] = {
-    "completed_retention": ("a Retention", Retention, convert.to_retention),
-    "failed_retention": ("a Retention", Retention, convert.to_retention),
-    "rate_limit": ("a RateLimit", RateLimit, convert.to_rate_limit),
-    "group_defaults": ("a GroupDefaults", GroupDefaults, convert.to_group_defaults),
+_TO_MESSAGE: dict[str, Callable[[Any], Any]] = {
+    "completed_retention": convert.to_retention,
+    "failed_retention": convert.to_retention,
+    "rate_limit": convert.to_rate_limit,
+    "group_defaults": convert.to_group_defaults,
 }
-"""Settings that are messages: what they must be, and what makes them ready to be sent."""
 
 
 def _fill(config: admin_pb2.QueueConfig | admin_pb2.GroupConfig, options: Mapping[str, Any]) -> list[str]:
     """Set what was given; the names of all that is to change, those with None among them."""
     given = {name: value for name, value in options.items() if value is not UNSET}
+    check_settings(**given)
     for name, value in given.items():
         if value is None:
             continue
-        if name in _SETTINGS:
-            what, kind, to_message = _SETTINGS[name]
-            check_is(what, kind, **{name: value})
-            getattr(config, name).CopyFrom(to_message(value))
+        if name in _TO_MESSAGE:
+            getattr(config, name).CopyFrom(_TO_MESSAGE[name](value))
         else:
             check_numbers(**{name: value})
-            fill(config, name, value)
+            setattr(config, name, value)
     return list(given)

@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 
-from leasemq.codec import encode
+from leasemq.codec import encode, within
 from leasemq.convert import to_dependencies
 from leasemq.job import Job
 from leasemq.model import Dependency
@@ -83,7 +83,10 @@ def complete(attempt: Attempt, result: Any) -> Outcome:
     """Say that the attempt went well. TypeError, ValueError: the result can't be encoded."""
     if result is None:
         return Outcome(attempt, "complete")
-    encoded, content_type = encode(result)
+    try:
+        encoded, content_type = encode(result)
+    except (TypeError, ValueError) as error:
+        raise within("the handler's result", error) from error
     return Outcome(
         attempt, "complete", worker_pb2.CompleteOutcome(result=encoded, result_content_type=content_type), result=result
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from leasemq.codec import encode
+from leasemq.codec import encode, within
 from leasemq.model import (
     Deduplication,
     DeduplicationMode,
@@ -18,8 +18,12 @@ from leasemq.model import (
     Durability,
     ExponentialBackoff,
     FixedBackoff,
+    FlowNode,
+    GroupDefaults,
     ListBackoff,
     NewJob,
+    OnFailure,
+    RateLimit,
     Retention,
 )
 
@@ -60,7 +64,31 @@ _RULES: dict[str, Rule] = {
     "deduplication": ("a Deduplication", _is(Deduplication)),
     "depends_on": ("a list of Dependency", lambda value: isinstance(value, list | tuple) and _all(Dependency, value)),
 }
+_LIMITS: dict[str, Rule] = {
+    "max_active": _NUMBER,
+    "rate_limit": ("a RateLimit", _is(RateLimit)),
+    "max_waiting": _NUMBER,
+}
+_SETTINGS: dict[str, Rule] = {
+    **_RULES,
+    **_LIMITS,
+    "max_events": _NUMBER,
+    "group_defaults": ("a GroupDefaults", _is(GroupDefaults)),
+    "weight": _NUMBER,
+    "paused": _RULES["lifo"],
+}
+_NODE_RULES: dict[str, Rule] = {
+    "queue": _TEXT,
+    "job": ("a NewJob", _is(NewJob)),
+    "key": _TEXT,
+    "depends_on": (
+        "a list of keys, or of (key, OnFailure)",
+        lambda value: isinstance(value, list | tuple) and all(isinstance(it, str) or _is_edge(it) for it in value),
+    ),
+}
 _PARTS: dict[type, dict[str, Rule]] = {
+    RateLimit: {"max_jobs": _NUMBER, "duration": _SPAN},
+    GroupDefaults: _LIMITS,
     Retention: {"max_age": _SPAN, "max_count": _NUMBER},
     Deduplication: {"key": _TEXT, "mode": ("a DeduplicationMode", _is(DeduplicationMode)), "ttl": _SPAN},
     FixedBackoff: {"delay": _SPAN, "jitter": _RATIO},
@@ -97,36 +125,38 @@ def _all(kind: type, *several: Any) -> bool:
     return all(isinstance(value, kind) for values in several for value in values)
 
 
-def wrong_option(queue: str, job: NewJob) -> TypeError | ValueError | None:
+def _is_edge(value: Any) -> bool:
+    return isinstance(value, tuple) and [type(it) for it in value] == [str, OnFailure]
+
+
+def wrong_option(queue: str, job: NewJob) -> Exception | None:
     """Find the first option of a job, or its queue, that no job can have; None: it is something else that is wrong."""
     if not isinstance(job, NewJob):
         return TypeError(f"a job must be a NewJob, not {reprlib.repr(job)}")
     return _wrong_type("queue", queue, _TEXT) or _first_wrong(job, _RULES) or _wrong_payload(job)
 
 
-def _wrong_payload(job: NewJob) -> TypeError | ValueError | None:
+def _wrong_payload(job: NewJob) -> Exception | None:
     try:
         encode(job.payload, job.content_type)
-    except TypeError as error:
-        return TypeError(f"payload: {error}")
-    except ValueError as error:
-        return ValueError(f"payload: {error}")
+    except (TypeError, ValueError) as error:
+        return within("payload", error)
     return None
 
 
-def _first_wrong(holder: Any, rules: Mapping[str, Rule], of: str = "") -> TypeError | ValueError | None:
-    for name, rule in rules.items():
-        value = getattr(holder, name)
-        if value is None:
-            continue
-        wrong = (
-            _wrong_type(of + name, value, rule)
-            or _out_of_range(of + name, value)
-            or _first_wrong(value, _PARTS.get(type(value), {}), f"{of}{name}.")
-        )
-        if wrong is not None:
-            return wrong
-    return None
+def _first_wrong(holder: Any, rules: Mapping[str, Rule], of: str = "") -> Exception | None:
+    return next(filter(None, (_wrong(of + name, getattr(holder, name), rule) for name, rule in rules.items())), None)
+
+
+def _wrong(name: str, value: Any, rule: Rule) -> Exception | None:
+    """Make the error of a value, or of a part of it; None: it can be sent, or was not said."""
+    if value is None:
+        return None
+    return (
+        _wrong_type(name, value, rule)
+        or _out_of_range(name, value)
+        or _first_wrong(value, _PARTS.get(type(value), {}), f"{name}.")
+    )
 
 
 def _wrong_type(option: str, value: Any, rule: Rule) -> TypeError | None:
@@ -149,6 +179,20 @@ def check_worker(**options: Any) -> None:
         _check(_WORKER_RULES[option], {option: value})
 
 
+def check_settings(**options: Any) -> None:
+    """Refuse what no job, queue or group can have. None passes. TypeError, ValueError: an option can't be sent."""
+    for option, value in options.items():
+        if (wrong := _wrong(option, value, _SETTINGS[option])) is not None:
+            raise wrong
+
+
+def check_node(node: Any) -> None:
+    """Refuse what is no node of a flow; its job is not looked at. TypeError: it, or a part of it, is something else."""
+    _check(("a FlowNode", _is(FlowNode)), {"it": node})
+    for name, rule in _NODE_RULES.items():
+        _check(rule, {name: getattr(node, name)})
+
+
 def check_is(what: str, *kinds: type, **arguments: Any) -> None:
     """Refuse an argument that is of none of these kinds. TypeError: it is not `what`, in words."""
     _check((what, _is(*kinds)), arguments)
@@ -157,6 +201,11 @@ def check_is(what: str, *kinds: type, **arguments: Any) -> None:
 def check_texts(**arguments: Any) -> None:
     """Refuse what is no list of texts: a text alone would be taken letter by letter. TypeError: it is something else."""
     _check(("a list of text", lambda value: isinstance(value, Collection) and not isinstance(value, str | bytes)), arguments)
+
+
+def check_several(kind: type, **arguments: Iterable[Any]) -> None:
+    """Refuse one alone where several are meant; what they are is seen when they are sent. TypeError: it is one thing."""
+    _check((f"a list of {kind.__name__}", lambda value: isinstance(value, Iterable) and not isinstance(value, str)), arguments)
 
 
 def _check(rule: Rule, arguments: Mapping[str, Any]) -> None:
@@ -180,15 +229,7 @@ def made(kind: Callable[P, M], *args: P.args, **fields: P.kwargs) -> M:
         raise _wrong_field(kind, fields) or error from error
 
 
-def fill(message: Any, field: str, value: Any) -> None:
-    """Set a field of a message, with the errors of `made`."""
-    try:
-        setattr(message, field, value)
-    except (TypeError, ValueError) as error:
-        raise _wrong_field(type(message), {field: value}) or error from error
-
-
-def _wrong_field(kind: Any, fields: Mapping[str, Any]) -> TypeError | ValueError | None:
+def _wrong_field(kind: Any, fields: Mapping[str, Any]) -> Exception | None:
     for field, value in fields.items():
         try:
             kind(**{field: value})

@@ -14,6 +14,7 @@ from leasemq.checking import durability_number, made
 from leasemq.coalescing import Coalescer, in_batches
 from leasemq.codec import to_seconds
 from leasemq.connection import Connection, Method
+from leasemq.errors import InvalidField, PayloadTooLarge, renumbered
 from leasemq.events import EventStream
 from leasemq.flows import dependencies
 from leasemq.model import (
@@ -170,7 +171,7 @@ class Client:
         while others wait for them: adding the flow again with the same ids (set `NewJob.id`) completes it.
         Errors: DependencyCycle, and as `add`.
         """
-        request = producer_pb2.AddFlowRequest(nodes=map(convert.to_node, nodes), durability=durability_number(durability))
+        request = producer_pb2.AddFlowRequest(nodes=convert.to_nodes(nodes), durability=durability_number(durability))
         response = await self.connection.call(self.connection.stubs.producer.AddFlow, request)
         return [convert.added(result) for result in response.results]
 
@@ -184,11 +185,14 @@ class Client:
 
         Errors: as `add`. When one is raised, the batches before it were added; ids of your own make doing it again safe.
         """
-        specs = [convert.to_spec(queue, job) for job in jobs]
+        specs = convert.to_specs(queue, jobs)
         results: list[AddedJob] = []
         for batch in in_batches(specs, max_bytes=32 * 1024 * 1024):
             request = producer_pb2.BatchAddJobsRequest(queue=queue, jobs=batch, durability=durability_number(durability))
-            response = await self.connection.call(self._adds.add_batch, request)
+            try:
+                response = await self.connection.call(self._adds.add_batch, request)
+            except (InvalidField, PayloadTooLarge) as error:
+                raise renumbered(error, len(results)) from None
             results += map(convert.added, response.results)
         return results
 
@@ -208,7 +212,7 @@ class Client:
         It looks at the state, so it misses no end. Errors: TimeoutError, 1 s late at most if the broker is away; Unavailable;
         JobNotFound, also when it was removed as soon as it finished.
         """
-        seconds = None if timeout is None else to_seconds(timeout)
+        seconds = None if timeout is None else to_seconds(timeout, "timeout")
         if seconds is not None and seconds < 0:
             raise ValueError(f"timeout must not be negative; got {seconds:g} s")
         deadline = None if seconds is None else time.monotonic() + seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -75,22 +76,31 @@ def decode(data: bytes, content_type: str) -> Any:
     return data
 
 
-def to_seconds(value: float | timedelta) -> float:
-    """Read a duration given as seconds or as a timedelta. TypeError: it is neither."""
+def to_seconds(value: float | timedelta, name: str = "a duration") -> float:
+    """Read a duration given as seconds or as a timedelta. name: what errors call it. TypeError: it is neither."""
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, str | bytes):  # float() reads some of them
-        raise TypeError(f"a duration must be seconds or a timedelta, not {value!r}")
-    return float(value)
+    try:
+        if not isinstance(value, str | bytes):  # float() reads some of them
+            return float(value)
+    except TypeError:
+        pass
+    raise TypeError(f"{name} must be seconds or a timedelta, not {reprlib.repr(value)}")
 
 
-def to_duration(value: float | timedelta) -> Duration:
-    """Turn seconds or a timedelta into a protobuf Duration. ValueError: not finite, or beyond what protobuf carries."""
-    seconds = to_seconds(value)
+def to_duration(value: float | timedelta, name: str = "a duration") -> Duration:
+    """Turn seconds or a timedelta into a protobuf Duration, with the errors of `to_seconds`.
+
+    ValueError: not finite, or beyond what protobuf carries.
+    """
+    seconds = to_seconds(value, name)
     if not math.isfinite(seconds):
-        raise ValueError(f"a duration must be finite, not {seconds}")
+        raise ValueError(f"{name} must be finite, not {seconds}")
     whole = math.trunc(seconds)
-    return Duration(seconds=whole, nanos=round((seconds - whole) * 1e6) * 1000)
+    try:
+        return Duration(seconds=whole, nanos=round((seconds - whole) * 1e6) * 1000)
+    except ValueError:
+        raise ValueError(f"{name} is too long: {seconds:g} s") from None
 
 
 def check_numbers(at_least: int = 0, /, **numbers: Any) -> None:
@@ -111,10 +121,22 @@ def invalid_field(**wrong: str) -> InvalidField:
     return InvalidField(said, reason="INVALID_FIELD", code=StatusCode.INVALID_ARGUMENT, field_violations=violations)
 
 
-def to_timestamp(value: datetime) -> Timestamp:
-    """Turn an aware datetime into a protobuf Timestamp. ValueError: it has no time zone."""
+def within(where: str, error: InvalidField | TypeError | ValueError) -> InvalidField | TypeError | ValueError:
+    """Say in an error what it is about, as the broker does."""
+    if isinstance(error, InvalidField):
+        return invalid_field(**{f"{where}.{it.field}": it.description for it in error.field_violations})
+    return (TypeError if isinstance(error, TypeError) else ValueError)(f"{where}: {error}")
+
+
+def to_timestamp(value: datetime, name: str = "a time") -> Timestamp:
+    """Turn an aware datetime into a protobuf Timestamp. name: what errors call it.
+
+    TypeError: it is no datetime. ValueError: it has no time zone.
+    """
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} must be a datetime, not {reprlib.repr(value)}")
     if value.utcoffset() is None:
-        raise ValueError("a time needs a time zone: datetime.now(timezone.utc), not datetime.now()")
+        raise ValueError(f"{name} needs a time zone: datetime.now(timezone.utc), not datetime.now()")
     timestamp = Timestamp()
     timestamp.FromDatetime(value)
     return timestamp

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Value
 
 from leasemq import model
-from leasemq.checking import wrong_option
+from leasemq.checking import check_node, check_several, made, wrong_option
 from leasemq.codec import (
     JSON_TYPE,
     check_numbers,
@@ -23,7 +23,9 @@ from leasemq.codec import (
     invalid_field,
     to_duration,
     to_timestamp,
+    within,
 )
+from leasemq.errors import InvalidField
 from leasemq.v1 import admin_pb2, job_pb2, producer_pb2, schedule_pb2
 
 
@@ -45,6 +47,18 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
         if (wrong := wrong_option(queue, job)) is not None:
             raise wrong from error
         raise
+
+
+def to_specs(queue: str, jobs: Iterable[model.NewJob]) -> list[job_pb2.JobSpec]:
+    """Build what goes over the wire. InvalidField, ValueError, TypeError: a job can't be sent, by its number, from 0."""
+    check_several(model.NewJob, jobs=jobs)
+    specs: list[job_pb2.JobSpec] = []
+    for job in jobs:
+        try:
+            specs.append(to_spec(queue, job))
+        except (InvalidField, TypeError, ValueError) as error:
+            raise within(f"jobs[{len(specs)}]", error) from error
+    return specs
 
 
 def _to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
@@ -112,15 +126,27 @@ def _to_dependency(said: model.Dependency) -> job_pb2.Dependency:
         raise TypeError(f"a dependency must be a Dependency of a queue, an id and an OnFailure, not {said!r}") from error
 
 
-def to_node(node: model.FlowNode) -> producer_pb2.FlowNode:
-    """Build a node of a flow. ValueError, TypeError: a value that can't be sent."""
+def to_nodes(nodes: Iterable[model.FlowNode]) -> list[producer_pb2.FlowNode]:
+    """Build the nodes of a flow, with the errors of `to_specs`."""
+    check_several(model.FlowNode, nodes=nodes)
+    built: list[producer_pb2.FlowNode] = []
+    for node in nodes:
+        try:
+            built.append(_to_node(node))
+        except (InvalidField, TypeError, ValueError) as error:
+            raise within(f"nodes[{len(built)}]", error) from error
+    return built
+
+
+def _to_node(node: model.FlowNode) -> producer_pb2.FlowNode:
+    check_node(node)
+    try:
+        spec = to_spec(node.queue, node.job)
+    except InvalidField as error:
+        raise within("job", error) from error
     edges = [(it, model.OnFailure.FAIL) if isinstance(it, str) else it for it in node.depends_on]
-    return producer_pb2.FlowNode(
-        queue=node.queue,
-        job=to_spec(node.queue, node.job),
-        key=node.key,
-        depends_on=[producer_pb2.FlowDependency(key=key, on_failure=wire(policy)) for key, policy in edges],
-    )
+    wired = [made(producer_pb2.FlowDependency, key=key, on_failure=wire(policy)) for key, policy in edges]
+    return made(producer_pb2.FlowNode, queue=node.queue, job=spec, key=node.key, depends_on=wired)
 
 
 def dependency_info(dependency: producer_pb2.DependencyState) -> model.DependencyInfo:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -186,6 +187,22 @@ def from_rpc_error(error: Any) -> LeaseMQError:
     if code is StatusCode.DEADLINE_EXCEEDED:
         return DeadlineExceeded(message, code=code)
     return LeaseMQError(message, code=code)
+
+
+def renumbered(error: LeaseMQError, before: int) -> LeaseMQError:
+    """Count the jobs that an error names from the first of several batches: `before` jobs were in those that went well."""
+
+    def counted(text: str) -> str:
+        return re.sub(r"\bjobs\[(\d+)\]", lambda found: f"jobs[{int(found[1]) + before}]", text)
+
+    return type(error)(
+        counted(error.message),
+        reason=error.reason,
+        code=error.code,
+        metadata=error.metadata,
+        field_violations=[FieldViolation(counted(it.field), it.description) for it in error.field_violations],
+        retry_delay=error.retry_delay,
+    )
 
 
 def is_retryable(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Self
 import grpc
 
 from leasemq import convert
-from leasemq.checking import made
+from leasemq.checking import check_several, made
 from leasemq.connection import Connection, first_wait, worth_repeating
 from leasemq.errors import LeaseMQError, Unavailable, from_rpc_error
 from leasemq.model import Event, EventKind
@@ -39,6 +39,7 @@ class EventStream:
         until_now: bool,
     ) -> None:
         """Set up; nothing is sent yet."""
+        check_several(EventKind, kinds=kinds)
         self._connection = connection
         self._request = made(
             admin_pb2.WatchEventsRequest,

@@ -28,24 +28,25 @@ class Fatal(Exception):
 class Snooze(Exception):
     """Raise it to run the job again after `delay` (seconds or timedelta).
 
-    Uses no attempt. ValueError: the delay is not finite.
+    Uses no attempt. TypeError: the delay is no duration. ValueError: it is not finite.
     """
 
     def __init__(self, delay: Seconds) -> None:
         super().__init__(delay)
-        self.delay = to_duration(delay)
+        self.delay = to_duration(delay, "delay")
 
 
 class RateLimited(Exception):
     """Raise it when what the handler calls says "not so fast": the job goes back, and the whole queue rests for `seconds`.
 
     seconds: or a timedelta; at most 24 h. No worker gets a job of the queue meanwhile; a longer rest that somebody else
-    asked for stays. Uses no attempt. ValueError: the time is not finite.
+    asked for stays. Uses no attempt.
+    TypeError: the time is no duration. ValueError: it is not finite.
     """
 
     def __init__(self, seconds: Seconds) -> None:
         super().__init__(seconds)
-        self.hold = to_duration(seconds)
+        self.hold = to_duration(seconds, "seconds")
 
 
 class Release(Exception):

@@ -57,13 +57,13 @@ class Schedules:
             id=id,
             queue=queue,
             cron=cron,
-            every=None if every is None else to_duration(every),
+            every=None if every is None else to_duration(every, "every"),
             time_zone=time_zone or "",
-            start_time=None if start_time is None else to_timestamp(start_time),
-            end_time=None if end_time is None else to_timestamp(end_time),
+            start_time=None if start_time is None else to_timestamp(start_time, "start_time"),
+            end_time=None if end_time is None else to_timestamp(end_time, "end_time"),
             max_runs=max_runs or 0,
             overlap=convert.wire(overlap),
-            catch_up_window=None if catch_up_window is None else to_duration(catch_up_window),
+            catch_up_window=None if catch_up_window is None else to_duration(catch_up_window, "catch_up_window"),
             job=_template(queue, job or NewJob()),
         )
         if cron is not None and every is not None:

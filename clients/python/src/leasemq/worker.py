@@ -174,7 +174,11 @@ class Worker:
             raise self._fatal
 
     async def start(self) -> None:
-        """Begin to work in the background, whether the broker can be reached or not. RuntimeError: it was started before."""
+        """Begin to work in the background, whether the broker can be reached or not. RuntimeError: it was started before.
+
+        `async with worker:` does this, and `stop` at its end; if the broker won't have such a worker, its InvalidField is logged
+        at once and raised there.
+        """
         if self._started:
             raise RuntimeError("a worker runs once: make a new one")
         self._started = True
@@ -206,14 +210,17 @@ class Worker:
         """
         if not self._started:
             return
-        await asyncio.shield(self._begin_stop(self._drain_timeout if drain_timeout is None else to_seconds(drain_timeout)))
+        seconds = self._drain_timeout if drain_timeout is None else to_seconds(drain_timeout, "drain_timeout")
+        await asyncio.shield(self._begin_stop(seconds))
 
     async def __aenter__(self) -> Self:
         await self.start()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, *_: object) -> None:
         await self.stop()
+        if kind is None and self._fatal is not None:
+            raise self._fatal
 
     def _info(self) -> worker_pb2.WorkerInfo:
         return worker_pb2.WorkerInfo(
