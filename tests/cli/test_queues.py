@@ -1,3 +1,4 @@
+import pytest
 from leasemq import JobState
 
 
@@ -18,6 +19,31 @@ def test_stats_of_one_queue_for_people_and_scripts(cli, client, queue):
 
 def test_stats_of_a_queue_that_nobody_used_are_zeros(cli, queue):
     assert cli.ok("stats", queue, "--json").json["added_total"] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "stats",
+        "events",
+        "metrics",
+        "search x",
+        "group list",
+        "jobs list",
+        "jobs retry --all",
+        "jobs cancel --all --state waiting",
+        "queues drain",
+    ],
+)
+def test_a_queue_that_nobody_used_may_be_a_slip_and_is_told_of(cli, client, queue, words):
+    command = words.split()
+    where = len(command) - (words == "search x") if words.count("--all") == 0 else 2
+    command.insert(where, queue)
+    told = f"there is no queue '{queue}': nothing was added to it so far — see: leasemq queues list\n"
+    ended = cli.ok(*command, "--json")
+    assert (ended.err, told in ended.out) == (told, False)
+    client.add(queue, delay=60)
+    assert cli.ok(*command, "--json").err == ""
 
 
 def test_all_queues_are_listed_with_their_counts(cli, client, queue):

@@ -1,11 +1,12 @@
 """The door to the broker: a client that is known to reach one, and the SDK's errors as one line each."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-from leasemq import Client, LeaseMQError, NotFound, Unavailable
+from leasemq import Client, LeaseMQError, NotFound, QueueNotFound, Unavailable
 from leasemq.connection import DEFAULT_ADDRESS, host_and_port
 
 from leasemq_server.cli.exits import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_UNREACHABLE
@@ -41,14 +42,26 @@ def _exit_code(error: LeaseMQError) -> int:
     return EXIT_FAILED
 
 
-def run(address: str, do: Callable[[Client], Coroutine[Any, Any, None]]) -> None:
-    """Runs one conversation with the broker, from connecting to closing."""
+def run(address: str, do: Callable[[Client], Coroutine[Any, Any, None]], *, about: str | None = None) -> None:
+    """Runs one conversation with the broker, from connecting to closing.
+
+    about: a queue that this finds something in; that there is none is said first, since its name may be a slip.
+    """
 
     async def conversation() -> None:
         async with connect(address) as client:
+            if about is not None:
+                await _say_if_unused(client, about)
             await do(client)
 
     asyncio.run(conversation())
+
+
+async def _say_if_unused(client: Client, queue: str) -> None:
+    try:
+        await client.admin.queue(queue)
+    except QueueNotFound:
+        print(f"there is no queue {queue!r}: nothing was added to it so far — see: leasemq queues list", file=sys.stderr)
 
 
 async def _reach(address: str) -> None:

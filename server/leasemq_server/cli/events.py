@@ -60,7 +60,7 @@ def events(
                 else:
                     show(_line(event))
 
-    run(address, do)
+    run(address, do, about=None if resume else queue)
 
 
 def _line(event: Event) -> Text:

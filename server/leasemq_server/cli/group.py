@@ -54,7 +54,7 @@ def list_(
         rows = [_row(found) async for found in client.admin.groups(queue, group)]
         print_table(COLUMNS, rows, empty=f"no such group in {queue}" if group else f"no groups in {queue}")
 
-    run(address, do)
+    run(address, do, about=queue)
 
 
 @app.command()

@@ -111,7 +111,7 @@ def list_(
         if limit and len(found) > limit:
             show("[dim]… and more: --limit 0 lists all[/]")
 
-    run(address, do)
+    run(address, do, about=queue)
 
 
 def _one_more(limit: int, *, as_json: bool) -> int | None:
@@ -367,4 +367,4 @@ def _bulk(address: str, queue: str, verb: str, past: str, selection: dict[str, A
         if ids and left:
             raise Failure("; ".join(left), EXIT_NOT_FOUND if result.not_found else EXIT_FAILED)
 
-    run(address, do)
+    run(address, do, about=queue)

@@ -49,7 +49,7 @@ def metrics(
             return
         print_table(COLUMNS, [_row(point) for point in points if _has_jobs(point)], empty="no jobs were done in that time")
 
-    run(address, do)
+    run(address, do, about=queue)
 
 
 def _has_jobs(point: MetricsPoint) -> bool:

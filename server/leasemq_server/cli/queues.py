@@ -112,7 +112,7 @@ def drain(
     async def do(client: Client) -> None:
         _print_removed(queue, await client.admin.drain(queue, include_delayed=include_delayed), as_json=as_json)
 
-    run(address, do)
+    run(address, do, about=queue)
 
 
 @app.command()

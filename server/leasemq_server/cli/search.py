@@ -69,4 +69,4 @@ def search(
             print_jobs(jobs, with_payload=with_payload, empty=f"no such jobs in {queue}")
             show(f"[dim]looked at {examined} jobs{'; --limit 0 finds all' if len(jobs) == limit else ''}[/]")
 
-    run(address, do)
+    run(address, do, about=queue)

@@ -38,7 +38,7 @@ def stats(
             rows = [stats_row(found) async for found in client.admin.queues()]
             print_table(COLUMNS, rows, empty="no queues yet: leasemq add email '{}' makes one")
 
-    run(address, do)
+    run(address, do, about=queue)
 
 
 def _print_one(queue: str, counted: Stats, *, as_json: bool) -> None:
