@@ -1,15 +1,17 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import time
 from contextlib import contextmanager
 
 import pytest
 from leasemq import Client, JobState, NewJob
+from leasemq.sync import Client as SyncClient
 from leasemq_server.cli.add import _add_one
 
-from tests.cli.harness import TIMEOUT_S, end
+from tests.cli.harness import TIMEOUT_S, Command, end
 
 
 @contextmanager
@@ -145,6 +147,35 @@ async def test_add_wait_that_is_interrupted_says_which_job_it_was(program, queue
         with pytest.raises(asyncio.CancelledError):
             await adding
     assert f"job one is not finished yet — look at it with: leasemq jobs show {queue} one" in capfd.readouterr().err
+
+
+@pytest.fixture
+def early(queue):
+    """A worker that was started before its broker, once it has said so; and where the broker is to be."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+    with working(Command(address), queue, "cat") as worker:
+        assert worker.stderr.readline().decode() == f"no broker at {address} yet: waiting for one; Ctrl-C stops\n"
+        yield worker, address
+
+
+def test_a_worker_waits_for_its_broker(early, queue):
+    worker, address = early
+    broker = Command("").start("serve", "--listen", address, "--store", "memory://")
+    try:
+        assert worker.stderr.readline().decode().startswith(f"working {queue} at {address}")
+        with SyncClient(address) as client:
+            assert client.wait(queue, client.add(queue, [1]).id, TIMEOUT_S).result == [1]
+    finally:
+        end(worker)
+        end(broker)
+
+
+def test_ctrl_c_ends_the_wait_for_a_broker(early):
+    worker, _ = early
+    ended = end(worker, signal.SIGINT)
+    assert (ended.code, ended.out, ended.err) == (130, "", "")
 
 
 def test_a_worker_is_listed_while_it_works(program, queue):

@@ -13,12 +13,16 @@ from leasemq_server.cli.exits import EXIT_FAILED, EXIT_NOT_FOUND, EXIT_UNREACHAB
 from leasemq_server.cli.failure import Failure
 
 REACH_TIMEOUT_S = 3.0
+RETRY_S = 0.5
 
 
 @asynccontextmanager
-async def connect(address: str) -> AsyncIterator[Client]:
-    """A client of the broker at that address; a Failure at once when none listens there, instead of the SDK's patience."""
-    await _reach(address)
+async def connect(address: str, *, patient: bool = False) -> AsyncIterator[Client]:
+    """A client of the broker at that address; a Failure at once when none listens there, instead of the SDK's patience.
+
+    patient: waits for one instead, and says so.
+    """
+    await _reach(address, patient=patient)
     try:
         async with Client(address) as client:
             yield client
@@ -42,14 +46,17 @@ def _exit_code(error: LeaseMQError) -> int:
     return EXIT_FAILED
 
 
-def run(address: str, do: Callable[[Client], Coroutine[Any, Any, None]], *, about: str | None = None) -> None:
+def run(
+    address: str, do: Callable[[Client], Coroutine[Any, Any, None]], *, about: str | None = None, patient: bool = False
+) -> None:
     """Runs one conversation with the broker, from connecting to closing.
 
     about: a queue that this finds something in; that there is none is said first, since its name may be a slip.
+    patient: waits for a broker.
     """
 
     async def conversation() -> None:
-        async with connect(address) as client:
+        async with connect(address, patient=patient) as client:
             if about is not None:
                 await _say_if_unused(client, about)
             await do(client)
@@ -64,16 +71,25 @@ async def _say_if_unused(client: Client, queue: str) -> None:
         print(f"there is no queue {queue!r}: nothing was added to it so far — see: leasemq queues list", file=sys.stderr)
 
 
-async def _reach(address: str) -> None:
+async def _reach(address: str, *, patient: bool) -> None:
     place = host_and_port(address)
     if place is None:
         raise Failure(f"the address {address!r} is not HOST:PORT, as in {DEFAULT_ADDRESS}", exit_code=2)
     host, port = place
-    try:
-        async with asyncio.timeout(REACH_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(host.strip("[]"), port)
-    except OSError as error:
-        raise Failure(
-            f"cannot reach a broker at {address} — is it running? start one with: leasemq serve", EXIT_UNREACHABLE
-        ) from error
-    writer.close()
+    told = False
+    while True:
+        try:
+            async with asyncio.timeout(REACH_TIMEOUT_S):
+                _, writer = await asyncio.open_connection(host.strip("[]"), port)
+        except OSError as error:
+            if not patient:
+                raise Failure(
+                    f"cannot reach a broker at {address} — is it running? start one with: leasemq serve", EXIT_UNREACHABLE
+                ) from error
+        else:
+            writer.close()
+            return
+        if not told:
+            print(f"no broker at {address} yet: waiting for one; Ctrl-C stops", file=sys.stderr)
+            told = True
+        await asyncio.sleep(RETRY_S)

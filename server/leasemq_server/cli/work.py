@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
-from leasemq import Client, Job, JobState, LeaseMQError, Snooze, Worker, signals
+from leasemq import Client, Job, JobState, LeaseMQError, Snooze, Unavailable, Worker, signals
 from leasemq.worker import LONGEST_LEASE, SHORTEST_LEASE
 from rich.text import Text
 
@@ -67,6 +67,7 @@ def work(
     75 puts it off (--snooze) without using an attempt. Any other fails it, with the end of standard error as the message.
 
     A job that is cancelled, or whose lease is lost, gets SIGTERM, and SIGKILL 5 s later.
+    A broker that is not there, yet or any more, is waited for.
     Ctrl-C or SIGTERM: no new jobs, running ones finish; Ctrl-C again gives them back.
 
     Examples:
@@ -75,8 +76,7 @@ def work(
     """
 
     async def do(client: Client) -> None:
-        info = await client.admin.server_info()
-        handler = Program(command, snooze, info.max_payload_bytes, (lambda _: None) if quiet else _print_put_off)
+        handler = Program(command, snooze, await _max_output_bytes(client), (lambda _: None) if quiet else _print_put_off)
         hooks: dict[str, Any] = (
             {} if quiet else {"on_completed": _print_completed, "on_failed": _print_failed, "on_lost": _print_lost}
         )
@@ -89,7 +89,13 @@ def work(
                 stack.callback(signals.unlisten, stopping)
             await worker.run()
 
-    run(address, do)
+    run(address, do, patient=True)
+
+
+async def _max_output_bytes(client: Client) -> int:
+    while True:
+        with contextlib.suppress(Unavailable):  # of its store, say: a worker waits for both
+            return (await client.admin.server_info()).max_payload_bytes
 
 
 def _tell_once_that_it_stops(worker: Worker) -> Callable[[], None]:
