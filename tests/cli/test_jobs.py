@@ -151,7 +151,7 @@ def test_jobs_that_are_not_there_and_those_that_are_in_the_wrong_state_are_both_
 @pytest.mark.parametrize(
     ("verb", "state", "possible"),
     [
-        ("cancel", "blocked", "waiting, delayed, active here"),
+        ("cancel", "failed", "waiting, delayed, blocked, active here"),
         ("retry", "waiting", "completed, failed, cancelled here"),
         ("delete", "active", "waiting, delayed, blocked, completed, failed, cancelled here"),
     ],

@@ -457,16 +457,19 @@ def bad_bulks() -> Iterator[Bad]:
         "Delete": job.JOB_STATE_FAILED,
         "Cancel": job.JOB_STATE_WAITING,
     }
+    refused = {
+        "Retry": [job.JOB_STATE_ACTIVE, job.JOB_STATE_BLOCKED],
+        "Promote": [job.JOB_STATE_ACTIVE, job.JOB_STATE_BLOCKED],
+        "Delete": [job.JOB_STATE_ACTIVE],
+        "Cancel": [job.JOB_STATE_FAILED, job.JOB_STATE_CANCELLED],
+    }
     for verb, kind in kinds.items():
         rpc = f"admin.{verb}Jobs"
         yield Bad("queue", rpc, kind(queue="a b", job_ids=admin.JobIds(ids=["x"])), ["queue"])
         yield Bad("no ids", rpc, kind(queue="q", job_ids=admin.JobIds()), ["job_ids.ids"])
         yield Bad("1,001 ids", rpc, kind(queue="q", job_ids=admin.JobIds(ids=["x"] * 1001)), ["job_ids.ids"], "BATCH_TOO_LARGE")
         yield Bad("an empty id", rpc, kind(queue="q", job_ids=admin.JobIds(ids=["x", ""])), ["job_ids.ids[1]"])
-        refused = [job.JOB_STATE_FAILED if verb == "Cancel" else job.JOB_STATE_ACTIVE, 99] + [job.JOB_STATE_BLOCKED] * (
-            verb != "Delete"
-        )
-        for state in refused:
+        for state in (*refused[verb], 99):
             yield Bad(f"state {state}", rpc, kind(queue="q", filter=admin.JobFilter(state=state)), ["filter.state"])
         for name, span in (("negative", NEGATIVE), ("huge", HUGE)):
             old = admin.JobFilter(state=usual[verb], older_than=span)

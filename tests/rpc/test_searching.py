@@ -9,7 +9,7 @@ from leasemq.v1 import admin_pb2, job_pb2, producer_pb2
 from tests.support import Stubs, eventually, seconds
 
 WAITING, DELAYED, ACTIVE = job_pb2.JOB_STATE_WAITING, job_pb2.JOB_STATE_DELAYED, job_pb2.JOB_STATE_ACTIVE
-FAILED, CANCELLED = job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED
+FAILED, CANCELLED, BLOCKED = job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED, job_pb2.JOB_STATE_BLOCKED
 
 
 async def add_many(stubs: Stubs, queue: str, prefix: str, count: int, **spec: Any) -> list[str]:
@@ -126,6 +126,22 @@ async def test_all_that_match_are_cancelled_in_steps(stubs: Stubs, queue: str):
     assert (sum(counts), len(counts)) == (2500, 3)
     stats = await stubs.stats(queue)
     assert (stats.waiting, stats.cancelled) == (3, 2500)
+
+
+async def test_blocked_jobs_are_cancelled_too_and_what_they_waited_for_goes_on(stubs: Stubs, queue: str):
+    await stubs.add(queue, id="first")
+    await add_many(stubs, queue, "b", 1200, dependencies=[job_pb2.Dependency(queue=queue, job_id="first")])
+    await stubs.add(queue, id="kept", name="other", dependencies=[job_pb2.Dependency(queue=queue, job_id="first")])
+    counts = await cancel_all(stubs, queue, state=BLOCKED, name="work")
+    assert (sum(counts), len(counts)) == (1200, 2)
+    await stubs.complete(await stubs.must_lease(queue))
+
+    async def is_let_go() -> bool:
+        return (await stubs.job(queue, "kept")).state == WAITING
+
+    await eventually(is_let_go)
+    stats = await stubs.stats(queue)
+    assert (stats.waiting, stats.blocked, stats.cancelled) == (1, 0, 1200)
 
 
 async def test_a_limit_holds_over_all_calls(stubs: Stubs, queue: str):

@@ -21,7 +21,7 @@ from leasemq_server.cli.payloads import read_payload
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="List, show, change, retry, cancel, promote and delete jobs.")
 
 FINISHED = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
-CANCELLABLE = (JobState.WAITING, JobState.DELAYED, JobState.ACTIVE)
+CANCELLABLE = (JobState.WAITING, JobState.DELAYED, JobState.BLOCKED, JobState.ACTIVE)
 DELETABLE = (JobState.WAITING, JobState.DELAYED, JobState.BLOCKED, *FINISHED)
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="The job's id.")]
@@ -224,7 +224,7 @@ def cancel(
     [cyan]leasemq jobs cancel email --all --state waiting --group customer-7[/]
     """
     if all_ and state is None:
-        raise typer.BadParameter("--all needs --state: waiting, delayed or active", param_hint="--all")
+        raise typer.BadParameter("--all needs --state: waiting, delayed, blocked or active", param_hint="--all")
     selection = _selection(job_ids, all_, CANCELLABLE, state=state, name=name, group=group, older_than=older_than, limit=limit)
     if all_ and cascade is not None:
         raise typer.BadParameter("goes with ids, not with --all", param_hint="--cascade")

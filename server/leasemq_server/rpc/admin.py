@@ -246,7 +246,7 @@ class AdminServicer(EventHandlers, GroupHandlers, MetricHandlers):
 
         check = Check()
         check.reason(request.reason)
-        counts, token = await self._bulk(request, verb, ("", "waiting", "delayed", "active"), check)
+        counts, token = await self._bulk(request, verb, ("", "waiting", "delayed", "blocked", "active"), check)
         return admin_pb2.CancelJobsResponse(
             cancelled_count=counts.done, not_found_count=counts.not_found, skipped_count=counts.skipped, next_page_token=token
         )

@@ -305,7 +305,7 @@ class Admin:
         reason: str = "",
         on_progress: Callable[[BulkResult], Any] | None = None,
     ) -> BulkResult:
-        """Cancel jobs: those named by `ids`, or all of `state` (WAITING, DELAYED or ACTIVE) that match.
+        """Cancel jobs: those named by `ids`, or all of `state` (WAITING, DELAYED, BLOCKED or ACTIVE) that match.
 
         Those that run are counted too; their workers are told within a second. older_than: only jobs added longer ago.
         name, group: only jobs of these. limit: at most this many. reason: told to the workers and kept.
