@@ -48,17 +48,24 @@ def test_help_loads_neither_the_sdk_nor_the_server():
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.endswith("set()\n")
 
 
-def test_ctrl_c_while_the_program_is_loaded_ends_it_without_a_word():
+MAIN = {
+    "leasemq": "from leasemq_server.cli import main; main()",
+    "python -m leasemq_server": "runpy.run_module('leasemq_server', run_name='__main__')",
+}
+
+
+@pytest.mark.parametrize("name", MAIN)
+def test_ctrl_c_while_the_program_is_loaded_ends_it_without_a_word(name):
     program = """
+import runpy
 import sys
 class Interrupted:
     def find_spec(self, name, *_):
         if name == "typer":
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Interrupted())
-from leasemq_server.cli import main
-main()
 """
+    program += MAIN[name]
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 

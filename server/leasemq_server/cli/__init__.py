@@ -9,12 +9,14 @@ import sys
 from leasemq_server.cli.exits import EXIT_INTERRUPTED
 
 
-def main() -> None:
-    """The `leasemq` program. Ctrl-C may come while the rest of it is loaded."""
+def main(usual: str | None = None) -> None:
+    """The `leasemq` program; usual: the command if none is named. Ctrl-C may come while the rest of it is loaded."""
     try:
-        from leasemq_server.cli.app import run  # noqa: PLC0415 - it takes a moment
+        from leasemq_server.cli.app import COMMANDS, run  # noqa: PLC0415 - it takes a moment
 
-        code = run(sys.argv[1:])
+        arguments = sys.argv[1:]
+        named = bool(arguments) and arguments[0] in COMMANDS
+        code = run(arguments if named or usual is None else [usual, *arguments])
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     sys.exit(code)
