@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     @classmethod
     def _host_and_port(cls, value: str) -> str:
         host, colon, port = value.rpartition(":")
-        if not (host and colon and port.isdigit() and int(port) <= 65535):  # noqa: PLR2004 - the highest port
+        if not (host and colon and port.isdecimal() and int(port) <= 65535):  # noqa: PLR2004 - the highest port
             raise ValueError(f"must be HOST:PORT; got {value!r}")
         return value
 

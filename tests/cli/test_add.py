@@ -94,6 +94,13 @@ def test_specs_say_for_each_line_what_options_say_for_all(cli, client, queue, tm
     assert (a.payload, a.name, a.priority, b.state) == (1, "x", 2, JobState.DELAYED)
 
 
+def test_a_spec_with_a_field_that_there_is_not_names_it(program, queue):
+    said = program.fails(2, "add", queue, "--jsonl", "-", "--spec", stdin=b'{"payload": 1}\n{"payload": 2, "dely": "1h"}\n')
+    assert said.startswith("leasemq: line 2 of standard input has 'dely', which is none of payload, name, id, delay, ")
+    said = program.fails(2, "add", queue, "--jsonl", "-", "--spec", stdin=b"[1]\n")
+    assert said.startswith("leasemq: line 1 of standard input is not an object of payload, name, id, ")
+
+
 def test_while_a_file_is_checked_a_terminal_sees_how_far_it_is(program, queue, tmp_path):
     source = tmp_path / "jobs.jsonl"
     source.write_text("1\n" * 300_000)

@@ -26,7 +26,7 @@ def test_durations_are_read(text, seconds):
     assert duration(text) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1s", "1x", "1s1", "99999999999d", "nan", "1 s", "."])
+@pytest.mark.parametrize("text", ["", "x", "-1s", "1x", "1s1", "99999999999d", "nan", "1 s", ".", "²"])
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(typer.BadParameter, match="is not a duration"):
         duration(text)
@@ -58,9 +58,9 @@ def test_rates_are_read(text, seconds):
     assert rate(text) == RateLimit(100, timedelta(seconds=seconds))
 
 
-@pytest.mark.parametrize("text", ["", "5", "5/", "/s", "-5/s", "5/x", "x/s", "5/-1s"])
+@pytest.mark.parametrize("text", ["", "5", "5/", "/s", "-5/s", "5/x", "x/s", "5/-1s", "²/s", "5/²"])
 def test_what_is_no_rate_is_refused(text):
-    with pytest.raises(typer.BadParameter):
+    with pytest.raises(typer.BadParameter, match=f"^{text!r} is not JOBS/DURATION such as 100/1s or 5/m$"):
         rate(text)
 
 

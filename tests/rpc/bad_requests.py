@@ -15,6 +15,7 @@ from leasemq.v1 import job_pb2 as job
 from leasemq.v1 import producer_pb2 as producer
 from leasemq.v1 import schedule_pb2 as schedule
 from leasemq.v1 import worker_pb2 as worker
+from leasemq_server.jobs.pages import listing_of, page_token
 
 from tests.support import seconds
 
@@ -423,6 +424,10 @@ def bad_pages(scene: Scene) -> Iterator[Bad]:
         for name, token in (("queues", scene.queues_page), ("jobs", scene.jobs_page)):
             if rpc != f"admin.List{name.title()}":
                 yield Bad(f"page of {name}", rpc, _with(request, page_token=token), ["page_token"])
+    groups = pages["admin.ListGroups"]
+    for place in ("heads:²", "heads:-1", "heads:" + "9" * 30, "other:1"):
+        token = page_token(listing_of(groups), place, 0)
+        yield Bad(f"page of no place, {place}", "admin.ListGroups", _with(groups, page_token=token), ["page_token"])
     for name, change in (("queue", {"queue": "other"}), ("order", {"order_by": "desc"}), ("name", {"name": "n"})):
         changed = _with(pages["admin.ListJobs"], page_token=scene.jobs_page, **change)
         yield Bad(f"page of another {name}", "admin.ListJobs", changed, ["page_token"])

@@ -95,7 +95,7 @@ async def test_a_handler_that_waits_for_nothing_that_exists_fails(client: Client
     async with worker(client, queue, handle):
         job = await client.wait(queue, added.id, 20)
     assert job.state is JobState.FAILED
-    assert "nowhere" in job.failures[-1].message
+    assert job.failures[-1].message == f"block_on.dependencies[0].job_id: queue {queue!r} has no job 'nowhere'"
 
 
 async def test_a_failure_is_seen_with_run_and_not_with_ignore(client: Client, queue: str) -> None:

@@ -15,6 +15,7 @@ from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.flow_view import print_tree
 from leasemq_server.cli.job_view import as_json_job
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue, duration
+from leasemq_server.cli.payloads import check_keys
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Add jobs that depend on each other, and show them as a tree.")
 
@@ -45,7 +46,7 @@ def add(
     [cyan]leasemq flow add album.json[/]
     [cyan]echo '[{"queue": "resize", "key": "a"}, {"queue": "zip", "depends_on": ["a"]}]' | leasemq flow add -[/]
     """
-    nodes = [_node(value, f"node {number}") for number, value in enumerate(_read(file), start=1)]
+    nodes = [_node(value, f"nodes[{number}]") for number, value in enumerate(_read(file))]
 
     async def do(client: Client) -> None:
         added = await client.add_flow(nodes)
@@ -110,8 +111,9 @@ def _read(file: str) -> list[Any]:
 
 def _node(value: Any, where: str) -> FlowNode:
     fields: dict[str, Any] = NODE_FIELDS | JOB_FIELDS
-    if not isinstance(value, dict) or not value.keys() <= fields.keys() or "queue" not in value:
-        raise Failure(f"{where} is not an object of {', '.join(fields)} with a queue", exit_code=2)
+    check_keys(value, fields, where)
+    if "queue" not in value:
+        raise Failure(f"{where} has no queue", exit_code=2)
     for name, kind in fields.items():
         if name in value and not isinstance(value[name], kind):
             raise Failure(f"{where}: {name} is {json.dumps(value[name])}", exit_code=2)

@@ -27,7 +27,7 @@ def duration(text: str | timedelta) -> timedelta:
     if isinstance(text, timedelta):
         return text
     try:
-        value = timedelta(seconds=float(text)) if text.replace(".", "", 1).isdigit() else durationpy.from_str(text)
+        value = timedelta(seconds=float(text)) if text.replace(".", "", 1).isdecimal() else durationpy.from_str(text)
     except (ValueError, OverflowError):
         value = None
     if value is None or value < timedelta(0):
@@ -70,9 +70,12 @@ def rate(text: str | RateLimit) -> RateLimit:
     if isinstance(text, RateLimit):
         return text
     jobs, _, span = text.partition("/")
-    if not jobs.isdigit() or not span:
-        raise typer.BadParameter(f"{text!r} is not JOBS/DURATION such as 100/1s or 5/m")
-    return RateLimit(int(jobs), duration(span if span[0].isdigit() else f"1{span}"))
+    try:
+        if jobs.isdecimal() and span:
+            return RateLimit(int(jobs), duration(span if span[0].isdecimal() else f"1{span}"))
+    except typer.BadParameter:
+        pass
+    raise typer.BadParameter(f"{text!r} is not JOBS/DURATION such as 100/1s or 5/m")
 
 
 NONE = "none"
@@ -83,7 +86,7 @@ def count_or_none(text: str) -> int | str:
     """A number from 1 on, or none."""
     if text == NONE:
         return NONE
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise typer.BadParameter(f"{text!r} is not a number from 1 on, nor none")
     return int(text)
 

@@ -6,7 +6,7 @@ import json
 import os
 import select
 import sys
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -22,6 +22,15 @@ MOST_BYTES = 8 * 1024 * 1024  # of the lines of one batch
 CHUNK_BYTES, READ_BYTES = 65_536, 1024 * 1024
 JSON, TEXT, BYTES = "application/json", "text/plain; charset=utf-8", "application/octet-stream"
 SPEC_FIELDS = ("payload", "name", "id", "delay", "priority", "group")
+
+
+def check_keys(value: Any, fields: Collection[str], where: str) -> None:
+    """Refuse what is no object, or has another field: a slip of a name would be an option that does nothing."""
+    if not isinstance(value, dict):
+        raise Failure(f"{where} is not an object of {', '.join(fields)}", exit_code=2)
+    for name in value:
+        if name not in fields:
+            raise Failure(f"{where} has {name!r}, which is none of {', '.join(fields)}", exit_code=2)
 
 
 def read_payload(argument: str | None, file: Path | None, *, raw: bool | None, content_type: str | None) -> tuple[bytes, str]:
@@ -114,8 +123,7 @@ class JsonLines:
         value = _check_json(data, where)
         if not self._spec:
             return dataclasses.replace(self._template, payload=data, content_type=self._template.content_type or JSON)
-        if not isinstance(value, dict) or not value.keys() <= set(SPEC_FIELDS):
-            raise Failure(f"{where} is not an object of {', '.join(SPEC_FIELDS)}", exit_code=2)
+        check_keys(value, SPEC_FIELDS, where)
         return self._with_spec(value, where)
 
     def _with_spec(self, value: dict[str, Any], where: str) -> NewJob:

@@ -1,5 +1,6 @@
 """The store's verbs for groups: a part of `Store`."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -75,7 +76,9 @@ _SOURCES = ("group_rules", "heads", "shut", "group_leases")  # where names of gr
 def is_place(text: str) -> bool:
     """Whether a text may be a place among the names of groups."""
     source, _, cursor = text.partition(":")
-    return not text or (source in _SOURCES and (cursor.isdigit() or (source == "group_leases" and cursor.startswith("="))))
+    if source == "group_leases" and cursor.startswith("="):
+        return True
+    return not text or (source in _SOURCES and re.fullmatch("[0-9]{1,20}", cursor) is not None and int(cursor) < 2**64)
 
 
 def _first_of_pairs(found: Any) -> list[Any]:

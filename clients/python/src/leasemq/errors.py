@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -191,16 +191,21 @@ def from_rpc_error(error: Any) -> LeaseMQError:
 
 def renumbered(error: LeaseMQError, before: int) -> LeaseMQError:
     """Count the jobs that an error names from the first of several batches: `before` jobs were in those that went well."""
+    return _reworded(error, lambda text: re.sub(r"\bjobs\[(\d+)\]", lambda at: f"jobs[{int(at[1]) + before}]", text))
 
-    def counted(text: str) -> str:
-        return re.sub(r"\bjobs\[(\d+)\]", lambda found: f"jobs[{int(found[1]) + before}]", text)
 
+def of_one(error: LeaseMQError) -> LeaseMQError:
+    """Leave out which settlement of a call an error is about, where only one is meant."""
+    return _reworded(error, lambda text: re.sub(r"\bsettlements\[\d+\]\.", "", text))
+
+
+def _reworded(error: LeaseMQError, change: Callable[[str], str]) -> LeaseMQError:
     return type(error)(
-        counted(error.message),
+        change(error.message),
         reason=error.reason,
         code=error.code,
         metadata=error.metadata,
-        field_violations=[FieldViolation(counted(it.field), it.description) for it in error.field_violations],
+        field_violations=[FieldViolation(change(it.field), it.description) for it in error.field_violations],
         retry_delay=error.retry_delay,
     )
 

@@ -14,7 +14,7 @@ from leasemq.attempt import Outcome, fail
 from leasemq.codec import from_timestamp
 from leasemq.connection import persist, worth_repeating
 from leasemq.convert import job_state
-from leasemq.errors import LeaseLost, LeaseMQError, from_status
+from leasemq.errors import LeaseLost, LeaseMQError, from_status, of_one
 from leasemq.model import JobState
 from leasemq.stream import WorkStream
 from leasemq.v1 import job_pb2, worker_pb2
@@ -125,9 +125,9 @@ class Settler:
     def _refused(self, outcome: Outcome, error: LeaseMQError) -> None:
         """Fail a job whose result, wait or delay the broker won't have: left alone it would run again and again."""
         if outcome.kind in ("complete", "block_on", "release") and error.code is grpc.StatusCode.INVALID_ARGUMENT:
-            self._waiting.append(fail(outcome.attempt, error, for_good=True))
+            self._waiting.append(fail(outcome.attempt, of_one(error), for_good=True))
         else:
-            self._finish(outcome, error)
+            self._finish(outcome, of_one(error))
 
     def _drop_lost(self, batch: list[Outcome], error: LeaseMQError, now: float) -> None:
         kept = [outcome for outcome in batch if outcome.attempt.expires_at + GRACE > now]
