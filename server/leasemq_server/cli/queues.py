@@ -119,7 +119,7 @@ def drain(
 def delete(
     queue: Queue,
     *,
-    force: Annotated[bool, typer.Option("--force", help="Even with unfinished and running jobs.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even with unfinished and running jobs, and with schedules.")] = False,
     address: Address = DEFAULT_ADDRESS,
     as_json: Json = False,
     yes: Yes = False,
@@ -129,7 +129,8 @@ def delete(
     Example:
     [cyan]leasemq queues delete email --force --yes[/]
     """
-    confirm(f"Delete {queue} and {'all its jobs, the running ones too' if force else 'its finished jobs'}?", yes=yes)
+    goes = "its schedules and all its jobs, the running ones too" if force else "its finished jobs"
+    confirm(f"Delete {queue} and {goes}?", yes=yes)
 
     async def do(client: Client) -> None:
         _print_removed(queue, await client.admin.delete_queue(queue, force=force), as_json=as_json)
