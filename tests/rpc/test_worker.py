@@ -184,6 +184,24 @@ async def test_completions_of_several_queues_in_one_call_stand_for_themselves(st
     assert [(await stubs.job(lease.job.queue, lease.job.id)).result for lease in leases] == [b"0", b"1", b"2"]
 
 
+async def test_an_id_that_looks_like_a_lease_of_the_first_queue_is_of_its_own(stubs: Stubs, new_queue: Callable[[], str]):
+    first, second = new_queue(), new_queue()
+    await stubs.add(first, id="1")
+    await stubs.add(second, id=f"{first}/8")
+    leases = [await stubs.must_lease(queue) for queue in (first, second)]
+    settlements = [worker_pb2.Settlement(lease_token=it.lease_token, complete=worker_pb2.CompleteOutcome()) for it in leases]
+    results = (await stubs.worker.SettleJobs(worker_pb2.SettleJobsRequest(settlements=settlements))).results
+    assert [result.settled.state for result in results] == [COMPLETED, COMPLETED]
+    assert (await stubs.job(second, f"{first}/8")).state == COMPLETED
+
+
+async def test_a_request_id_is_of_its_worker_whatever_both_look_like(stubs: Stubs, queue: str):
+    await stubs.add(queue)
+    assert await stubs.lease(queue, worker="host", request_id="7:1") is not None
+    assert await stubs.lease(queue, worker="host:7", request_id="1") is None
+    assert await stubs.lease(queue, worker="host", request_id="7:1") is not None
+
+
 @pytest.mark.parametrize("lost", [{0}, {1}, {2}, {0, 1, 2}])
 async def test_a_completion_that_comes_too_late_is_told_apart_from_those_of_its_call(stubs: Stubs, queue: str, lost: set[int]):
     await add_many(stubs, queue, 3)

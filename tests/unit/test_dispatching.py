@@ -13,7 +13,7 @@ from leasemq_server.broker.tasks import Tasks
 from leasemq_server.broker.wakes import TIME_IS_UP, WOKEN, QueueWakes, Sleeper, Wakes
 from leasemq_server.broker.workers import Workers
 from leasemq_server.store.connect import connect
-from leasemq_server.store.store import Store
+from leasemq_server.store.store import MOST_LEASES, Store
 from leasemq_server.store.types import Durability, LeaseReply, LeaseRequest, NewJob, OutboxEntry
 
 PATIENCE_S = 10
@@ -39,7 +39,7 @@ class StoreWithAMoment(Store):
 
 
 class WatchedWorkers(Workers):
-    """Says when a poll has gone to sleep."""
+    """Says when a poll has gone to sleep, or has woken."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,6 +54,7 @@ class WatchedWorkers(Workers):
     def unparked(self, worker_id: str, sleeper: Sleeper) -> None:
         super().unparked(worker_id, sleeper)
         self.asleep -= 1
+        self.moved.set()
 
 
 class Desk:
@@ -82,6 +83,13 @@ class Desk:
         """Returns when so many looks are over and their polls sleep."""
         async with asyncio.timeout(PATIENCE_S):
             while self.workers.asleep < count:
+                self.workers.moved.clear()
+                await self.workers.moved.wait()
+
+    async def roused(self, *, but: int) -> None:
+        """Returns when no more than so many polls sleep."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.workers.asleep > but:
                 self.workers.moved.clear()
                 await self.workers.moved.wait()
 
@@ -408,3 +416,51 @@ async def test_calls_that_one_script_call_left_out_are_served_by_the_next(desk: 
     await desk.store.add("email", [NewJob(job_id, b"", '{"to":60000}') for job_id in ids], Durability.MEMORY)
     leased = await asyncio.gather(*(desk.lease(f"w{number}", wait_ms=0, queues=["email"]) for number in range(600)))
     assert sorted(job_id for (job_id,) in leased) == sorted(ids)
+
+
+async def test_a_wake_is_passed_on_by_a_poll_that_goes_while_it_waits_for_its_turn_to_look(desk: Desk) -> None:
+    first, second, third = [asyncio.create_task(desk.lease(f"w{number}", queues=["email"])) for number in range(3)]
+    await desk.parked(3)
+    answered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        answered.set()
+        await go_on.wait()
+
+    desk.store.moments.append(hold)
+    await desk.add("a")
+    await answered.wait()  # the first poll has its job, but does not know it yet
+    await desk.add("b")
+    await desk.roused(but=1)  # the second poll waits behind that call
+    second.cancel()
+    await asyncio.wait([second])
+    go_on.set()
+    assert await soon(first) == ["a"]
+    assert await soon(third) == ["b"]
+
+
+async def test_whom_a_call_could_not_serve_holds_up_nobody_whom_it_did(desk: Desk) -> None:
+    await desk.add(*(f"{number:04}" for number in range(2 * MOST_LEASES)))
+    held = asyncio.Event()
+
+    async def nothing() -> None: ...
+
+    desk.store.moments += [nothing, held.wait]  # the second call is answered late
+    polls = [asyncio.create_task(desk.lease(f"w{number}", queues=["email"], max_jobs=MOST_LEASES)) for number in range(3)]
+    async with asyncio.timeout(PATIENCE_S):
+        assert len(await asyncio.shield(polls[0])) == MOST_LEASES
+    assert not polls[1].done()
+    held.set()
+    assert len(await soon(polls[1])) == MOST_LEASES
+    polls[2].cancel()
+
+
+async def test_each_of_very_many_calls_gets_its_turn_though_a_script_call_serves_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leasemq_server.store.store.MOST_LEASES", 1)
+    count = 600  # nested calls would be too many for Python
+    await desk.add(*(f"{number:04}" for number in range(count)))
+    polls = [desk.lease(f"w{number}", queues=["email"]) for number in range(count)]
+    served = await asyncio.wait_for(asyncio.gather(*polls), 6 * PATIENCE_S)
+    assert sorted(job_id for ids in served for job_id in ids) == [f"{number:04}" for number in range(count)]

@@ -52,7 +52,7 @@ class Dispatcher:
 
     def request_id(self, poll: Poll) -> str:
         """What the store remembers the call's leases by: the client's id, within its worker, or one of our own."""
-        return f"{poll.worker_id}:{poll.request_id}" if poll.request_id else next(self._own_ids)
+        return f"{poll.worker_id}\n{poll.request_id}" if poll.request_id else next(self._own_ids)
 
     async def lease(self, poll: Poll, request_id: str) -> list[Lot]:
         """Leases up to max_jobs jobs, waiting for the first up to wait_ms; empty when there was none, or the worker drains.
@@ -92,19 +92,26 @@ class Dispatcher:
         """Leases up to max_jobs jobs, waiting for the first until the deadline."""
         loop = asyncio.get_running_loop()
         queues = await self._preferred(poll, request_id)
+        roused = False
         while True:
             wakes = [self._wakes.of(queue) for queue in queues]
             seen = [wake.generation for wake in wakes]
             if self._workers.drained(poll.worker_id):
                 _pass_on(wakes)
                 return []
-            leased = await self._look(queues, poll, request_id)
+            try:
+                leased = await self._look(queues, poll, request_id)
+            except asyncio.CancelledError:
+                if roused:
+                    _pass_on(wakes)
+                raise
             if leased or loop.time() >= deadline:
                 return leased
             if self._unchanged(queues, wakes, seen):
                 why = await self._park(wakes, poll.worker_id, deadline)
                 if why != WOKEN:
                     return []
+                roused = True
 
     def _unchanged(self, queues: Sequence[str], wakes: Sequence[QueueWakes], seen: Sequence[int]) -> bool:
         """Whether nothing happened to the queues since the look began; a wakes object dropped meanwhile hears nothing."""
@@ -126,7 +133,7 @@ class Dispatcher:
         for queue in queues:
             request = LeaseRequest(request_id, poll.worker_id, wanted, poll.lease_ms)
             try:
-                (lot,) = await self._coalescer.submit(queue, [request])
+                lot = await self._look_at(queue, request)
             except BaseException:
                 self.give_back([lot.source for lot in leased], request_id)
                 raise
@@ -136,6 +143,12 @@ class Dispatcher:
             if wanted <= 0:
                 break
         return leased
+
+    async def _look_at(self, queue: str, request: LeaseRequest) -> Lot:
+        while True:
+            (lot,) = await self._coalescer.submit(queue, [request])
+            if not lot.left_out:
+                return lot
 
     async def _park(self, wakes: Sequence[QueueWakes], worker_id: str, deadline: float) -> str:
         loop = asyncio.get_running_loop()
@@ -171,21 +184,8 @@ class Dispatcher:
             self._wakes.look_again_in(queue, reply.next_in_ms)
         if reply.more:
             self._wakes.of(queue).more()
-        lots = [Lot(source, jobs) for jobs in reply.answers]
-        return await self._serve_the_rest(queue, requests, lots) if reply.more else lots
-
-    async def _serve_the_rest(self, queue: str, requests: Sequence[LeaseRequest], lots: list[Lot]) -> list[Lot]:
-        """A script call gives out a bounded number of leases: those that it left out, though more is there, get another one."""
-        unserved = [index for index, lot in enumerate(lots) if not lot.jobs]
-        if not unserved or len(unserved) == len(requests):
-            return lots
-        try:
-            others = await self._lease(queue, [requests[index] for index in unserved])
-        except StoreUnavailableError:
-            return lots
-        for index, lot in zip(unserved, others, strict=True):
-            lots[index] = lot
-        return lots
+        left_out = reply.more and any(reply.answers)  # else it is not for having given out all that it may
+        return [Lot(source, jobs, left_out and not jobs) for jobs in reply.answers]
 
     def _orphaned(self, _: str, requests: Sequence[LeaseRequest], lots: list[Lot]) -> None:
         for request, lot in zip(requests, lots, strict=True):

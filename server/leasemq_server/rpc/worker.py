@@ -287,6 +287,7 @@ def _completions_of_one_queue(
         result, content_type = complete.result, complete.result_content_type
         if (
             not is_of_queue
+            or "/" in nonce  # of another queue: what was found is in its id
             or len(token) > limits.MAX_TOKEN
             or not settlement.HasField("complete")
             or len(result) > max_result_bytes

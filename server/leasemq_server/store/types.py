@@ -69,10 +69,11 @@ class LeaseReply(NamedTuple):
 
 
 class Lot(NamedTuple):
-    """What one script call leased to one request from one queue."""
+    """What one script call leased to one request from one queue; `left_out`: the call had given out all that it may before."""
 
     source: "Source"
     jobs: list[LeasedJob]
+    left_out: bool = False
 
 
 class Source(NamedTuple):
