@@ -393,6 +393,15 @@ async def test_a_rate_limit_lets_so_many_through_and_opens_by_time(desk: Desk) -
     assert await desk.lease_ids() == ["a3", "a4"]
 
 
+async def test_a_clock_that_is_set_back_opens_another_window(desk: Desk) -> None:
+    await desk.configure_group("a", rl={"n": 2, "d": 10 * SECOND})
+    await desk.add(*of("a", "1", "2"))
+    assert await desk.lease_ids() == ["a1", "a2"]
+    desk.clock.advance(-HOUR)
+    await desk.add(*of("a", "3"))
+    assert await desk.lease_ids() == ["a3"]
+
+
 async def test_a_job_added_while_the_window_is_full_says_when_to_look(desk: Desk) -> None:
     await desk.configure_group("a", rl={"n": 1, "d": 10 * SECOND})
     await desk.add(*of("a", "1"))

@@ -138,6 +138,16 @@ async def test_a_window_is_opened_by_its_first_lease(desk: Desk) -> None:
     assert await desk.lease_ids() == ["e", "f"]
 
 
+async def test_a_clock_that_is_set_back_opens_another_window(desk: Desk) -> None:
+    await desk.configure(rl={"n": 2, "d": SECOND})
+    await desk.add(*"abcd")
+    assert await desk.lease_ids() == ["a", "b"]
+    desk.clock.advance(-HOUR)
+    assert await desk.lease_ids() == ["c", "d"]
+    await desk.add("e")
+    assert (await desk.lease_reply()).next_in_ms == SECOND
+
+
 async def test_a_window_counts_leases_whatever_becomes_of_them(desk: Desk) -> None:
     await desk.configure(rl={"n": 2, "d": SECOND})
     await desk.add("a", "b", "c")

@@ -144,6 +144,18 @@ async def test_the_sweep_is_told_when_it_is_needed_next(desk: Desk) -> None:
     assert (await desk.sweep()).next_in_ms == DAY
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_ends_after_the_clock_was_set_back_is_swept_too(desk: Desk, kind: str) -> None:
+    await desk.configure(**{OPTION[kind]: {"a": 60 * SECOND}})
+    await _end(desk, kind, "a")
+    await desk.after(61 * SECOND)
+    assert await desk.ids(kind) == []
+    desk.clock.advance(-HOUR)
+    await _end(desk, kind, "b")
+    await desk.after(61 * SECOND)
+    assert await desk.ids(kind) == []
+
+
 async def test_a_large_backlog_is_swept_in_bounded_steps(desk: Desk) -> None:
     for batch in range(2):
         await desk.add(*(f"{batch}-{n:04}" for n in range(600)))

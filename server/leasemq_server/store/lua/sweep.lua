@@ -25,6 +25,7 @@ for state, set in pairs(SETS) do
   if kept > 0 then
     local age, count = retention({}, state)
     local cursor = CURSORS[state] or '-inf'
+    if age and (tonumber(string.match(cursor, '[%d.]+')) or 0) > now - age then cursor = '-inf' end -- the clock was set back, or the age made longer
     local oldest = age and redis.call('ZRANGEBYSCORE', set, cursor, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
     if oldest and tonumber(oldest) > now - age then
       soonest(math.max(tonumber(oldest) + age, now + 1000))

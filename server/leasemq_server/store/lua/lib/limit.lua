@@ -5,7 +5,9 @@ active_room = limits[2] and math.max(0, limits[2] - redis.call('ZCARD', leases))
 if limits[3] then
   local rate = redis.call('HMGET', meta, 'rn', 'rw', 'rc')
   window_start, window_count = tonumber(rate[2] or 0), tonumber(rate[3] or 0)
-  if now >= window_start + limits[3] then window_start, window_count = now, 0 end
+  if now < window_start or now >= window_start + limits[3] then -- before it: the clock was set back
+    window_start, window_count = now, 0
+  end
   rate_room = math.max(0, rate[1] - window_count)
 end
 if limits[4] then

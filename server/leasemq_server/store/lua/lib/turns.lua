@@ -33,8 +33,9 @@ end
 -- When the rate limit's window was opened, and how many leases are in it.
 local function window_of(group, rate, now)
   local start, count = string.match(redis.call('GET', window .. group) or '', '^(%d+) (%d+)$')
-  if not start or now >= start + rate.d then return now, 0 end
-  return tonumber(start), tonumber(count)
+  start = tonumber(start)
+  if not start or now < start or now >= start + rate.d then return now, 0 end -- before it: the clock was set back
+  return start, tonumber(count)
 end
 
 -- How many jobs the group may lease now; and if that is none for a time, until when.
