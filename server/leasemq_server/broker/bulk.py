@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from leasemq.v1 import job_pb2
 
+from leasemq_server.broker.awaiting import FINISHED
 from leasemq_server.store.reading import STATE_SETS
 from leasemq_server.store.store import Store
 from leasemq_server.store.types import Position, StoredJob
@@ -57,8 +58,9 @@ async def apply_to_matches(store: Store, verb: Verb, queue: str, which: JobFilte
     if not positions:
         return BulkStep(BulkCounts(0, 0, 0), None)
     ids, seen = await _matching(store, queue, which, positions)
-    if which.limit is not None:
-        ids = ids[: which.limit]
+    if which.limit is not None and len(ids) > which.limit:
+        ids = ids[: which.limit]  # should one of them be gone, the next call goes on behind the last
+        seen = [position.id for position in positions].index(ids[-1]) + 1
     counts = await apply_to_ids(verb, queue, ids) if ids else BulkCounts(0, 0, 0)
     at_end = len(positions) < PAGE and seen == len(positions)
     return BulkStep(counts, None if at_end else positions[seen - 1])
@@ -84,12 +86,15 @@ def _matches(job: StoredJob, which: JobFilter) -> bool:
     return which.name in ("", said.name) and which.group in ("", said.group)
 
 
-async def delete_queue_step(store: Store, queue: str) -> tuple[int, bool]:
-    """Removes up to a page of a queue's jobs of each state, leased ones too; says whether any may be left."""
+async def delete_queue_step(store: Store, queue: str, *, force: bool) -> tuple[int, bool]:
+    """Removes up to a page of a queue's jobs of each state; says whether any may be left.
+
+    force: unfinished ones too. Without, one that was added meanwhile stays.
+    """
     removed, left = 0, False
-    for state in STATE_SETS:
+    for state in STATE_SETS if force else FINISHED:
         positions = await store.page(queue, state, None, PAGE, descending=False, removing=True)
         if positions:
-            removed += (await store.delete(queue, [position.id for position in positions], force=True)).count("OK")
+            removed += (await store.delete(queue, [position.id for position in positions], force=force)).count("OK")
             left = left or len(positions) == PAGE
     return removed, left

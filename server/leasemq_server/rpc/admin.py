@@ -148,7 +148,7 @@ class AdminServicer(EventHandlers, GroupHandlers, MetricHandlers):
             raise QueueNotEmptyError(request.queue)
         await self._broker.schedules.delete_all(request.queue, force=request.force)
         await self._broker.relay.relay(request.queue)  # its dead letters belong to another queue
-        removed, left = await delete_queue_step(self._store, request.queue)
+        removed, left = await delete_queue_step(self._store, request.queue, force=request.force)
         if not left:
             left = not await self._store.drop_queue(request.queue)
             self._broker.queues.forget(request.queue)
