@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
+LONGEST_PATH = 12
+"""Of a cycle, the most jobs that an error names."""
+
 
 class Violation(NamedTuple):
     """A field that breaks its rule: its path in the request, and the rule with the value."""
@@ -111,8 +114,13 @@ class DependencyCycleError(DomainError):
 
     reason = "DEPENDENCY_CYCLE"
 
-    def __init__(self, path: list[str]) -> None:
+    def __init__(self, path: list[str], field: str) -> None:
+        """`path` begins and ends with the same job; `field` has the dependency that closes the circle."""
+        if len(path) > LONGEST_PATH:
+            some = LONGEST_PATH // 2
+            path = [*path[:some], f"{len(path) - 2 * some} more", *path[-some:]]
         super().__init__(f"the dependencies form a cycle: {' → '.join(path)}")
+        self.violations = [Violation(field, self.message)]
 
 
 class FullError(DomainError):

@@ -546,7 +546,7 @@ def bad_dependencies() -> Iterator[Bad]:
     many = [_on(str(number)) for number in range(1001)]
     yield _add("1,001 dependencies", "dependencies", reason="BATCH_TOO_LARGE", dependencies=many)
     itself = producer.AddJobRequest(queue="q", job=_spec(id="new", dependencies=[_on("new")]))
-    yield Bad("itself", "producer.AddJob", itself, [], "DEPENDENCY_CYCLE")
+    yield Bad("itself", "producer.AddJob", itself, ["job.dependencies[0]"], "DEPENDENCY_CYCLE")
     batch = producer.BatchAddJobsRequest(queue="q", jobs=[_spec(), _spec(dependencies=[there, _on("unknown")])])
     yield Bad("unknown in a batch", "producer.BatchAddJobs", batch, ["jobs[1].dependencies[1].job_id"])
     reading = producer.GetDependenciesRequest(queue="q", job_id="waiting")
@@ -593,11 +593,14 @@ def bad_flows() -> Iterator[Bad]:
     fields = ["nodes[1].depends_on[0].on_failure", "nodes[1].job.dependencies[0].on_failure"]
     yield _flow("a policy of no name", fields, _node("a"), policy)
     cycle = "DEPENDENCY_CYCLE"
-    yield _flow("a cycle of one", [], _node("a", "a"), reason=cycle)
-    yield _flow("a cycle of two", [], _node("a", "b"), _node("b", "a"), reason=cycle)
-    yield _flow("a cycle behind a tail", [], _node("t", "a"), _node("a", "b"), _node("b", "c"), _node("c", "a"), reason=cycle)
+    yield _flow("a cycle of one", ["nodes[0].depends_on"], _node("a", "a"), reason=cycle)
+    yield _flow("a cycle of two", ["nodes[1].depends_on"], _node("a", "b"), _node("b", "a"), reason=cycle)
+    ring = [_node("t", "a"), _node("a", "b"), _node("b", "c"), _node("c", "a")]
+    yield _flow("a cycle behind a tail", ["nodes[3].depends_on"], *ring, reason=cycle)
+    long_ring = [_node(f"{n:0100}", f"{(n + 1) % 1000:0100}") for n in range(1_000)]
+    yield _flow("a long cycle", ["nodes[999].depends_on"], *long_ring, reason=cycle)
     by_hand = [_node("a", "b", id="x"), _node("b", id="y", dependencies=[_on("x")])]
-    yield _flow("a cycle by hand", [], *by_hand, reason=cycle)
+    yield _flow("a cycle by hand", ["nodes[1].job.dependencies"], *by_hand, reason=cycle)
     durability = producer.AddFlowRequest(nodes=[_node("a")], durability=9)
     yield Bad("durability", "producer.AddFlow", durability, ["durability"])
 

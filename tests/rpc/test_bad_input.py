@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import grpc
 import pytest
-from leasemq.v1 import admin_pb2, job_pb2, schedule_pb2
+from leasemq.v1 import admin_pb2, job_pb2, producer_pb2, schedule_pb2
 
 from tests.rpc.bad_requests import Bad, Scene, all_bad
-from tests.support import BrokerProcess, Refusal, StoreProcess, Stubs, refusal_of, seconds, short_directory, stored_nonce
+from tests.support import BrokerProcess, Refusal, StoreProcess, Stubs, refusal, refusal_of, seconds, short_directory, stored_nonce
 
 CODES = {
     "INVALID_FIELD": grpc.StatusCode.INVALID_ARGUMENT,
@@ -143,3 +143,46 @@ async def test_what_is_just_within_the_rules_is_accepted(stubs: Stubs):
     assert await stubs.lease(*[f"q{number}" for number in range(32)], worker="w" * 128, request_id="r" * 128) is None
     assert await stubs.lease("empty", lease_duration=seconds(43_200)) is None
     assert await stubs.lease("empty", lease_duration=seconds(1)) is None
+
+
+TOO_MUCH: dict[str, tuple[str, Any, str, str]] = {
+    "names": (
+        "producer.BatchAddJobs",
+        producer_pb2.BatchAddJobsRequest(queue="q", jobs=[job_pb2.JobSpec(name="é\n" * 60)] * 1_000),
+        "jobs[0].name",
+        " more",
+    ),
+    "a key": (
+        "producer.AddFlow",
+        producer_pb2.AddFlowRequest(
+            nodes=[
+                producer_pb2.FlowNode(
+                    queue="q", job=job_pb2.JobSpec(name="n"), depends_on=[producer_pb2.FlowDependency(key="⚙" * 100_000)]
+                )
+            ]
+        ),
+        "nodes[0].depends_on[0].key",
+        "…",
+    ),
+    "dependencies": (
+        "producer.AddJob",
+        producer_pb2.AddJobRequest(
+            queue="q",
+            job=job_pb2.JobSpec(name="n", dependencies=[job_pb2.Dependency(queue="q", job_id=f"⚙{n:0100}") for n in range(999)]),
+        ),
+        "job.dependencies[0].job_id",
+        " more",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+async def test_what_is_too_much_for_an_error_is_left_out_of_it(place: Place, name: str) -> None:
+    rpc, request, first, end = TOO_MUCH[name]
+    async with Stubs(place.broker.address) as stubs:
+        for _ in range(10):  # gRPC refuses headers of a certain size only now and then
+            service, method = rpc.split(".")
+            refused = await refusal(getattr(getattr(stubs, service), method)(request))
+            assert (refused.reason, refused.fields[0]) == ("INVALID_FIELD", first)
+            assert refused.message.startswith(f"{first}: ")
+            assert refused.message.endswith(end)

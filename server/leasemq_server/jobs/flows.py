@@ -42,10 +42,11 @@ def policy_of(said: int, field: str, check: Check) -> str:
     return POLICIES[said]  # type: ignore[index] # an enum's number, which its stubs take for a type of its own
 
 
-def refuse_itself(ref: JobRef, edges: Sequence[Edge]) -> None:
-    """Raises DependencyCycleError when a job depends on itself."""
-    if any(edge.dependency == ref for edge in edges):
-        raise DependencyCycleError([ref.text, ref.text])
+def refuse_itself(ref: JobRef, edges: Sequence[Edge], at: str) -> None:
+    """Raises DependencyCycleError when a job depends on itself; `at` is the path of what has its dependencies, "job."."""
+    for index, edge in enumerate(edges):
+        if edge.dependency == ref:
+            raise DependencyCycleError([ref.text, ref.text], f"{at}dependencies[{index}]")
 
 
 def join_nodes(nodes: Sequence[producer_pb2.FlowNode], check: Check) -> None:
@@ -74,12 +75,12 @@ def _by_key(nodes: Sequence[producer_pb2.FlowNode], check: Check) -> dict[str, p
     return by_key
 
 
-def refuse_cycles(edges: Mapping[JobRef, Sequence[Edge]], keys: Mapping[JobRef, str] | None = None) -> None:
+def refuse_cycles(edges: Mapping[JobRef, Sequence[Edge]], fields: Mapping[JobRef, str], names: Mapping[JobRef, str]) -> None:
     """Raises DependencyCycleError, which names the jobs, when jobs depend on each other in a circle.
 
-    `keys` has what the nodes of a flow are called there: their ids may be made by the client, and known to nobody.
+    `fields` has where each has its dependencies in the request, `names` what the nodes of a flow are called there: their ids may
+    be made by the client, and known to nobody.
     """
-    names = keys or {}
     state: dict[JobRef, bool] = {}  # False while the walk is below it, True once it is known to be fine
     for root in edges:
         path: list[JobRef] = []
@@ -92,7 +93,8 @@ def refuse_cycles(edges: Mapping[JobRef, Sequence[Edge]], keys: Mapping[JobRef, 
             elif ref not in edges or state.get(ref):
                 continue
             elif ref in state:
-                raise DependencyCycleError([names.get(it, it.text) for it in [*path[path.index(ref) :], ref]])
+                cycle = [names.get(it, it.text) for it in [*path[path.index(ref) :], ref]]
+                raise DependencyCycleError(cycle, fields[path[-1]])
             else:
                 state[ref] = False
                 path.append(ref)

@@ -1,5 +1,7 @@
 """The one table from domain error to gRPC status."""
 
+from collections.abc import Sequence
+
 import grpc
 from google.protobuf import any_pb2
 from google.protobuf.duration_pb2 import Duration
@@ -7,7 +9,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from leasemq_server.errors import DomainError
+from leasemq_server.errors import DomainError, Violation
 
 DOMAIN = "leasemq"
 
@@ -31,13 +33,48 @@ _CODES = {
 _RETRY_AFTER_S = {"QUEUE_FULL": 1, "GROUP_FULL": 1, "STORE_FULL": 5, "STORE_UNAVAILABLE": 1}
 
 
+VIOLATIONS_BYTES, VIOLATION_BYTES, MESSAGE_BYTES = 2_400, 600, 1_000
+"""What an error may take as it is sent: in headers, which gRPC refuses from 8 KiB on; who asked would hear nothing of it."""
+
+
+def _first_ones(violations: Sequence[Violation]) -> list[Violation]:
+    """As many as there is room for, at least one, each not too long."""
+    told: list[Violation] = []
+    left = VIOLATIONS_BYTES
+    for violation in violations:
+        short = Violation(_short(violation.field, VIOLATION_BYTES // 2), _short(violation.description, VIOLATION_BYTES))
+        left -= _sent_bytes(short.field) + _sent_bytes(short.description)
+        if left < 0:
+            break
+        told.append(short)
+    return told
+
+
+def _sent_bytes(text: str) -> int:
+    """Of a status message, which is percent-encoded but for ASCII."""
+    return sum(1 if " " <= it <= "~" else 3 * len(it.encode()) for it in text)
+
+
+def _short(text: str, most: int) -> str:
+    if len(text) <= most // 9 or _sent_bytes(text) <= most:
+        return text
+    left = most - _sent_bytes("…")
+    for at, it in enumerate(text):
+        left -= _sent_bytes(it)
+        if left < 0:
+            return text[:at] + "…"
+    return text
+
+
 def status_of(error: DomainError) -> status_pb2.Status:
     """The google.rpc.Status of an error, with its ErrorInfo and what else applies."""
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)]
-    violations = getattr(error, "violations", None)
-    if violations:
-        fields = [error_details_pb2.BadRequest.FieldViolation(field=it.field, description=it.description) for it in violations]
+    violations: Sequence[Violation] = getattr(error, "violations", ())
+    told = _first_ones(violations)
+    if told:
+        fields = [error_details_pb2.BadRequest.FieldViolation(field=it.field, description=it.description) for it in told]
         details.append(error_details_pb2.BadRequest(field_violations=fields))
+    left_out = f"; and {len(violations) - len(told)} more" if len(told) < len(violations) else ""
     retry_after = _RETRY_AFTER_S.get(error.reason)
     if retry_after:
         details.append(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=retry_after)))
@@ -45,7 +82,7 @@ def status_of(error: DomainError) -> status_pb2.Status:
     if subject:
         violation = error_details_pb2.QuotaFailure.Violation(subject=subject, description=error.message)
         details.append(error_details_pb2.QuotaFailure(violations=[violation]))
-    status = status_pb2.Status(code=_CODES[error.reason].value[0], message=error.message)
+    status = status_pb2.Status(code=_CODES[error.reason].value[0], message=_short(error.message, MESSAGE_BYTES) + left_out)
     for detail in details:
         packed = any_pb2.Any()
         packed.Pack(detail)

@@ -37,7 +37,7 @@ def flow_jobs(
     found = []
     for spec, job, check.at in zip(specs, jobs, paths, strict=True):
         flow_job = FlowJob(queue, job, edges_of(spec.dependencies, check), check.at)
-        refuse_itself(flow_job.ref, flow_job.edges)
+        refuse_itself(flow_job.ref, flow_job.edges, check.at)
         found.append(flow_job)
     check.at = ""
     return found
@@ -55,6 +55,7 @@ def flow_nodes(request: producer_pb2.AddFlowRequest, max_payload_bytes: int, che
     keys = {JobRef(node.queue, node.job.id): node.key for node in request.nodes if node.key}
     awaited = {(it.queue, it.job_id) for node in request.nodes for it in node.job.dependencies}
     nodes: dict[JobRef, FlowJob] = {}
+    fields: dict[JobRef, str] = {}
     for index, node in enumerate(request.nodes):
         check.at = f"nodes[{index}].job."
         ref = JobRef(node.queue, node.job.id)
@@ -65,9 +66,10 @@ def flow_nodes(request: producer_pb2.AddFlowRequest, max_payload_bytes: int, che
         job = new_job(node.job, node.queue, max_payload_bytes, check)
         if ref in awaited and not depend([job]):
             job = job._replace(options=with_option(job.options, "dp", 1))
+        fields[ref] = f"nodes[{index}].depends_on" if node.depends_on else f"{check.at}dependencies"
         nodes[ref] = FlowJob(node.queue, job, edges_of(node.job.dependencies, check), check.at)
     check.at = ""
-    refuse_cycles({ref: node.edges for ref, node in nodes.items()}, keys)
+    refuse_cycles({ref: node.edges for ref, node in nodes.items()}, fields, keys)
     return list(nodes.values())
 
 

@@ -136,8 +136,9 @@ class WorkerServicer:
                 continue
             ref = JobRef(token.queue, token.job_id)
             try:
-                refuse_itself(ref, settlement.edges)
-                await self._broker.flows.prepare_block(ref, settlement.edges, f"settlements[{index}].block_on.")
+                at = f"settlements[{index}].block_on."
+                refuse_itself(ref, settlement.edges, at)
+                await self._broker.flows.prepare_block(ref, settlement.edges, at)
             except (InvalidFieldError, DependencyCycleError) as error:
                 refused[index] = error
         return refused
