@@ -370,8 +370,9 @@ async def test_the_due_ones_come_first_the_longest_overdue_before_the_others(off
     office.desk.clock.ms = NEXT
     due = await office.store.due_schedules(office.queue, 10)
     assert [(one.id, one.next_ms, one.rules) for one in due.schedules] == [("b", NEXT - 1, b"rules"), ("a", NEXT, b"rules")]
-    assert (due.now_ms, due.next_in_ms) == (NEXT, 0)
+    assert (due.now_ms, due.next_in_ms) == (NEXT, 1)
     assert [one.id for one in (await office.store.due_schedules(office.queue, 1)).schedules] == ["b"]
+    assert [one.id for one in (await office.store.due_schedules(office.queue, 5, 1)).schedules] == ["a"]
 
 
 async def test_ids_are_listed_in_order_and_in_pages(office: Office):

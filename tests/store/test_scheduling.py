@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+import structlog
 from leasemq.v1 import schedule_pb2
 from leasemq_server.broker import schedules as scheduling
 from leasemq_server.broker.queues import Queues
@@ -139,6 +140,23 @@ async def test_a_schedule_that_a_broker_can_not_read_does_not_stop_the_others(cl
     assert await clockwork.at(FIRST) == scheduling.BROKEN_MS
     assert await clockwork.runs() == [FIRST]
     assert (await clockwork.get("broken")).next_ms == FIRST - 1
+
+
+async def test_schedules_that_a_broker_can_not_read_do_not_make_the_others_late(
+    clockwork: Clockwork, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(scheduling, "MAX_DUE", 2)
+    rules = schedule_pb2.Schedule(cron="@hourly", time_zone="Mars/Olympus").SerializeToString()
+    for number in range(5):
+        broken = NewSchedule(f"broken {number}", rules, new_job(""), False, 0)
+        assert await clockwork.store.put_schedule(clockwork.desk.queue, broken, None, FIRST - 9 + number)
+    await clockwork.upsert(every=seconds(1))
+    first = (await clockwork.get()).next_ms
+    assert await clockwork.at(max(first, FIRST)) <= SECOND
+    with structlog.testing.capture_logs() as logs:
+        ran = len(await clockwork.runs())
+        assert await clockwork.at(clockwork.desk.clock.ms + SECOND) <= SECOND
+    assert (len(await clockwork.runs()) - ran, logs) == (1, [])
 
 
 # -- several brokers ---------------------------------------------------------------------------------------------

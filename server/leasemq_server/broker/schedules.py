@@ -4,6 +4,7 @@ What to do is decided here, by pure rules, and applied by one script each that f
 any number of brokers may do this side by side, and one that dies in between leaves a run that is still due.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from leasemq.v1 import schedule_pb2
 from leasemq_server.broker.queues import Queues
 from leasemq_server.errors import QueueNotEmptyError, ScheduleNotFoundError
 from leasemq_server.jobs.schedules import Past, Rules, Step, firing_id, first_run, plan, rules_of, trigger_id
-from leasemq_server.store.schedules import Due, FireStep, NewSchedule, StoredSchedule, Triggered
+from leasemq_server.store.schedules import Due, DueSchedule, FireStep, NewSchedule, StoredSchedule, Triggered
 from leasemq_server.store.store import Store
 
 MAX_STEPS = 100  # of one script call: some 4 ms of the store's time
@@ -40,6 +41,7 @@ class Schedules:
         self._store = store
         self._queues = queues
         self.listeners: list[Callable[[str | None, int], None]] = []
+        self._broken: deque[tuple[str, str, str]] = deque(maxlen=1000)  # told of
 
     # -- hearing -------------------------------------------------------------------------------------------------
 
@@ -60,16 +62,37 @@ class Schedules:
 
     async def fire_due(self, queue: str) -> int:
         """Makes the queue's runs that are due; returns in how many ms to look again, -1 when none is to come."""
+        broken = 0
         for _ in range(MAX_ROUNDS):
-            due = await self._store.due_schedules(queue, MAX_DUE)
+            due = await self._store.due_schedules(queue, MAX_DUE, broken)
             if not due.schedules:
-                return due.next_in_ms
-            steps = _steps(queue, due)
+                return due.next_in_ms if not broken or 0 <= due.next_in_ms < BROKEN_MS else BROKEN_MS
+            steps = self._steps(queue, due)
             if not steps:
-                return BROKEN_MS
+                broken += len(due.schedules)
+                continue
             await self._queues.register(queue)
             await self._store.fire(queue, steps)
         return 0
+
+    def _steps(self, queue: str, due: Due) -> list[FireStep]:
+        most = max(1, MAX_STEPS // len(due.schedules))
+        steps: list[FireStep] = []
+        for schedule in due.schedules:
+            try:
+                planned = plan(_rules(schedule.rules), schedule.next_ms, due.now_ms, most)
+            except Exception as error:  # noqa: BLE001 - a time zone that this machine does not know, for one: it must not stop the other schedules
+                self._tell_broken(queue, schedule, error)
+                continue
+            steps += [_fire_step(schedule.id, schedule.revision, step) for step in planned]
+        return steps
+
+    def _tell_broken(self, queue: str, schedule: DueSchedule, error: Exception) -> None:
+        """Logs it once: it is met again at each look."""
+        which = (queue, schedule.id, schedule.revision)
+        if which not in self._broken:
+            log.error("schedule can't be fired here", queue=queue, schedule=schedule.id, exc_info=error)
+            self._broken.append(which)
 
     # -- changing ------------------------------------------------------------------------------------------------
 
@@ -165,19 +188,6 @@ class Schedules:
 
     async def _find(self, queue: str, schedule_id: str) -> StoredSchedule | None:
         return (await self._store.read_schedules(queue, [schedule_id]))[0]
-
-
-def _steps(queue: str, due: Due) -> list[FireStep]:
-    most = max(1, MAX_STEPS // len(due.schedules))
-    steps: list[FireStep] = []
-    for schedule in due.schedules:
-        try:
-            planned = plan(_rules(schedule.rules), schedule.next_ms, due.now_ms, most)
-        except Exception:  # a time zone that this machine does not know, for one: it must not stop the other schedules
-            log.exception("schedule can't be fired here", queue=queue, schedule=schedule.id)
-            continue
-        steps += [_fire_step(schedule.id, schedule.revision, step) for step in planned]
-    return steps
 
 
 def _fire_step(schedule_id: str, revision: str, step: Step) -> FireStep:

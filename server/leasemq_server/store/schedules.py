@@ -125,9 +125,9 @@ class ScheduleVerbs(Calls):
     async def _set_paused(self, queue: str, schedule_id: str, **how: Any) -> str:
         return as_text(await self._run("schedule_pause", queue, id=schedule_id, revision=_new_revision(), **how))
 
-    async def due_schedules(self, queue: str, most: int) -> Due:
-        """The schedules whose time has come, at most so many."""
-        now_ms, next_in_ms, found = await self._run("schedule_due", queue, max_schedules=most)
+    async def due_schedules(self, queue: str, most: int, first: int = 0) -> Due:
+        """The schedules whose time has come, the longest overdue first: at most so many, without the `first` of them."""
+        now_ms, next_in_ms, found = await self._run("schedule_due", queue, max_schedules=most, first=first)
         schedules = [DueSchedule(as_text(it[0]), as_text(it[1]), it[2], int(it[3])) for it in found]
         return Due(int(now_ms), int(next_in_ms), schedules)
 
