@@ -2513,7 +2513,7 @@ type CancelJobsRequest_JobIds struct {
 }
 
 type CancelJobsRequest_Filter struct {
-	// All that match; of WAITING, DELAYED and ACTIVE ones.
+	// All that match; of WAITING, DELAYED, BLOCKED and ACTIVE ones.
 	Filter *JobFilter `protobuf:"bytes,3,opt,name=filter,proto3,oneof"`
 }
 

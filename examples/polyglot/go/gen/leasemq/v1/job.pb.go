@@ -233,7 +233,7 @@ const (
 	DeduplicationMode_DEDUPLICATION_MODE_UNSPECIFIED DeduplicationMode = 0
 	// Nothing is added while the job that holds the key is unfinished; with a ttl, for that long at most.
 	DeduplicationMode_DEDUPLICATION_MODE_UNTIL_FINISHED DeduplicationMode = 1
-	// Nothing is added for ttl after the job that took the key, finished or not.
+	// Nothing is added for ttl after the job that took the key, finished or not; deleting that job frees the key.
 	DeduplicationMode_DEDUPLICATION_MODE_THROTTLE DeduplicationMode = 2
 	// The new job takes the place of the one that holds the key while that is DELAYED for its first time, and its delay starts anew. Without a ttl
 	// the key is free once the delay is over; with one, ttl after the job that was added last, and until then nothing is added.

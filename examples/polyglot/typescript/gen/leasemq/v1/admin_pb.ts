@@ -1241,7 +1241,7 @@ export type CancelJobsRequest = Message<"leasemq.v1.CancelJobsRequest"> & {
     case: "jobIds";
   } | {
     /**
-     * All that match; of WAITING, DELAYED and ACTIVE ones.
+     * All that match; of WAITING, DELAYED, BLOCKED and ACTIVE ones.
      *
      * @generated from field: leasemq.v1.JobFilter filter = 3;
      */

@@ -985,7 +985,7 @@ export enum DeduplicationMode {
   UNTIL_FINISHED = 1,
 
   /**
-   * Nothing is added for ttl after the job that took the key, finished or not.
+   * Nothing is added for ttl after the job that took the key, finished or not; deleting that job frees the key.
    *
    * @generated from enum value: DEDUPLICATION_MODE_THROTTLE = 2;
    */
