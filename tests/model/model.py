@@ -5,10 +5,12 @@ of dependencies in `flows.py`.
 """
 
 from collections.abc import Iterable
+from copy import deepcopy
 
 from tests.model.flows import Flows
+from tests.model.job import Job
 from tests.model.keys import FINISHED, NewJob
-from tests.model.queue import DEFAULT_RETENTION
+from tests.model.queue import DEFAULT_RETENTION, NEVER
 
 
 class Model(Flows):
@@ -17,6 +19,24 @@ class Model(Flows):
     def add(self, new: Iterable[NewJob]) -> list[tuple[bool, str, int, str]]:
         """Returns (created, state, run_ms, who has its key now if another had it) of each."""
         return [self._answer(*self._add_with_key(job, place), job[0]) for place, job in enumerate(new)]
+
+    def is_over(self, new: list[NewJob]) -> bool:
+        """Whether max_waiting refuses the batch."""
+        added = len(self._after(new)) - len(self.jobs)
+        return added > 0 and len(self.of("waiting")) + len(self.of("delayed")) + added > self.config.get("mw", NEVER)
+
+    def full_group(self, new: list[NewJob]) -> str | None:
+        """The group whose max_waiting refuses the batch."""
+        added = self._after(new).keys() - self.jobs.keys()
+        first = {job_id: (options, delay) for job_id, options, delay in reversed(new) if job_id in added}
+        ids = dict.fromkeys(job_id for job_id, _, _ in new if job_id in first)
+        return self.groups.full(first[job_id][0]["g"] for job_id in ids if "g" in first[job_id][0] and not first[job_id][1])
+
+    def _after(self, new: list[NewJob]) -> dict[str, Job]:
+        """The jobs that there would be with the batch: some are not added for their keys, some take the places of others."""
+        then = deepcopy(self)
+        then.add(new)
+        return then.jobs
 
     def _answer(self, created: bool, holder: str, job_id: str) -> tuple[bool, str, int, str]:
         job = self.jobs.get(job_id if created else holder or job_id)

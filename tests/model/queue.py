@@ -136,17 +136,6 @@ class Queue:
         if "g" in job.options:
             self.groups.leases_ended([(job.options["g"], job.id)], self.now)
 
-    def is_over(self, new: list[NewJob]) -> bool:
-        """Whether max_waiting refuses the batch."""
-        added = len({job_id for job_id, _, _ in new} - self.jobs.keys())
-        return added > 0 and len(self.of("waiting")) + len(self.of("delayed")) + added > self.config.get("mw", NEVER)
-
-    def full_group(self, new: list[NewJob]) -> str | None:
-        """The group whose max_waiting refuses the batch."""
-        first = {job_id: (options, delay) for job_id, options, delay in reversed(new) if job_id not in self.jobs}
-        ids = dict.fromkeys(job_id for job_id, _, _ in new if job_id in first)
-        return self.groups.full(first[job_id][0]["g"] for job_id in ids if "g" in first[job_id][0] and not first[job_id][1])
-
     # -- what is told --------------------------------------------------------------------------------------------
 
     def _tell(self, kind: str, job_id: str = "", state: str = "", worker: str = "", reason: str = "") -> None:

@@ -443,6 +443,19 @@ async def test_a_full_group_takes_no_more_and_nothing_of_the_batch_is_added(desk
     assert [it.created for it in await desk.add(*of("c", "1", "2", "2", "1"))] == [True, True, False, False]
 
 
+async def test_what_a_key_leaves_out_makes_a_full_group_no_fuller(desk: Desk) -> None:
+    await desk.configure(gd={"mw": 1})
+    held = {"dd": {"k": "key", "m": "u"}}
+    assert [it.created for it in await desk.add(*of("a", "1", "2", **held))] == [True, False]
+    assert [it.created for it in await desk.add(*of("a", "3", **held))] == [False]
+    with pytest.raises(GroupFullError):
+        await desk.add(*of("a", "4", dd={"k": "another", "m": "u"}))
+    late = {"dd": {"k": "late", "m": "d"}}
+    await desk.add(*of("a", "5", **late, delay_ms=HOUR))
+    with pytest.raises(GroupFullError):
+        await desk.add(*of("a", "6", **late))  # in its place, but at once
+
+
 async def test_a_weight_takes_no_more_than_the_room_of_the_queue(desk: Desk) -> None:
     await desk.configure(xa=3)
     await desk.configure_group("a", w=3)

@@ -1,5 +1,7 @@
 """Limits of a queue: running jobs, leases in a time, waiting jobs, and a hold that a worker asked for."""
 
+from typing import Any
+
 import pytest
 from leasemq_server.errors import QueueFullError
 from leasemq_server.store.types import Durability, LeaseRequest
@@ -267,6 +269,46 @@ async def test_ids_that_exist_are_no_new_jobs(desk: Desk) -> None:
     assert [it.created for it in await desk.add("a", "b", "a")] == [False] * 3
     await desk.configure(mw=3)
     assert [it.created for it in await desk.add("a", "c", "c")] == [False, True, False]
+
+
+KEY = {"dd": {"k": "key", "m": "u"}}
+THROTTLED = {"dd": {"k": "key", "m": "t", "t": HOUR}}
+DEBOUNCED = {"dd": {"k": "key", "m": "d"}, "delay_ms": HOUR}
+LATEST = {"dd": {"k": "key", "m": "l"}}
+
+
+@pytest.mark.parametrize("options", [KEY, THROTTLED, DEBOUNCED, LATEST], ids=["u", "t", "d", "l"])
+async def test_what_a_key_leaves_out_or_replaces_makes_a_full_queue_no_fuller(desk: Desk, options: dict[str, Any]) -> None:
+    await desk.configure(mw=1)
+    (first,) = await desk.add("a", **options)
+    (second,) = await desk.add("b", **options)
+    assert (first.created, second.created) == (True, options is DEBOUNCED)
+    with pytest.raises(QueueFullError):
+        await desk.add("c")
+    with pytest.raises(QueueFullError):
+        await desk.add(new_job("d", **options), new_job("e", dd={"k": "another", "m": "u"}))
+    waiting = await desk.ids("delayed" if options is DEBOUNCED else "waiting")
+    assert waiting == ["b" if options is DEBOUNCED else "a"]
+
+
+async def test_a_key_of_a_batch_leaves_its_others_out_before_they_are_counted(desk: Desk) -> None:
+    await desk.configure(mw=1)
+    created = [it.created for it in await desk.add(*(new_job(job_id, **KEY) for job_id in "abc"))]
+    assert (created, await desk.ids("waiting")) == ([True, False, False], ["a"])
+    await desk.store.delete(desk.queue, ["a"])
+    let_go = {"dd": {"k": "key", "m": "d"}}  # with no delay it is free at once
+    with pytest.raises(QueueFullError):
+        await desk.add(new_job("d", **let_go), new_job("e", **let_go))
+
+
+async def test_what_is_kept_aside_makes_a_full_queue_no_fuller(desk: Desk) -> None:
+    await desk.configure(mw=1)
+    await desk.add("a", **LATEST)
+    job = await desk.lease_one("a")
+    await desk.add("full")
+    assert [it.created for it in await desk.add("b", **LATEST)] == [False]
+    await desk.complete(job)
+    assert await desk.ids("waiting") == ["full", "b"]
 
 
 async def test_a_queue_that_is_over_its_new_bound_keeps_its_jobs(desk: Desk) -> None:
