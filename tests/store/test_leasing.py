@@ -1,6 +1,7 @@
 """lease: WAITING to ACTIVE; extend; what happens when a lease runs out, and to answers that never arrived."""
 
 import pytest
+from leasemq_server.store.calls import MAX_REPLY_BYTES
 from leasemq_server.store.store import NONCE_BYTES
 from leasemq_server.store.types import LOST, LeaseRequest
 
@@ -347,3 +348,17 @@ async def test_a_call_gives_out_a_bounded_number_of_leases_that_are_dear_and_kee
     assert (ids_of(first.answers[0]), first.more) == (ids[:250], True)
     assert await desk.lease_ids(600) == ids[250:500]
     assert await desk.lease_ids(600) == ids[500:]
+
+
+@pytest.mark.parametrize("group", ["", "g"])
+async def test_of_large_jobs_hardly_more_are_read_than_the_answer_has_room_for(valkey_desk: Desk, group: str) -> None:
+    count, size = 100, 1_000_000
+    for number in range(count):
+        await valkey_desk.add(new_job(f"{number:03}", spec=b"x" * size, group=group))
+    before = (await valkey_desk.store.info("memory"))["used_memory"]
+    leased = await valkey_desk.lease_ids(count)
+    read = (await valkey_desk.store.info("memory"))["used_memory_peak"] - before
+    room = MAX_REPLY_BYTES // size
+    assert (leased, read < 3 * MAX_REPLY_BYTES + 9 * size) == ([f"{number:03}" for number in range(len(leased))], True)
+    assert room <= len(leased) <= room + 1
+    assert await valkey_desk.ids("waiting") == [f"{number:03}" for number in range(len(leased), count)]

@@ -1,6 +1,6 @@
 -- Leasing from groups. The heads among those popped have their turns one after the other; what else their groups may lease is read from their lines, and
 -- follows where the turns come round. Only what was leased is taken out of the lines, at the end, when the next heads take their places.
--- KEYS: meta, wait, behind, heads, line*, window*, group_leases, spec*
+-- KEYS: meta, wait, behind, heads, line*, window*, group_leases
 -- USES: groups
 local WINDOW_KEEP_MS = 1000 -- a window outlives its time by this: the store's own clock only tidies up
 local of_groups = groups()
@@ -72,9 +72,7 @@ local function put_in_order(have_lines)
     end
     again = going_on
   end
-  local specs = {}
-  for i = 1, n do specs[i] = spec .. popped[2 * i - 1] end
-  blobs = n > 0 and redis.call('MGET', unpack(specs)) or {}
+  blobs = read_popped()
 end
 
 local function begin_round()
