@@ -41,8 +41,9 @@ class PayloadTooLargeError(DomainError):
     reason = "PAYLOAD_TOO_LARGE"
 
     def __init__(self, field: str, size: int, limit: int) -> None:
-        super().__init__(f"{field} is {size} bytes; the limit is {limit}", {"limit_bytes": str(limit), "size_bytes": str(size)})
-        self.violations = [Violation(field, self.message)]
+        said = f"is {size} bytes; the limit is {limit}"
+        super().__init__(f"{field} {said}", {"limit_bytes": str(limit), "size_bytes": str(size)})
+        self.violations = [Violation(field, said)]
 
 
 class BatchTooLargeError(DomainError):
@@ -51,8 +52,9 @@ class BatchTooLargeError(DomainError):
     reason = "BATCH_TOO_LARGE"
 
     def __init__(self, field: str, size: int, limit: int) -> None:
-        super().__init__(f"{field} has {size} entries; the limit is {limit}", {"limit": str(limit), "size": str(size)})
-        self.violations = [Violation(field, self.message)]
+        said = f"has {size} entries; the limit is {limit}"
+        super().__init__(f"{field} {said}", {"limit": str(limit), "size": str(size)})
+        self.violations = [Violation(field, said)]
 
 
 class JobNotFoundError(DomainError):
