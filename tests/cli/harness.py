@@ -91,6 +91,8 @@ class InThisProcess(Command):
         output, errors = TextIOWrapper(BytesIO(), write_through=True), StringIO()
         with (
             patch.dict(os.environ, self.environment(**environment), clear=True),
+            Path(os.devnull).open() as nothing,
+            patch("sys.stdin", nothing),
             redirect_stdout(output),
             redirect_stderr(errors),
         ):

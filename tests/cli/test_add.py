@@ -3,6 +3,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import time
 from itertools import islice
@@ -253,3 +254,46 @@ def test_a_file_that_is_not_there_is_one_line(cli, queue):
 
 def test_wait_gives_up_after_its_timeout(cli, queue):
     assert "not finished yet" in cli.fails(1, "add", queue, "1", "--wait", "--wait-timeout", "200ms")
+
+
+@pytest.mark.parametrize("writer", ["echo '{\"x\": 7}' |", "{ sleep 0.3; echo '{\"x\": 7}'; } |"])
+def test_what_is_piped_in_is_the_payload_however_late_it_comes(program, client, queue, writer):
+    added = in_a_shell(program, f"{writer} {LEASEMQ} add {queue}")
+    assert (added.returncode, [job.payload for job in client.admin.jobs(queue)]) == (0, [{"x": 7}]), added
+
+
+def test_a_file_on_standard_input_is_the_payload(program, client, queue, tmp_path):
+    (tmp_path / "bytes").write_bytes(b"\x00\xff")
+    added = in_a_shell(program, f"{LEASEMQ} add {queue} --raw < {tmp_path / 'bytes'}")
+    assert (added.returncode, [job.raw_payload for job in client.admin.jobs(queue)]) == (0, [b"\x00\xff"]), added
+
+
+def test_what_is_piped_in_must_be_json_and_gives_way_to_an_argument(program, client, queue):
+    assert "not JSON" in program.fails(2, "add", queue, stdin=b"{x: 7}")
+    program.ok("add", queue, "1", stdin=b"2")
+    assert [job.payload for job in client.admin.jobs(queue)] == [1]
+
+
+@pytest.mark.parametrize("redirection", ["</dev/null", "<&-", "< <(true)"])
+def test_with_nothing_on_standard_input_the_payload_is_null(program, client, queue, redirection):
+    added = in_a_shell(program, f"{LEASEMQ} add {queue} {redirection}")
+    assert (added.returncode, [job.payload for job in client.admin.jobs(queue)]) == (0, [None]), added
+
+
+@pytest.mark.parametrize("kind", ["a socket", "a terminal"])
+def test_standard_input_that_is_only_inherited_is_not_waited_for(program, client, queue, kind):
+    ours, its = pty.openpty() if kind == "a terminal" else (it.detach() for it in socket.socketpair())
+    adding = program.start("add", queue, stdin=its)
+    _, errors = adding.communicate(timeout=TIMEOUT_S)
+    assert (adding.returncode, [job.payload for job in client.admin.jobs(queue)]) == (0, [None]), errors
+    os.close(ours)
+    os.close(its)
+
+
+def test_what_is_piped_in_is_a_schedule_s_payload_too(program, client, queue):
+    program.ok("schedule", "add", queue, "nightly", "--every", "1h", stdin=b"[7]")
+    assert program.ok("schedule", "show", queue, "nightly", "--json").json["job"]["payload"] == [7]
+
+
+def in_a_shell(program, command):
+    return subprocess.run(["bash", "-c", command], env=program.environment(), capture_output=True, timeout=TIMEOUT_S, check=False)

@@ -31,7 +31,10 @@ WAIT, MANY, SAME = "Waiting", "Many jobs", "Jobs that are the same"
 @app.command()
 def add(
     queue: Queue,
-    payload: Annotated[str | None, typer.Argument(metavar="PAYLOAD", help="JSON; - reads it from standard input.")] = None,
+    payload: Annotated[
+        str | None,
+        typer.Argument(metavar="PAYLOAD", help="JSON; - reads it from standard input, as does none with a pipe or a file there."),
+    ] = None,
     *,
     file: Annotated[Path | None, typer.Option("--file", "-f", metavar="FILE", help="Read the payload from a file.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The payload is not JSON: send its bytes as they are.")] = False,
@@ -113,6 +116,8 @@ def add(
 ) -> None:
     """Add a job, or many.
 
+    With neither PAYLOAD nor --file, what is piped in is the payload, up to its end; with nothing there it is null.
+
     Examples:
     [cyan]leasemq add email '{"to": "a@example.com"}' --delay 5m --attempts 5 --backoff exponential:1s[/]
     [cyan]leasemq add images --file photo.png --raw[/]
@@ -120,6 +125,7 @@ def add(
     [cyan]leasemq add reports '{"customer": 7}' --group customer-7[/]
     [cyan]leasemq add index '{"page": 7}' --dedup-key page-7 --dedup-mode debounce --delay 5s[/]
     [cyan]leasemq add sum '[1, 2]' --wait[/]
+    [cyan]echo '{"page": 8}' | leasemq add index[/]
     """
     template = NewJob(
         name=name,

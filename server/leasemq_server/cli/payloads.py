@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import select
+import stat
 import sys
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from pathlib import Path
@@ -36,6 +37,7 @@ def check_keys(value: Any, fields: Collection[str], where: str) -> None:
 def read_payload(argument: str | None, file: Path | None, *, raw: bool | None, content_type: str | None) -> tuple[bytes, str]:
     """The payload's bytes, as given, and its media type. JSON is checked: a slip of the shell's quotes reaches no worker.
 
+    With neither argument nor file it is what is piped in; with nothing there, null, or no bytes if raw.
     raw: None where there is no such option.
     """
     if argument is not None and file is not None:
@@ -43,14 +45,35 @@ def read_payload(argument: str | None, file: Path | None, *, raw: bool | None, c
     if file is not None:
         data = _read_file(file)
     elif argument == "-":
-        data = sys.stdin.buffer.read()
+        data = _read_standard_input()
+    elif argument is not None:
+        data = os.fsencode(argument)
     else:
-        data = os.fsencode(argument if argument is not None else "" if raw else "null")
+        data = (_read_standard_input() if _is_piped_in() else b"") or (b"" if raw else b"null")
     if raw or (content_type and "json" not in content_type):
         return data, content_type or (TEXT if argument not in (None, "-") else BYTES)
     or_raw = "" if raw is None else ", or send it as it is with --raw"
     _check_json(data, "the payload", f" — put it in single quotes{or_raw}")
     return data, content_type or JSON
+
+
+def _is_piped_in() -> bool:
+    """Whether standard input was meant for this command: `| leasemq`, `< file`.
+
+    A terminal, /dev/null, and the socket of whatever started it are only inherited, and may never come to an end.
+    """
+    try:
+        kind = os.fstat(sys.stdin.fileno()).st_mode
+    except (AttributeError, OSError):  # closed, or no file at all
+        return False
+    return stat.S_ISFIFO(kind) or stat.S_ISREG(kind)
+
+
+def _read_standard_input() -> bytes:
+    try:
+        return _standard_input().read()
+    except OSError as error:
+        raise Failure(f"cannot read standard input: {error.strerror}") from error
 
 
 def _read_file(file: Path) -> bytes:

@@ -36,7 +36,10 @@ def add(
     queue: Queue,
     schedule_id: ScheduleId,
     payload: Annotated[
-        str | None, typer.Argument(metavar="PAYLOAD", help="Each job's payload: JSON; - reads it from standard input.")
+        str | None,
+        typer.Argument(
+            metavar="PAYLOAD", help="Each job's payload: JSON; - reads it from standard input, as does none with a pipe there."
+        ),
     ] = None,
     *,
     cron: Annotated[
