@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 import uuid_utils
-from leasemq import Client, Job, NewJob, Worker
+from leasemq import Client, Job, LeaseMQError, NewJob, QueueNotFound, Worker
 
 from leasemq_server.cli.connect import run
 from leasemq_server.cli.console import err, print_fields, print_json
@@ -45,7 +45,7 @@ async def _bench(client: Client, jobs: int, concurrency: int, *, as_json: bool) 
         adding_s = await _add(client, queue, jobs)
         working_s = await _work(client, queue, jobs, concurrency)
     finally:
-        await client.admin.delete_queue(queue, force=True)
+        await _delete(client, queue)
     rates = {
         "jobs": jobs,
         "add_per_s": round(jobs / adding_s),
@@ -58,6 +58,17 @@ async def _bench(client: Client, jobs: int, concurrency: int, *, as_json: bool) 
         print_fields(
             (name.replace("_per_s", " jobs/s").replace("lifecycle", "add, then work"), value) for name, value in rates.items()
         )
+
+
+async def _delete(client: Client, queue: str) -> None:
+    """Deletes the queue, if anything was added to it. That this can't be done is said, and hides no other end."""
+    try:
+        await client.admin.delete_queue(queue, force=True)
+    except QueueNotFound:
+        pass
+    except LeaseMQError as error:
+        left = f"queue {queue} is left ({error.message}) — delete it with: leasemq queues delete {queue} --force"
+        err.print(left, soft_wrap=True, markup=False)
 
 
 async def _add(client: Client, queue: str, jobs: int) -> float:
