@@ -55,13 +55,27 @@ def test_a_reader_that_leaves_early_is_no_error(program, client, queue):
     assert (ended.stdout, ended.stderr) == (b"141\n", b"")
 
 
-def test_a_full_standard_output_is_one_line(program):
-    with Path("/dev/full").open("wb") as full:
-        ended = subprocess.run(
-            [LEASEMQ, "--version"], stdout=full, stderr=subprocess.PIPE, env=program.environment(), timeout=TIMEOUT_S, check=False
-        )
-    assert ended.returncode == 1
-    assert ended.stderr.count(b"\n") == 1
+@pytest.mark.parametrize("arguments", ["--version", "version", "stats", "stats --json"])
+@pytest.mark.parametrize(("redirection", "why"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+def test_an_output_that_can_not_be_written_is_one_line(program, client, queue, arguments, redirection, why):
+    client.add(queue, 1)
+    ended = in_a_shell(program, f"{LEASEMQ} {arguments} {redirection}")
+    assert (ended.returncode, ended.stderr.decode()) == (1, f"leasemq: cannot write to standard output: {why}\n")
+
+
+def test_a_broker_serves_without_a_standard_output(program):
+    serve = f"exec {LEASEMQ} serve --listen 127.0.0.1:0 --store memory:// >&-"
+    broker = subprocess.Popen(
+        ["bash", "-c", serve], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=program.environment(LEASEMQ_LOG_FORMAT="json")
+    )
+    assert broker.stderr is not None
+    assert any(b"broker started" in line for line in broker.stderr)
+    ended = end(broker)
+    assert (ended.code, "broker stopped" in ended.err, "Traceback" in ended.err) == (0, True, False), ended
+
+
+def in_a_shell(program, command):
+    return subprocess.run(["bash", "-c", command], env=program.environment(), capture_output=True, timeout=TIMEOUT_S, check=False)
 
 
 def test_output_into_a_pipe_has_no_colours(program, client, queue):

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from leasemq_server.cli.exits import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED
+from leasemq_server.cli.output import UNWRITABLE, give_up_if_nobody_takes_it, stand_in_if_closed
 
 BROKER, JOBS, OPERATE = "Run", "Jobs", "Look and steer"
 
@@ -123,6 +124,7 @@ def leasemq(
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line; the exit code."""
+    stand_in_if_closed()
     try:
         code = app(list(arguments), prog_name="leasemq", standalone_mode=False)
         sys.stdout.flush()
@@ -143,19 +145,17 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # the last resort: people get a line, whoever asks for it the traceback
         if os.environ.get("LEASEMQ_DEBUG"):
             raise
-        print(f"leasemq: {type(error).__name__}: {error} — LEASEMQ_DEBUG=1 shows where".replace("\n", " "), file=sys.stderr)
+        print(f"leasemq: {_in_a_line(error)}", file=sys.stderr)
         return EXIT_FAILED
     finally:
-        _give_up_output_that_nobody_takes()
+        give_up_if_nobody_takes_it()
     return code if isinstance(code, int) else 0
 
 
-def _give_up_output_that_nobody_takes() -> None:
-    """Points standard output at nothing if it can't be written, so that the interpreter's last flush doesn't complain again."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _in_a_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
+        return f"cannot write to standard output: {error.strerror}"
+    return f"{type(error).__name__}: {error} — LEASEMQ_DEBUG=1 shows where".replace("\n", " ")
 
 
 def _report(error: typer.TyperException) -> int:

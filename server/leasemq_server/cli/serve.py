@@ -7,6 +7,7 @@ import typer
 
 from leasemq_server.app import run
 from leasemq_server.cli.failure import Failure
+from leasemq_server.cli.output import do_without_if_closed
 from leasemq_server.config import load_settings
 from leasemq_server.errors import StartError
 
@@ -73,4 +74,5 @@ def serve(
         settings = load_settings(**{name: value for name, value in options.items() if value is not None})
     except StartError as error:
         raise Failure(str(error), exit_code=2) from error
+    do_without_if_closed()
     raise typer.Exit(run(settings))
