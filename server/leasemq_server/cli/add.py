@@ -160,10 +160,14 @@ def add(
         ]:
             raise typer.BadParameter(f"goes without {alone[0]}", param_hint="--jsonl")
         lines = JsonLines(jsonl, template, spec=spec)
-        run(address, lambda client: _add_many(client, queue, lines, as_json=as_json))
+        run(address, lambda client: _add_many(client, queue, lines, as_json=as_json), over_outages=True)
     else:
         template.payload, template.content_type = read_payload(payload, file, raw=raw, content_type=content_type)
-        run(address, lambda client: _add_one(client, queue, template, wait=wait, wait_timeout=wait_timeout, as_json=as_json))
+        run(
+            address,
+            lambda client: _add_one(client, queue, template, wait=wait, wait_timeout=wait_timeout, as_json=as_json),
+            over_outages=True,
+        )
 
 
 async def _add_one(client: Client, queue: str, job: NewJob, *, wait: bool, wait_timeout: timedelta | None, as_json: bool) -> None:

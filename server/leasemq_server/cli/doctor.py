@@ -8,7 +8,7 @@ import typer
 from leasemq import ServerInfo
 from rich.text import Text
 
-from leasemq_server.cli.connect import connect
+from leasemq_server.cli.connect import StoreAway, connect
 from leasemq_server.cli.console import print_json, show
 from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json
@@ -27,7 +27,7 @@ MARKS = {
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """One thing that was looked at: its level (ok; warning; error: no broker starts on it), what was found, what to change."""
+    """One thing that was looked at: its level (ok; warning; error: no broker works on it), what was found, what to change."""
 
     level: str
     message: str
@@ -59,8 +59,14 @@ def doctor(
 
 
 async def _ask_broker(address: str) -> list[Line]:
-    async with connect(address) as client:
-        info = await client.admin.server_info()
+    try:
+        async with connect(address) as client:
+            info = await client.admin.server_info()
+    except StoreAway as away:
+        return [
+            Line("ok", f"the broker at {address} answers"),
+            Line("error", f"its store does not: {away.detail}", "start the store again; the broker goes on by itself then"),
+        ]
     return [
         Line("ok", f"the broker at {address} answers: version {info.version}"),
         Line("ok", _describe(info)),

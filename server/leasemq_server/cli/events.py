@@ -60,7 +60,7 @@ def events(
                 else:
                     show(_line(event))
 
-    run(address, do, about=None if resume else queue)
+    run(address, do, about=None if resume else queue, over_outages=follow)
 
 
 def _line(event: Event) -> Text:

@@ -57,7 +57,7 @@ def add(
         rows = [(node.key, node.queue, job.id, job.state, job.created) for node, job in zip(nodes, added, strict=True)]
         print_table(("key", "queue", "id", "state", "new"), rows, empty="")
 
-    run(address, do)
+    run(address, do, over_outages=True)
 
 
 @app.command()

@@ -1,0 +1,57 @@
+"""A broker that is there while its store is not."""
+
+import time
+
+import pytest
+
+from tests.cli.harness import TIMEOUT_S, Command
+from tests.support import BrokerProcess, StoreProcess
+
+PATIENCE_S = 30.0  # the SDK's
+
+
+@pytest.fixture
+def store(tmp_path):
+    with StoreProcess(tmp_path / "store") as store:
+        yield store
+
+
+@pytest.fixture
+def broker(store, tmp_path):
+    with BrokerProcess(tmp_path, store=store.url) as broker:
+        yield broker
+
+
+@pytest.fixture
+def cut_off(store, broker):
+    """The command, whose broker has noticed that its store is gone."""
+    store.kill()
+    deadline = time.monotonic() + TIMEOUT_S
+    while "store lost" not in broker.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return Command(broker.address)
+
+
+def test_short_commands_say_at_once_that_the_store_is_away(cut_off):
+    started = time.monotonic()
+    for arguments in (["stats"], ["stats", "q"], ["queues", "pause", "q"], ["jobs", "list", "q"]):
+        said = cut_off.fails(1, *arguments)
+        assert said.startswith(f"leasemq: the broker at {cut_off.address} answers, its store does not: ")
+    assert time.monotonic() - started < PATIENCE_S / 2
+
+
+def test_doctor_finds_a_store_that_is_away(cut_off):
+    started = time.monotonic()
+    ended = cut_off("doctor", "--json")
+    assert (ended.code, [line["level"] for line in ended.json_lines]) == (1, ["ok", "error"])
+    assert ended.json_lines[1]["message"].startswith("its store does not: ")
+    assert time.monotonic() - started < PATIENCE_S / 2
+
+
+def test_an_add_is_tried_again_until_the_store_is_back(cut_off, store):
+    adding = cut_off.start("add", "q", "7")
+    assert b"trying again" in adding.stderr.readline()
+    store.start()
+    out, _ = adding.communicate(timeout=TIMEOUT_S)
+    assert (adding.returncode, out.startswith(b"added ")) == (0, True)
