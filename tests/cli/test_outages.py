@@ -8,6 +8,7 @@ from tests.cli.harness import TIMEOUT_S, Command
 from tests.support import BrokerProcess, StoreProcess
 
 PATIENCE_S = 30.0  # the SDK's
+LOOKED_AT_S = 10.0  # by the broker itself: each 30 s
 
 
 @pytest.fixture
@@ -47,6 +48,22 @@ def test_doctor_finds_a_store_that_is_away(cut_off):
     assert (ended.code, [line["level"] for line in ended.json_lines]) == (1, ["ok", "error"])
     assert ended.json_lines[1]["message"].startswith("its store does not: ")
     assert time.monotonic() - started < PATIENCE_S / 2
+
+
+def test_doctor_sees_what_the_store_s_settings_are_now(store, broker):
+    cli = Command(broker.address)
+    assert {line["level"] for line in cli("doctor", "--json").json_lines} == {"ok", "warning"}  # this one keeps nothing on disk
+    with store.client() as client:
+        client.config_set("appendonly", "yes")
+        _until(lambda: cli("doctor", "--json").code == 0)
+        client.config_set("maxmemory", client.info("memory")["used_memory"])
+        _until(lambda: "at its memory limit: adds are refused (STORE_FULL)" in cli("doctor").out)
+
+
+def _until(fact):
+    deadline = time.monotonic() + LOOKED_AT_S
+    while not fact():
+        assert time.monotonic() < deadline
 
 
 def test_an_add_is_tried_again_until_the_store_is_back(cut_off, store):

@@ -26,7 +26,7 @@ from tests.support import StoreProcess, short_directory
 async def settings(valkey_desk: Desk) -> AsyncIterator[Desk]:
     """A store whose settings a test may change."""
     yield valkey_desk
-    for name, value in {"maxmemory-policy": "noeviction", "save": "", "appendonly": "no"}.items():
+    for name, value in {"maxmemory-policy": "noeviction", "save": "", "appendonly": "no", "maxmemory": "0"}.items():
         await valkey_desk.client.execute_command("CONFIG", "SET", name, value)
 
 
@@ -55,6 +55,17 @@ async def test_a_persistent_store_is_fine(settings: Desk) -> None:
     findings = await _findings(settings)
     assert set(findings.values()) == {"ok"}
     assert "appendonly yes, appendfsync everysec" in findings
+
+
+@pytest.mark.parametrize(("used_of_limit", "said"), [(0.5, ""), (0.95, "uses 90% of its memory limit"), (1.5, "is at its")])
+async def test_a_store_that_is_nearly_full_is_a_warning_and_keeps_no_broker_from_starting(
+    settings: Desk, used_of_limit: float, said: str
+) -> None:
+    used = int((await settings.store.info("memory"))["used_memory"])
+    await settings.client.execute_command("CONFIG", "SET", "maxmemory", int(used / used_of_limit), "appendonly", "yes")
+    state = await inspect(settings.store, real=True)
+    assert (state.errors, len(state.warnings)) == ([], 1 if said else 0)
+    assert all(said in warning and "STORE_FULL" in warning and "raise maxmemory" in warning for warning in state.warnings)
 
 
 async def test_settings_that_change_under_a_running_broker_are_spoken_of_once(

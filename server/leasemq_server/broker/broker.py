@@ -4,6 +4,9 @@ import asyncio
 import itertools
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import structlog
 
 from leasemq_server.broker.awaiting import Awaiting
 from leasemq_server.broker.coalesce import Coalescer
@@ -19,11 +22,13 @@ from leasemq_server.broker.wakes import Wakes
 from leasemq_server.broker.workers import Workers
 from leasemq_server.config import Settings
 from leasemq_server.jobs.tokens import parse_token
-from leasemq_server.store.check import StoreState
+from leasemq_server.store.check import StoreState, inspect
 from leasemq_server.store.store import Store
 from leasemq_server.store.types import Added, Durability, Extension, NewJob
 
 LOST = Extension("LOST", 0)
+
+log = structlog.get_logger("leasemq")
 
 
 class Broker:
@@ -33,6 +38,7 @@ class Broker:
         self.settings = settings
         self.store = store
         self.state = state
+        self._looked_at = time.monotonic()
         self.start_ms = int(time.time() * 1000)
         self.tasks = Tasks()
         self.queues = Queues(store)
@@ -57,6 +63,25 @@ class Broker:
     def max_durability(self) -> Durability:
         """The highest level that the store can reach."""
         return self.state.max_durability
+
+    async def look(self, age_s: float) -> None:
+        """Looks at the store's settings, which may change meanwhile, if that was not done within this time; logs what is new.
+
+        What it could promise stays the most that may be asked for: a replica that is away for now makes no request wrong.
+
+        Raises:
+            StoreUnavailableError: it does not answer.
+        """
+        if time.monotonic() < self._looked_at + age_s:
+            return
+        self._looked_at = time.monotonic()
+        before = self.state
+        state = await inspect(self.store, real=before.kind != "memory")
+        self.state = replace(state, max_durability=max(before.max_durability, state.max_durability))
+        self.store.implied_durability = state.implied_durability
+        for warning in state.warnings:
+            if warning not in before.warnings:
+                log.error("store settings", detail=warning)
 
     async def add(self, queue: str, jobs: Sequence[NewJob], durability: Durability) -> list[tuple[Added, Durability]]:
         """Adds all jobs or none, together with those that others add to the queue at the same time."""

@@ -4,8 +4,6 @@ And looks at its settings as at the start, since they may change meanwhile: now 
 """
 
 import asyncio
-import time
-from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -14,7 +12,6 @@ from grpc_health.v1 import health_pb2
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import DomainError
 from leasemq_server.loops.loop import Loop
-from leasemq_server.store.check import inspect
 
 STEP_S = 0.5
 LOOK_S = 30.0
@@ -31,7 +28,6 @@ class HealthLoop(Loop):
         self._servicer = servicer
         self._services = ["", *services]
         self._serving: bool | None = None
-        self._look_at = time.monotonic() + LOOK_S
 
     async def start(self) -> None:
         """Starts."""
@@ -46,23 +42,11 @@ class HealthLoop(Loop):
         """Asks the store once."""
         try:
             await self._broker.store.ping()
-            if time.monotonic() >= self._look_at or self._serving is False:
-                await self._look()
+            await self._broker.look(LOOK_S if self._serving is not False else 0.0)
         except DomainError as error:
             await self._say(serving=False, detail=error.message)
         else:
             await self._say(serving=True, detail="")
-
-    async def _look(self) -> None:
-        """What it could promise stays the most that may be asked for: a replica that is away for now makes no request wrong."""
-        self._look_at = time.monotonic() + LOOK_S
-        broker, before = self._broker, self._broker.state
-        state = await inspect(broker.store, real=before.kind != "memory")
-        broker.state = replace(state, max_durability=max(before.max_durability, state.max_durability))
-        broker.store.implied_durability = state.implied_durability
-        for warning in state.warnings:
-            if warning not in before.warnings:
-                log.error("store settings", detail=warning)
 
     async def _say(self, *, serving: bool, detail: str) -> None:
         if serving == self._serving:

@@ -54,6 +54,7 @@ CAPABILITIES = (
     "groups",
 )
 DEFAULT_ORDER = list(STATE_WORDS)
+LOOK_S = 1.0  # the most that what is told of the store's settings is old
 
 
 class AdminServicer(EventHandlers, GroupHandlers, MetricHandlers):
@@ -346,6 +347,7 @@ class AdminServicer(EventHandlers, GroupHandlers, MetricHandlers):
         return response
 
     async def GetServerInfo(self, _request: admin_pb2.GetServerInfoRequest, _: Any) -> admin_pb2.GetServerInfoResponse:
+        await self._broker.look(LOOK_S)
         state = self._broker.state
         memory = await self._store.info("memory") if state.kind != "memory" else {}
         response = admin_pb2.GetServerInfoResponse(

@@ -12,6 +12,7 @@ from leasemq_server.store.types import Durability
 
 MIN_REDIS = (7, 0)
 MIN_WAITAOF = (7, 2)
+NEARLY_FULL = 0.9
 
 
 class Finding(NamedTuple):
@@ -61,7 +62,7 @@ async def inspect(store: Store, *, real: bool) -> StoreState:
         most = Durability.FSYNC
     if int(info.get("connected_slaves", 0)) > 0:
         most = Durability.REPLICATED
-    findings = [_version(kind, version, info), _eviction(info), await _persistence(store, info)]
+    findings = [_version(kind, version, info), _eviction(info), *_memory(info), await _persistence(store, info)]
     return StoreState(kind, version, implied, most, findings)
 
 
@@ -104,6 +105,19 @@ def _eviction(info: dict[str, Any]) -> Finding:
         f"maxmemory-policy is {policy}: a full store would silently drop jobs",
         "run CONFIG SET maxmemory-policy noeviction, and put it into the store's configuration file",
     )
+
+
+def _memory(info: dict[str, Any]) -> list[Finding]:
+    """No error, even at the limit: working goes on, and makes room."""
+    used, limit = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    if not limit or used < NEARLY_FULL * limit:
+        return []
+    found = (
+        "the store is at its memory limit: adds are refused (STORE_FULL)"
+        if used >= limit
+        else f"the store uses {NEARLY_FULL:.0%} of its memory limit or more: at the limit adds are refused (STORE_FULL)"
+    )
+    return [Finding("warning", found, "raise maxmemory, let workers catch up, or keep finished jobs for less long")]
 
 
 async def _persistence(store: Store, info: dict[str, Any]) -> Finding:
