@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from leasemq import Client, JobState, NewJob
 from leasemq.sync import Client as SyncClient
 from leasemq_server.cli.add import _add_one
+from leasemq_server.jobs.limits import MAX_LOG_LINE
 
 from tests.cli.harness import TIMEOUT_S, Command, end
 
@@ -40,6 +42,25 @@ def test_exit_0_completes_with_standard_output_as_the_result(program, client, qu
         assert [client.wait(queue, job_id, timeout=TIMEOUT_S).result for job_id in ids] == [{"n": 1}, "text", b"\x00bytes"]
 
 
+@pytest.mark.parametrize("output", [b"NaN\n", b"[1e999]", b'"\\ud800"', b"[" * 100_000, b"9" * 5_000])
+def test_output_that_is_json_to_nobody_else_is_a_result_of_bytes(program, client, queue, output):
+    with working(program, queue, "cat"):
+        job = client.wait(queue, client.add(queue, output).id, timeout=TIMEOUT_S)
+    assert (job.state, job.raw_result, job.failures) == (JobState.COMPLETED, output, [])
+    assert job.result == output
+
+
+def test_a_line_of_standard_error_that_does_not_end_is_handed_on_in_parts(program, client, queue, tmp_path):
+    go = tmp_path / "go"
+    command = f"printf %09000d 7 >&2; while [ ! -e {go} ]; do sleep 0.05; done; printf 'é\\nend' >&2"
+    with working(program, queue, command):
+        job_id = client.add(queue, 1).id
+        wait_for(lambda: list(client.admin.logs(queue, job_id)) == ["0" * MAX_LOG_LINE] * 2)
+        go.touch()
+        assert client.wait(queue, job_id, timeout=TIMEOUT_S).state is JobState.COMPLETED
+    assert list(client.admin.logs(queue, job_id))[2:] == [f"{7:0{9_000 - 2 * MAX_LOG_LINE}}é", "end"]
+
+
 def test_the_program_learns_from_its_environment_what_it_works_on(program, client, queue):
     with working(program, queue, 'echo "$LEASEMQ_JOB_ID $LEASEMQ_JOB_NAME $LEASEMQ_QUEUE $LEASEMQ_ATTEMPT"'):
         client.add(queue, None, id="one", name="welcome")
@@ -67,7 +88,9 @@ def test_exit_75_puts_the_job_off_without_using_an_attempt(program, client, queu
 def test_a_program_that_prints_more_than_a_result_may_be_fails(program, client, queue):
     with working(program, queue, "yes"):
         job = client.wait(queue, client.add(queue, 1).id, timeout=TIMEOUT_S)
-    assert "printed more than" in job.failures[-1].message
+    failure = job.failures[-1]
+    assert re.fullmatch(r"printed more than \d+ bytes, the most that a result may have", failure.message)
+    assert (failure.stack_trace.count("\n"), "File " in failure.stack_trace) == (1, False), failure.stack_trace
 
 
 def test_a_payload_that_the_program_does_not_read_is_no_failure(program, client, queue):

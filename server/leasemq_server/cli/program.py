@@ -5,11 +5,14 @@ stopping it stops its children too: SIGTERM, and SIGKILL after 5 s.
 """
 
 import asyncio
+import codecs
 import contextlib
 import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+from leasemq_server.jobs.limits import MAX_LOG_LINE
 
 STOP_GRACE_S = 5.0
 STDERR_TAIL_BYTES = 2_000
@@ -34,6 +37,8 @@ class Outcome:
 
 class TooMuchOutput(Exception):  # noqa: N818 - it is what the job's failure is called
     """The program printed more than a result may have."""
+
+    __traceback__ = None  # as with an exit status: the stack of this worker says nothing about the program
 
 
 async def run_program(command: str, payload: bytes, environment: dict[str, str], *, max_output_bytes: int, log: Lines) -> Outcome:
@@ -100,12 +105,22 @@ async def _collect(process: asyncio.subprocess.Process, most: int) -> bytes:
 
 
 async def _pass_on(process: asyncio.subprocess.Process, log: Lines) -> str:
-    """Standard error becomes the job's log as it comes; its end is kept to explain a failure."""
+    """Standard error becomes the job's log as it comes; its end is kept to explain a failure.
+
+    What is longer than a line of the log becomes several of them.
+    """
     assert process.stderr is not None
-    tail, unended = b"", b""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    tail, unended = b"", ""
     while chunk := await process.stderr.read(CHUNK_BYTES):
         tail = (tail + chunk)[-STDERR_TAIL_BYTES:]
-        *lines, unended = (unended + chunk).split(b"\n")
-        await log([line.decode(errors="replace") for line in lines])
-    await log([unended.decode(errors="replace")] if unended else [])
+        *lines, last = (unended + decoder.decode(chunk)).split("\n")
+        *parts, unended = _parts(last)
+        await log([part for line in lines for part in _parts(line)] + parts)
+    unended += decoder.decode(b"", final=True)
+    await log([unended] if unended else [])
     return tail.decode(errors="replace").strip()
+
+
+def _parts(line: str) -> list[str]:
+    return [line[start : start + MAX_LOG_LINE] for start in range(0, len(line), MAX_LOG_LINE)] or [""]

@@ -12,7 +12,7 @@ from leasemq.worker import LONGEST_LEASE, SHORTEST_LEASE
 from rich.text import Text
 
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import err
+from leasemq_server.cli.console import check_strictly, err
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, duration
 from leasemq_server.cli.program import run_program
 
@@ -150,11 +150,13 @@ class ProgramFailed(Exception):  # noqa: N818 - it is what the job's failure is 
 
 
 def _result(output: bytes) -> Any:
-    """JSON as the value that it is, no output as none, all else as bytes."""
+    """JSON as the value that it is, no output as none, all else as bytes: what only Python takes for JSON too."""
     try:
-        return json.loads(output) if output.strip() else None
-    except ValueError:
+        value = json.loads(output) if output.strip() else None
+        check_strictly(value)
+    except (ValueError, RecursionError):
         return output
+    return value
 
 
 def _print_completed(job: Job, _result: Any) -> None:
