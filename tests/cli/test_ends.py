@@ -123,12 +123,17 @@ def test_top_needs_a_terminal(program):
     assert "leasemq stats --json" in program.fails(1, "top")
 
 
+def test_top_needs_a_terminal_that_can_do_more_than_print(program):
+    shown, code = on_a_terminal(program, ["top"], types=b"q", after=b"queue ", term="dumb")
+    assert (code, b"leasemq stats --json" in shown) == (1, True), shown
+
+
 def is_asleep(pid):
     state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     return state != "R"
 
 
-def on_a_terminal(program, arguments, *, types, after, columns=150, lines=50):
+def on_a_terminal(program, arguments, *, types, after, columns=150, lines=50, term="xterm"):
     """Runs the command on a terminal of its own and types once the text is there; what was shown, and the exit code."""
     terminal, its_end = pty.openpty()
     child = subprocess.Popen(  # not pty.fork: the threads of gRPC do not survive it
@@ -136,7 +141,7 @@ def on_a_terminal(program, arguments, *, types, after, columns=150, lines=50):
         stdin=its_end,
         stdout=its_end,
         stderr=its_end,
-        env=program.environment(COLUMNS=str(columns), LINES=str(lines), TERM="xterm"),
+        env=program.environment(COLUMNS=str(columns), LINES=str(lines), TERM=term),
     )
     os.close(its_end)
     watchdog = threading.Timer(TIMEOUT_S, child.kill)
