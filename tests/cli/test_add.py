@@ -295,5 +295,13 @@ def test_what_is_piped_in_is_a_schedule_s_payload_too(program, client, queue):
     assert program.ok("schedule", "show", queue, "nightly", "--json").json["job"]["payload"] == [7]
 
 
+def test_one_job_is_said_to_be_one(program, cli, queue):
+    adding = ("add", queue, "--jsonl", "-", "--spec")
+    assert program.ok(*adding, stdin=b'{"id": "a"}').out == f"added 1 job to {queue}\n"
+    assert program.ok(*adding, stdin=b'{"id": "a"}').out == f"added 0 jobs to {queue}; 1 was there already\n"
+    assert cli.ok("jobs", "cancel", queue, "--all", "--state", "waiting").out == "cancelled 1 job\n"
+    assert cli.ok("jobs", "retry", queue, "--all", "--state", "cancelled").out == "retried 1 job\n"
+
+
 def in_a_shell(program, command):
     return subprocess.run(["bash", "-c", command], env=program.environment(), capture_output=True, timeout=TIMEOUT_S, check=False)

@@ -48,14 +48,14 @@ def test_show_tells_all_there_is(cli, queue, delayed):
 def test_promote_cancel_and_delete_change_the_jobs_named(cli, client, queue, delayed):
     assert cli.ok("jobs", "promote", queue, *delayed[:2], "--json").json == {"promoted": 2, "not_found": 0, "skipped": 0}
     assert cli.ok("jobs", "cancel", queue, delayed[2], "--reason", "by hand").out == f"{delayed[2]} is cancelled\n"
-    assert cli.ok("jobs", "delete", queue, delayed[3], "--yes").out == "deleted 1 jobs\n"
+    assert cli.ok("jobs", "delete", queue, delayed[3], "--yes").out == "deleted 1 job\n"
     stats = client.admin.stats(queue)
     assert (stats.waiting, stats.cancelled, stats.delayed) == (2, 1, 1)
 
 
 def test_all_that_match_are_promoted_and_deleted(cli, client, queue, delayed):
     assert cli.ok("jobs", "promote", queue, "--all", "--name", "even").out == "promoted 3 jobs\n"
-    assert cli.ok("jobs", "delete", queue, "--all", "--state", "waiting", "--limit", "1").out == "deleted 1 jobs\n"
+    assert cli.ok("jobs", "delete", queue, "--all", "--state", "waiting", "--limit", "1").out == "deleted 1 job\n"
     assert client.admin.stats(queue).waiting == 2
 
 

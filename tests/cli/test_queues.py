@@ -91,7 +91,7 @@ def test_drain_leaves_delayed_jobs_unless_asked(cli, client, queue):
     client.add(queue, 1)
     client.add(queue, 2, delay=60)
     assert cli.ok("queues", "drain", queue, "--json").json == {"queue": queue, "removed": 1}
-    assert cli.ok("queues", "drain", queue, "--include-delayed", "--yes").out == f"removed 1 jobs from {queue}\n"
+    assert cli.ok("queues", "drain", queue, "--include-delayed", "--yes").out == f"removed 1 job from {queue}\n"
 
 
 def test_a_queue_with_jobs_is_deleted_by_force_only(cli, client, queue):

@@ -152,7 +152,7 @@ def test_add_wait_prints_the_result_or_says_why_there_is_none(program, client, q
     with working(program, queue, 'read n; [ "$n" -gt 1 ] && echo $((n * 2)) || { echo too small >&2; exit 1; }'):
         assert program.ok("add", queue, "21", "--wait").out == "42\n"
         assert program.ok("add", queue, "21", "--wait", "--json").json["result"] == 42
-        assert "failed after 1 attempts: exit status 1: too small" in program.fails(1, "add", queue, "1", "--wait")
+        assert "failed after 1 attempt: exit status 1: too small" in program.fails(1, "add", queue, "1", "--wait")
 
 
 async def test_add_wait_that_is_interrupted_says_which_job_it_was(program, queue, monkeypatch, capfd):

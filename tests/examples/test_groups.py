@@ -19,7 +19,7 @@ def test_the_commands_of_the_page_do_as_it_says(address: str, tmp_path: Path):
     ended = commands("groups.md", address, tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert re.findall(r"LEASED +(\S+)", ended.stdout) == ["alone", "big-1", "ada-1", "big-2", "ada-2", "big-3"]
-    assert "cancelled 1 jobs" in ended.stdout
+    assert "cancelled 1 job\n" in ended.stdout
     *_, ada, big = sorted(ended.stdout.splitlines()[-2:])
     assert ada.startswith('{"name":"ada","config":{"max_active":0,')
     assert big.startswith('{"name":"big","config":{"max_active":null,')

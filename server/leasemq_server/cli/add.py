@@ -16,7 +16,7 @@ from leasemq import AddedJob, Client, Deduplication, DeduplicationMode, JobInfo,
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from leasemq_server.cli.connect import explain, run
-from leasemq_server.cli.console import err, print_json
+from leasemq_server.cli.console import err, number_of, print_json
 from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.job_view import as_json_job
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, BackoffOption, DedupMode, Json, Queue, duration, headers, moment
@@ -196,7 +196,7 @@ def _unfinished(queue: str, added: AddedJob) -> str:
 
 def _why(job: JobInfo) -> str:
     last = f": {job.failures[-1].message}" if job.failures else ""
-    return f"job {job.id} {job.state.name.lower()} after {job.attempt} attempts{last}"
+    return f"job {job.id} {job.state.name.lower()} after {number_of(job.attempt, 'attempt')}{last}"
 
 
 def _print_added(queue: str, added: AddedJob, *, as_json: bool) -> None:
@@ -244,7 +244,8 @@ class Tally:
 
     def __str__(self) -> str:
         there = self._total - self._created
-        return f"added {self._created} jobs to {self._queue}" + (f"; {there} were there already" if there else "")
+        were = "was" if there == 1 else "were"
+        return f"added {number_of(self._created, 'job')} to {self._queue}" + (f"; {there} {were} there already" if there else "")
 
     @property
     def so_far(self) -> str:

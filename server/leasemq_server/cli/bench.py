@@ -9,7 +9,7 @@ import uuid_utils
 from leasemq import Client, Job, LeaseMQError, NewJob, QueueNotFound, Worker
 
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import err, print_fields, print_json
+from leasemq_server.cli.console import err, number_of, print_fields, print_json
 from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json
 
@@ -72,7 +72,7 @@ async def _delete(client: Client, queue: str) -> None:
 
 
 async def _add(client: Client, queue: str, jobs: int) -> float:
-    err.print(f"adding {jobs} jobs to {queue} …")
+    err.print(f"adding {number_of(jobs, 'job')} to {queue} …")
     started = time.perf_counter()
     await client.add_many(queue, (NewJob(PAYLOAD, content_type="application/json") for _ in range(jobs)))
     return time.perf_counter() - started

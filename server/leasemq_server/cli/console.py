@@ -147,6 +147,11 @@ def ago(time: datetime | None) -> str:
     return f"in {span(-since)}" if since < timedelta(0) else f"{span(since)} ago"
 
 
+def number_of(count: int, thing: str) -> str:
+    """1 job, 2 jobs."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Asks on a terminal before something is lost; a script is taken at its word."""
     if not yes and sys.stdin.isatty():

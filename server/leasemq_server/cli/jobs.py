@@ -10,7 +10,7 @@ import typer
 from leasemq import BulkResult, Cascade, Client, JobState
 
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import confirm, counting, print_json, show
+from leasemq_server.cli.console import confirm, counting, number_of, print_json, show
 from leasemq_server.cli.exits import EXIT_FAILED, EXIT_NOT_FOUND
 from leasemq_server.cli.failure import Failure
 from leasemq_server.cli.flow_view import dependencies_of, print_dependencies, print_forest
@@ -320,7 +320,7 @@ def delete(
         raise typer.BadParameter("--cascade goes with ids, not with --all", param_hint="--cascade")
     if cascade is not None:
         selection["cascade"] = cascade
-    what = f"all matching {state.name.lower()} jobs" if state else f"{len(job_ids or ())} jobs"
+    what = f"all matching {state.name.lower()} jobs" if state else number_of(len(job_ids or ()), "job")
     confirm(f"Delete {what} of {queue}?", yes=yes)
     _bulk(address, queue, "delete", "deleted", selection, as_json=as_json)
 
@@ -355,12 +355,13 @@ def _bulk(address: str, queue: str, verb: str, past: str, selection: dict[str, A
                 result = await call(queue, **selection, **more, on_progress=note)
         except asyncio.CancelledError:
             if done:
-                print(f"stopped: {past} {done} jobs or some more; give the command again for the rest", file=sys.stderr)
+                some = number_of(done, "job")
+                print(f"stopped: {past} {some} or some more; give the command again for the rest", file=sys.stderr)
             raise
         if as_json:
             print_json({past: result.done, "not_found": result.not_found, "skipped": result.skipped})
         else:
-            print(f"{past} {result.done} jobs")
+            print(past, number_of(result.done, "job"))
         left = [f"{result.not_found} of the jobs named do not exist"] if result.not_found else []
         if result.skipped:
             left.append(f"{result.skipped} can't be {past} in the state that they are in — see: leasemq jobs show")

@@ -8,7 +8,7 @@ import typer
 from leasemq import Client, GroupDefaults, QueueInfo, QueueNotFound, Retention
 
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import confirm, plain, print_fields, print_json, print_table
+from leasemq_server.cli.console import confirm, number_of, plain, print_fields, print_json, print_table
 from leasemq_server.cli.options import (
     DEFAULT_ADDRESS,
     NONE,
@@ -307,4 +307,4 @@ def _print_removed(queue: str, removed: int, *, as_json: bool) -> None:
     if as_json:
         print_json({"queue": queue, "removed": removed})
     else:
-        print(f"removed {removed} jobs from {queue}")
+        print(f"removed {number_of(removed, 'job')} from {queue}")

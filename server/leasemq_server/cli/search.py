@@ -6,7 +6,7 @@ import typer
 from leasemq import Client
 
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import counting, print_json, show
+from leasemq_server.cli.console import counting, number_of, print_json, show
 from leasemq_server.cli.job_view import as_json_job, print_jobs
 from leasemq_server.cli.jobs import LIST_LIMIT, States
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, Json, Queue
@@ -67,6 +67,6 @@ def search(
                     break
         if not as_json:
             print_jobs(jobs, with_payload=with_payload, empty=f"no such jobs in {queue}")
-            show(f"[dim]looked at {examined} jobs{'; --limit 0 finds all' if len(jobs) == limit else ''}[/]")
+            show(f"[dim]looked at {number_of(examined, 'job')}{'; --limit 0 finds all' if len(jobs) == limit else ''}[/]")
 
     run(address, do, about=queue)

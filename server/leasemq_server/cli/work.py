@@ -12,7 +12,7 @@ from leasemq.worker import LONGEST_LEASE, SHORTEST_LEASE
 from rich.text import Text
 
 from leasemq_server.cli.connect import run
-from leasemq_server.cli.console import check_strictly, err
+from leasemq_server.cli.console import check_strictly, err, number_of
 from leasemq_server.cli.options import DEFAULT_ADDRESS, Address, duration
 from leasemq_server.cli.program import run_program
 
@@ -105,7 +105,7 @@ def _tell_once_that_it_stops(worker: Worker) -> Callable[[], None]:
         nonlocal told
         if worker.running and not told:
             told = True
-            jobs = "1 running job" if worker.running == 1 else f"{worker.running} running jobs"
+            jobs = number_of(worker.running, "running job")
             err.print(f"stopping: {jobs} may finish; Ctrl-C again gives back what still runs", highlight=False)
 
     return tell
