@@ -1,5 +1,6 @@
 """A broker that is there while its store is not."""
 
+import signal
 import time
 
 import pytest
@@ -27,6 +28,18 @@ def broker(store, tmp_path):
 def cut_off(store, broker):
     """The command, whose broker has noticed that its store is gone."""
     store.kill()
+    return _noticed(broker)
+
+
+@pytest.fixture
+def held_up(store, broker):
+    """The same, of a store that takes calls and answers none."""
+    store.signal(signal.SIGSTOP)
+    yield _noticed(broker)
+    store.signal(signal.SIGCONT)
+
+
+def _noticed(broker):
     deadline = time.monotonic() + TIMEOUT_S
     while "store lost" not in broker.log.read_text():
         assert time.monotonic() < deadline
@@ -39,6 +52,13 @@ def test_short_commands_say_at_once_that_the_store_is_away(cut_off):
     for arguments in (["stats"], ["stats", "q"], ["queues", "pause", "q"], ["jobs", "list", "q"]):
         said = cut_off.fails(1, *arguments)
         assert said.startswith(f"leasemq: the broker at {cut_off.address} answers, its store does not: ")
+    assert time.monotonic() - started < PATIENCE_S / 2
+
+
+def test_a_store_that_hangs_is_away_too(held_up):
+    started = time.monotonic()
+    assert f"the broker at {held_up.address} answers, its store does not: " in held_up.fails(1, "stats")
+    assert held_up("doctor").code == 1
     assert time.monotonic() - started < PATIENCE_S / 2
 
 

@@ -8,7 +8,16 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from leasemq import Client, DurabilityNotReached, LeaseMQError, NotFound, QueueNotFound, StoreUnavailable, Unavailable
+from leasemq import (
+    Client,
+    DeadlineExceeded,
+    DurabilityNotReached,
+    LeaseMQError,
+    NotFound,
+    QueueNotFound,
+    StoreUnavailable,
+    Unavailable,
+)
 from leasemq.connection import CHANNEL_OPTIONS, DEFAULT_ADDRESS, host_and_port
 from leasemq.errors import from_rpc_error
 from leasemq.v1 import admin_pb2, admin_pb2_grpc
@@ -100,11 +109,17 @@ async def _look_for_store(address: str) -> None:
     async with grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
         try:
             health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=REACH_TIMEOUT_S)
-            if health.status == health_pb2.HealthCheckResponse.NOT_SERVING:
-                admin = admin_pb2_grpc.AdminServiceStub(channel)
-                await admin.GetServerInfo(admin_pb2.GetServerInfoRequest(), timeout=REACH_TIMEOUT_S)
+        except grpc.aio.AioRpcError:
+            return  # the command itself will learn what is the matter
+        if health.status != health_pb2.HealthCheckResponse.NOT_SERVING:
+            return
+        try:
+            admin = admin_pb2_grpc.AdminServiceStub(channel)
+            await admin.GetServerInfo(admin_pb2.GetServerInfoRequest(), timeout=REACH_TIMEOUT_S)
         except grpc.aio.AioRpcError as rpc_error:
             error = from_rpc_error(rpc_error)
+            if isinstance(error, DeadlineExceeded):
+                raise StoreAway(address, f"it says nothing for {REACH_TIMEOUT_S:.0f} s") from None
             if isinstance(error, StoreUnavailable):
                 raise StoreAway(address, error.message) from None
 

@@ -65,7 +65,7 @@ async def _ask_broker(address: str) -> list[Line]:
     except StoreAway as away:
         return [
             Line("ok", f"the broker at {address} answers"),
-            Line("error", f"its store does not: {away.detail}", "start the store again; the broker goes on by itself then"),
+            Line("error", f"its store does not: {away.detail}", "see that it runs; once it answers the broker goes on by itself"),
         ]
     return [
         Line("ok", f"the broker at {address} answers: version {info.version}"),
