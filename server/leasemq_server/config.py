@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from leasemq_server.errors import StartError
-from leasemq_server.store.connect import SCHEMES, redact
+from leasemq_server.store.connect import SCHEMES, connect, redact
 
 
 class Settings(BaseSettings):
@@ -43,9 +43,11 @@ class Settings(BaseSettings):
 
     @field_validator("store")
     @classmethod
-    def _known_scheme(cls, value: str | None) -> str | None:
+    def _of_a_store(cls, value: str | None) -> str | None:
         if value is not None and value.partition("://")[0] not in SCHEMES:
             raise ValueError(f"must begin with one of {', '.join(scheme + '://' for scheme in SCHEMES)}; got {redact(value)!r}")
+        if value is not None:
+            connect(value)  # it opens no connection, and says what is wrong with the URL
         return value
 
     @model_validator(mode="after")

@@ -72,6 +72,24 @@ def test_a_store_of_an_unknown_kind_is_one_line():
     assert "--store" in the_line(serve_until_exit(*ANY_PORT, "--store", "mysql://127.0.0.1"))
 
 
+@pytest.mark.parametrize("url", ["redis://:hun/ter2@127.0.0.1:1", "redis://127.0.0.1:1/hunter"])
+def test_a_store_url_that_cannot_be_read_is_one_line_without_it_and_exit_2(url: str):
+    ended = serve_until_exit(*ANY_PORT, "--store", url)
+    assert ended.code == 2
+    assert "--store" in the_line(ended)
+    assert "hun" not in the_line(ended)
+
+
+def test_a_password_in_the_query_of_a_store_url_is_not_logged(directory: Path):
+    with StoreProcess(directory / "store") as store:
+        with store.client() as client:
+            client.config_set("requirepass", "hunter2")
+        with BrokerProcess(directory, store=f"{store.url}?password=hunter2") as broker:
+            pass
+        assert "store.sock?password=***" in broker.log.read_text()
+        assert "hunter2" not in broker.log.read_text()
+
+
 def test_an_evicting_store_is_refused_with_what_to_change(directory: Path):
     with StoreProcess(directory / "store", maxmemory="100mb", maxmemory_policy="allkeys-lru") as store:
         line = the_line(serve_until_exit(*ANY_PORT, "--store", store.url))

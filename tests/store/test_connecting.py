@@ -120,13 +120,73 @@ def test_an_unknown_scheme_is_refused(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("redis://user:secret@host:6379/0", "redis://user:***@host:6379/0"),
-        ("rediss://:secret@host", "rediss://:***@host"),
+        ("redis://user:secret@host:6379/0", "redis://***@host:6379/0"),
+        ("rediss://:secret@host", "rediss://***@host"),
         ("redis://host", "redis://host"),
+        ("redis://host:1/2?db=3&protocol=2", "redis://host:1/2?db=3&protocol=2"),
+        ("unix:///x/valkey.sock?password=secret", "unix:///x/valkey.sock?password=***"),
+        ("unix:///x/valkey.sock?db=1&password=sec=ret&ret", "unix:///x/valkey.sock?db=1&password=***&***"),
+        ("redis://host?username=secret&ssl_keyfile=secret&db=0;secret", "redis://host?username=***&ssl_keyfile=***&db=***"),
+        ("redis://host?secret", "redis://host?***"),
+        ("unix:///x/valkey.sock?password=sec@ret", "unix://***"),
+        ("redis://:sec/ret@host:1", "redis://***@host:1"),
+        ("redis://:sec#ret@host:1", "redis://***@host:1"),
+        ("redis://:sec?ret@host:1", "redis://***"),
+        ("redis://:sec@ret@host:1", "redis://***@host:1"),
+        ("redis://:secret@[::1", "redis://***@[::1"),
+        ("redis:secret@host", "***@host"),
+        ("", ""),
     ],
 )
 def test_a_password_is_never_shown(url: str, shown: str) -> None:
     assert redact(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(f"redis://{user}:sec{mark}ret@host:1" for user in ("", "user") for mark in "/#?[]"),
+        *(f"redis://sec{mark}ret@host:1" for mark in "/#?[]"),
+        "redis://:1/2@host",
+        "redis://u:12?3@host:1",
+        "redis://:secret@[::1",
+        "redis://:secret",
+        "redis://host:secret",
+        "redis://host?secret=secret",
+        "redis://host?max_connections=secret",
+        "unix:///x/valkey.sock?password=sec#ret",
+    ],
+)
+def test_a_url_that_cannot_be_read_is_refused_without_a_word_of_it(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^the store URL can't be read: it is redis://.* and what is special") as refused:
+        connect(url)
+    assert str(refused.value) == connecting.NO_URL
+    assert refused.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://h:1/abc", "redis://h/1/2", "redis://h/-1", "redis://h?db=abc", "redis://h?db=", "unix:///x?db=-1", "rediss://h/x"],
+)
+def test_a_database_that_is_no_number_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^the database of the store URL must be a number, as in redis://host:6379/0 or"):
+        connect(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "database", "password"),
+    [
+        ("redis://h:1", 0, None),
+        ("redis://:a%2Fb%23c%3Fd%40e@h:1/3", 3, "a/b#c?d@e"),
+        ("rediss://h/0/", 0, None),
+        ("redis://h/1?db=2&password=a@b", 2, "a@b"),
+        ("unix:///x@y/valkey.sock?db=4", 4, None),
+    ],
+)
+def test_a_url_is_read_as_it_is_meant(url: str, database: int, password: str | None) -> None:
+    client, real = connect(url)
+    given = client.connection_pool.connection_kwargs
+    assert (real, given.get("db", 0), given.get("password")) == (True, database, password)
 
 
 @pytest.mark.parametrize("url", ["unix:///nowhere/valkey.sock", "redis://127.0.0.1:1"])

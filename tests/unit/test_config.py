@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from leasemq_server.config import is_loopback, load_settings
 from leasemq_server.errors import StartError
+from leasemq_server.store.connect import NO_DATABASE, NO_URL
 
 
 @pytest.fixture(autouse=True)
@@ -57,8 +58,10 @@ def test_another_address_needs_a_word(listen: str) -> None:
         ),
         (
             {"store": "mysql://me:secret@host/db"},
-            "--store: must begin with one of redis://, rediss://, unix://, memory://; got 'mysql://me:***@host/db'",
+            "--store: must begin with one of redis://, rediss://, unix://, memory://; got 'mysql://***@host/db'",
         ),
+        ({"store": "redis://:hun/ter2@h:1"}, f"--store: {NO_URL}"),
+        ({"store": "redis://h:1/abc"}, f"--store: {NO_DATABASE}"),
         ({"store_fsync": "no"}, "--store-fsync: Input should be 'always' or 'everysec'"),
         ({"durability": "disk"}, "--durability: Input should be 'memory', 'fsync' or 'replicated'"),
         ({"replicas": 0}, "--replicas: Input should be greater than or equal to 1"),
