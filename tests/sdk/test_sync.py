@@ -1,7 +1,8 @@
 import inspect
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import leasemq
 import leasemq.sync
@@ -56,6 +57,25 @@ def test_closing_ends_its_thread_and_later_calls(broker: Broker, queue: str) -> 
     assert not [new for new in set(threading.enumerate()) - threads if new.name == "leasemq-client"]
     with pytest.raises(RuntimeError, match="closed"):
         client.add(queue)
+
+
+def test_closing_ends_the_calls_of_other_threads(broker: Broker, queue: str) -> None:
+    away = leasemq.sync.Client("127.0.0.1:1", retry_timeout=60)
+    here = leasemq.sync.Client(broker.address)
+    job = here.add(queue, delay=60)
+    calls = [lambda: away.get("email", "1")] * 10 + [lambda: here.wait(queue, job.id), lambda: next(here.events(queue))]
+    pool = ThreadPoolExecutor(len(calls))
+    ended = [pool.submit(call) for call in calls]
+    until = time.monotonic() + 10
+    while not away.inner.connection.outage.is_on:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    away.close()
+    here.close()
+    assert not wait(ended, timeout=10).not_done
+    pool.shutdown()
+    for error in [future.exception() for future in ended]:
+        assert isinstance(error, leasemq.Unavailable) or (isinstance(error, RuntimeError) and "closed" in str(error)), error
 
 
 def test_a_client_from_before_a_fork_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,14 +13,18 @@ gone: make the client in each child (gunicorn: in `post_fork`, or without `prelo
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import functools
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
+import grpc
+
 from leasemq.admin import Admin as AsyncAdmin
 from leasemq.client import Client as AsyncClient
+from leasemq.errors import Unavailable
 from leasemq.events import EventStream as AsyncEventStream
 from leasemq.model import Event, EventKind
 from leasemq.schedules import Schedules as AsyncSchedules
@@ -33,6 +37,8 @@ Inner_co = TypeVar("Inner_co", covariant=True)
 
 CHUNK = 100
 """Items that a listing takes over from the event loop at a time."""
+CANCEL_AGAIN = 1.0
+"""Seconds after which a task that swallowed its cancellation is cancelled again."""
 
 
 class _Facade(Protocol[Inner_co]):
@@ -234,15 +240,18 @@ class Client:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the client's thread and wait for it.
 
-        RuntimeError: the client is closed, or was made before a fork.
+        RuntimeError: the client is closed, or was made before a fork. Unavailable: it was closed during the call.
         """
         try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+            with self._lock:  # so that a close comes before it or sees it
+                future = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
         except RuntimeError:
             coroutine.close()
             raise
         try:
             return future.result()
+        except concurrent.futures.CancelledError:
+            raise Unavailable("the client was closed during the call", code=grpc.StatusCode.CANCELLED) from None
         except BaseException:
             future.cancel()  # Ctrl-C while waiting: the call ends too
             raise
@@ -250,26 +259,40 @@ class Client:
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._pid != os.getpid():
             raise RuntimeError("this client was made before a fork, which gRPC does not survive: make one in each process")
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the client is closed")
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="leasemq-client", daemon=True)
-                self._thread.start()
-            return self._loop
+        if self._closed:
+            raise RuntimeError("the client is closed")
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, name="leasemq-client", daemon=True)
+            self._thread.start()
+        return self._loop
 
     def close(self) -> None:
-        """Wait for the adds that are under way, then close the connection and end the thread."""
+        """Wait for the adds that are under way, then close the connection and end the thread.
+
+        Calls of other threads that are in flight, or wait for their next attempt, fail with Unavailable.
+        """
         with self._lock:
             self._closed = True
             loop, self._loop = self._loop, None
         if loop is None or self._thread is None or self._pid != os.getpid():
             return
-        asyncio.run_coroutine_threadsafe(self._inner.close(), loop).result()
+        asyncio.run_coroutine_threadsafe(self._end(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         self._thread.join()
         loop.close()
+
+    async def _end(self) -> None:
+        """Leave no task behind: whoever waits for one would wait for ever."""
+        try:
+            await self._inner.close()
+        finally:
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                for task in others:
+                    task.cancel()
+                await asyncio.wait(others, timeout=CANCEL_AGAIN)
+            await self._inner.connection.close()  # an attempt may have opened it anew
+            await asyncio.get_running_loop().shutdown_asyncgens()
 
     def __enter__(self) -> Self:
         return self
