@@ -1,7 +1,7 @@
 """A gRPC server over a real channel whose answers a test writes, to see what the SDK sends and how it takes errors."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -102,8 +102,8 @@ def _created(job: Any) -> producer_pb2.AddJobResponse:
 
 
 @asynccontextmanager
-async def serving(producer: Producer) -> AsyncIterator[str]:
-    server = grpc.aio.server()
+async def serving(producer: Producer, options: Sequence[tuple[str, int]] = ()) -> AsyncIterator[str]:
+    server = grpc.aio.server(options=options)
     producer_pb2_grpc.add_ProducerServiceServicer_to_server(producer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -11,17 +11,21 @@ from leasemq import (
     Client,
     Dependency,
     FieldViolation,
+    FlowNode,
     GroupDefaults,
     InvalidField,
+    Job,
     JobState,
     LeaseMQError,
+    NewJob,
+    PayloadTooLarge,
     RateLimit,
     Retention,
 )
 from leasemq.errors import BY_REASON, reason_names
 
 from tests.sdk.scripted import Producer, serving, status
-from tests.sdk.support import until
+from tests.sdk.support import Broker, until, worker
 
 
 def test_every_reason_of_the_contract_has_its_exception_in_the_public_api() -> None:
@@ -207,3 +211,49 @@ async def test_no_jobs_at_all_are_not_all_jobs(client: Client, queue: str) -> No
     with pytest.raises(ValueError, match="group"):
         await client.admin.delete(queue, state=JobState.WAITING, group="")
     assert (await client.admin.stats(queue)).waiting == 1
+
+
+HUGE = b"x" * (64 * 1024 * 1024)
+
+
+async def test_a_payload_that_grpc_itself_will_not_send_is_too_large_and_not_tried_again(broker: Broker, queue: str) -> None:
+    since = time.monotonic()
+    async with Client(broker.address) as client:
+        for add in (
+            client.add(queue, HUGE),
+            client.add_many(queue, [NewJob("fits"), NewJob(HUGE)]),
+            client.add_flow([FlowNode(queue, NewJob(HUGE))]),
+        ):
+            with pytest.raises(PayloadTooLarge, match="larger than max") as caught:
+                await add
+            assert (caught.value.reason, caught.value.metadata["limit_bytes"]) == ("PAYLOAD_TOO_LARGE", str(len(HUGE)))
+        assert (await client.add(queue, "fits")).created
+    assert time.monotonic() - since < 20
+
+
+async def test_a_message_that_the_other_side_will_not_take_is_too_large_and_not_tried_again() -> None:
+    """A server, or a proxy before it, whose limit is lower than the client's: it knows nothing of reasons."""
+    producer = Producer()
+    async with serving(producer, [("grpc.max_receive_message_length", 2_000_000)]) as address, Client(address) as client:
+        with pytest.raises(PayloadTooLarge, match="larger than max") as caught:
+            await asyncio.wait_for(client.add("email", b"x" * 3_000_000), 10)
+        assert caught.value.metadata["limit_bytes"] == "2000000"
+        adds = await asyncio.gather(*(client.add("email", b"x" * size) for size in (900_000, 900_000, 900_000, 10)))
+        assert all(added.created for added in adds)
+
+
+async def test_a_result_that_grpc_itself_will_not_send_fails_its_job_and_no_other(broker: Broker, queue: str) -> None:
+    async with Client(broker.address) as client:
+
+        async def handler(job: Job) -> bytes:
+            return HUGE if job.payload == "large" else b"small"
+
+        large, small = await client.add(queue, "large"), await client.add(queue, "small")
+        async with worker(client, queue, handler):
+            assert (await client.wait(queue, small.id, 20)).state is JobState.COMPLETED
+            assert (await client.wait(queue, large.id, 20)).state is JobState.FAILED
+            (failure,) = (await client.get(queue, large.id)).failures
+            assert failure.type == "PayloadTooLarge"
+            assert "larger than max" in failure.message
+            again = await client.add(queue, "small")
+            assert (await client.wait(queue, again.id, 20)).state is JobState.COMPLETED

@@ -17,6 +17,8 @@ from leasemq.v1.errors_pb2 import ErrorReason
 
 DOMAIN = "leasemq"
 _DETAILS_KEY = "grpc-status-details-bin"
+_TOO_LARGE = re.compile(r"^(?!CLIENT: Received).*message larger than max \((\d+) vs\. (\d+)\)")
+"""What gRPC says of a message that was sent, here or at the other side; one that was received here is nobody's payload."""
 _CODES = {code.value[0]: code for code in StatusCode}
 
 
@@ -96,7 +98,7 @@ class DependencyCycle(LeaseMQError):
 
 
 class PayloadTooLarge(LeaseMQError):
-    """A payload or result is over the limit, which is in `metadata["limit_bytes"]`."""
+    """A payload or result is over the limit, which is in `metadata["limit_bytes"]`: the server's, or gRPC's of a message."""
 
 
 class BatchTooLarge(LeaseMQError):
@@ -173,7 +175,8 @@ def _read_detail(detail: AnyMessage, into: dict[str, Any]) -> None:
 def from_rpc_error(error: Any) -> LeaseMQError:
     """Turn what a gRPC call raised (an AioRpcError, or an RpcError of the blocking API) into its exception.
 
-    Without an ErrorInfo it was not the server's verdict: UNAVAILABLE, and CANCELLED by the other side, are connection trouble.
+    Without an ErrorInfo it was not the server's verdict: UNAVAILABLE, and CANCELLED by the other side, are connection trouble. A
+    message over a limit of gRPC itself is what a payload over the server's limit is.
     """
     code: StatusCode = error.code()
     message: str = error.details() or code.name
@@ -186,6 +189,9 @@ def from_rpc_error(error: Any) -> LeaseMQError:
         return Unavailable(message, code=StatusCode.UNAVAILABLE)
     if code is StatusCode.DEADLINE_EXCEEDED:
         return DeadlineExceeded(message, code=code)
+    if code is StatusCode.RESOURCE_EXHAUSTED and (too_large := _TOO_LARGE.search(message)):
+        facts = {"size_bytes": too_large[1], "limit_bytes": too_large[2]}
+        return PayloadTooLarge(message, reason="PAYLOAD_TOO_LARGE", code=StatusCode.INVALID_ARGUMENT, metadata=facts)
     return LeaseMQError(message, code=code)
 
 

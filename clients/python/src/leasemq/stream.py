@@ -19,7 +19,7 @@ from leasemq.v1 import producer_pb2, worker_pb2
 LEASE, SETTLE = "lease", "settle"
 ADD, ADD_BATCH = "add", "add_batch"
 LARGE = 1024 * 1024
-"""Bytes from which on adds go as a call of their own."""
+"""Bytes from which on adds and settlements go as a call of their own."""
 
 
 class CallStream:
@@ -183,7 +183,12 @@ class WorkStream(CallStream):
         return response
 
     async def settle(self, request: worker_pb2.SettleJobsRequest, seconds: float) -> worker_pb2.SettleJobsResponse:
-        """Settle jobs, as SettleJobs. LeaseMQError: as for `lease`."""
+        """Settle jobs, as SettleJobs. LeaseMQError: as for `lease`.
+
+        What is large goes as a call of its own: it holds up no others, and fails alone.
+        """
+        if request.ByteSize() > LARGE:
+            return await self.connection.attempt(self.connection.stubs.worker.SettleJobs, request, seconds)
         response: worker_pb2.SettleJobsResponse = await self._ask(SETTLE, request, seconds)
         return response
 
