@@ -76,6 +76,20 @@ async def test_without_its_store_a_broker_says_so_and_when_it_is_back_all_goes_o
         assert time.monotonic() - since < 1.0
 
 
+async def test_a_store_with_too_few_replicas_to_write_is_unavailable_and_no_traceback(place: Place):
+    async with Stubs(place.broker.address) as stubs:
+        await stubs.add("q")
+        with place.store.client() as client:
+            client.config_set("min-replicas-to-write", 1)
+        for call in (stubs.add("q"), stubs.lease("q")):
+            refused = await refusal(call)
+            assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+        with place.store.client() as client:
+            client.config_set("min-replicas-to-write", 0)
+        assert (await stubs.add("q")).created
+        assert "Traceback" not in place.broker.log.read_text()
+
+
 async def test_an_outage_is_one_log_line_when_it_begins_and_one_when_it_ends(place: Place):
     async with Stubs(place.broker.address) as stubs:
         place.store.kill()

@@ -3,22 +3,26 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from grpc_health.v1 import health as grpc_health
 from leasemq_server.broker.broker import Broker
 from leasemq_server.config import Settings
-from leasemq_server.errors import StoreUnavailableError
+from leasemq_server.errors import StoreFullError, StoreUnavailableError
 from leasemq_server.loops import health
 from leasemq_server.store import connect as connecting
+from leasemq_server.store.calls import domain_error
 from leasemq_server.store.check import check_store, inspect
 from leasemq_server.store.connect import connect, redact
 from leasemq_server.store.store import Store
 from leasemq_server.store.types import Durability
+from redis._parsers.base import BaseParser
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from structlog.testing import capture_logs
 
-from tests.store.harness import Desk
+from tests.store.harness import Desk, new_job
 from tests.support import StoreProcess, short_directory
 
 
@@ -207,6 +211,50 @@ async def test_a_store_that_is_not_there_is_unavailable_for_every_kind_of_call(u
         with pytest.raises(StoreUnavailableError):
             await call
     await desk.store.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "master"),
+    [({"min-replicas-to-write": 1}, ()), ({}, ("127.0.0.1", 1)), ({"replica-serve-stale-data": "no"}, ("127.0.0.1", 1))],
+    ids=["too few replicas", "a replica", "a replica without its master"],
+)
+async def test_a_store_that_takes_no_writes_for_now_is_unavailable(settings: dict[str, Any], master: tuple[Any, ...]) -> None:
+    with short_directory() as directory, StoreProcess(directory) as process:
+        client, real = connect(process.url)
+        desk = Desk(client, real=real)
+        await desk.add("a")
+        for name, value in settings.items():
+            await client.execute_command("CONFIG", "SET", name, value)
+        if master:
+            await client.execute_command("REPLICAOF", *master)
+        calls = [
+            desk.add("b"),
+            desk.lease_ids(),
+            desk.store.add("email", [new_job("c")], Durability.FSYNC),
+            desk.store.heard_of("w1", b"info", 1, 0),
+        ]
+        for call in calls:
+            with pytest.raises(StoreUnavailableError):
+                await call
+        await desk.store.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        ("TRYAGAIN Multiple keys request during rehashing of slot", StoreUnavailableError),
+        ("MASTERDOWN Link with MASTER is down", StoreUnavailableError),
+        ("MISCONF Errors writing to the AOF file", StoreUnavailableError),
+        ("LOADING loading the dataset in memory", StoreUnavailableError),
+        ("BUSY a script is running", StoreUnavailableError),
+        ("OOM command not allowed", StoreFullError),
+        ("NOREPLICAS Not enough good replicas to write. script: 1, on @user_script:1.", StoreUnavailableError),
+        ("ERR no such thing", ResponseError),
+        ("WRONGTYPE no", ResponseError),
+    ],
+)
+def test_what_a_store_says_has_a_meaning(said: str, means: type[Exception]) -> None:
+    assert type(domain_error(BaseParser.parse_error(said))) is means
 
 
 @pytest.mark.parametrize("turns", range(12))

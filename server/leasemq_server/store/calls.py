@@ -4,8 +4,16 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
+from redis.exceptions import (
+    ClusterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from leasemq_server.errors import StoreFullError, StoreUnavailableError
@@ -18,6 +26,10 @@ PART = 50  # items of one script call where each stands for itself and costs som
 MAX_ITEMS = 1000  # jobs that one script call drains or looks at
 MAX_MOVES = 500  # jobs that one script call lets wait, or sweeps, on behalf of time; it ends an eighth (tick.lua)
 MAX_REPLY_BYTES = 3 * 1024 * 1024  # a reply must fit gRPC's default message size of 4 MiB
+
+# what a store says that can't do now what it could before, and may again; the library takes the word off where it has a class
+PASSING = (ReadOnlyError, ClusterDownError, TryAgainError)  # MASTERDOWN is a CLUSTERDOWN
+PASSING_WORDS = ("MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY", "UNKILLABLE")
 
 
 class Calls:
@@ -76,11 +88,14 @@ class Calls:
         for command in commands:
             pipe.execute_command(*command)
         try:
-            result: list[Any] = await pipe.execute()
+            result: list[Any] = await pipe.execute(raise_on_error=False)  # it would put words of its own before the store's
         except RedisError as error:
             raise domain_error(error) from error
         except OSError as error:
             raise StoreUnavailableError(str(error)) from error
+        for reply in result:
+            if isinstance(reply, RedisError):
+                raise domain_error(reply) from reply
         return result
 
     def _now(self) -> int | str:
@@ -104,9 +119,7 @@ def domain_error(error: RedisError) -> Exception:
         return StoreFullError()
     if isinstance(error, RedisConnectionError | RedisTimeoutError):
         return StoreUnavailableError(str(error))
-    if isinstance(error, ResponseError) and str(error).startswith(
-        ("MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "BUSY")
-    ):
+    if isinstance(error, PASSING) or (isinstance(error, ResponseError) and str(error).startswith(PASSING_WORDS)):
         return StoreUnavailableError(str(error))
     other: Exception = error
     return other
