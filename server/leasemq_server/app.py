@@ -107,9 +107,8 @@ class App:
         state = await self._inspect(url, real)
         self._store.implied_durability = state.implied_durability
         broker = self._broker = Broker(self.settings, self._store, state)
-        if broker.default_durability > state.max_durability:
-            most = state.max_durability.name.lower()
-            raise StartError(f"--durability {self.settings.durability} can't be reached with this store; the most is {most}")
+        if why_not := broker.why_not(broker.default_durability):
+            raise StartError(f"--durability {why_not}")
         server = self._server = self._make_server(broker)
         port = self._bind(server)
         health = HealthLoop(broker, self._health, [service.full_name for service in SERVICES])

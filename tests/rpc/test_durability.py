@@ -1,6 +1,7 @@
 """The three durability levels, on stores that can and can't reach them."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +16,6 @@ from tests.support import (
     Refusal,
     StoreProcess,
     Stubs,
-    eventually,
     free_port,
     refusal,
     serve_until_exit,
@@ -73,7 +73,40 @@ def test_a_default_that_the_store_cannot_reach_is_refused_at_start(directory: Pa
     store = stack.enter_context(StoreProcess(directory / "store"))
     ended = serve_until_exit("--listen", "127.0.0.1:0", "--store", store.url, "--durability", "fsync")
     assert ended.code != 0
-    assert "--durability fsync" in ended.errors[-1]
+    assert "--durability fsync can't be reached" in ended.errors[-1]
+    assert "appendonly yes" in ended.errors[-1]
+
+
+@pytest.fixture
+def stores(directory: Path, stack: ExitStack) -> tuple[StoreProcess, StoreProcess]:
+    """A store that writes nothing to its disk, and its replica."""
+    store = stack.enter_context(StoreProcess(directory / "store", port=free_port(), repl_diskless_sync_delay="0"))
+    replica = stack.enter_context(StoreProcess(directory / "replica", replicaof=f"127.0.0.1 {store.port}"))
+    until = time.monotonic() + 20
+    with store.client() as client:
+        while client.info("replication").get("slave0", {}).get("state") != "online":
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    return store, replica
+
+
+@pytest.mark.parametrize(
+    ("options", "fix"), [(("fsync",), "appendonly yes"), (("replicated", "--replicas", "2"), "1 replicas of 2; connect more")]
+)
+def test_a_replica_makes_no_level_reachable_but_its_own(
+    stores: tuple[StoreProcess, StoreProcess], options: tuple[str, ...], fix: str
+):
+    ended = serve_until_exit("--listen", "127.0.0.1:0", "--store", stores[0].url, "--durability", *options)
+    assert ended.code != 0
+    assert f"--durability {options[0]} can't be reached with this store: it has" in ended.errors[-1]
+    assert fix in ended.errors[-1]
+
+
+async def test_an_add_that_asks_a_replicated_store_to_sync_is_refused_before_it_is_added(replicated: "Replicated"):
+    stubs, _ = replicated
+    assert is_out_of_reach(await refusal(add(stubs, FSYNC)))
+    assert (await add(stubs, REPLICATED)).durability == REPLICATED
+    assert (await stubs.stats("q")).waiting == 1
 
 
 class Replicated(NamedTuple):
@@ -84,11 +117,8 @@ class Replicated(NamedTuple):
 
 
 @pytest.fixture
-async def replicated(directory: Path, stack: ExitStack):
-    store = stack.enter_context(StoreProcess(directory / "store", port=free_port(), repl_diskless_sync_delay="0"))
-    replica = stack.enter_context(StoreProcess(directory / "replica", replicaof=f"127.0.0.1 {store.port}"))
-    with store.client() as client:
-        await eventually(lambda: client.info("replication").get("slave0", {}).get("state") == "online")
+async def replicated(directory: Path, stack: ExitStack, stores: tuple[StoreProcess, StoreProcess]):
+    store, replica = stores
     broker = stack.enter_context(BrokerProcess(directory, store=store.url))
     async with Stubs(broker.address) as stubs:
         yield Replicated(stubs, replica)

@@ -59,10 +59,10 @@ class Broker:
         """What an add without a durability of its own asks for."""
         return Durability[self.settings.durability.upper()]
 
-    @property
-    def max_durability(self) -> Durability:
-        """The highest level that the store can reach."""
-        return self.state.max_durability
+    def why_not(self, durability: Durability) -> str:
+        """Why the store can't reach a level, and what to change; empty if it can."""
+        why = self.state.unreachable.get(durability)
+        return f"{durability.name.lower()} can't be reached with this store: {why}" if why else ""
 
     async def look(self, age_s: float) -> None:
         """Looks at the store's settings, which may change meanwhile, if that was not done within this time; logs what is new.
@@ -77,7 +77,8 @@ class Broker:
         self._looked_at = time.monotonic()
         before = self.state
         state = await inspect(self.store, real=before.kind != "memory")
-        self.state = replace(state, max_durability=max(before.max_durability, state.max_durability))
+        unreachable = {level: why for level, why in state.unreachable.items() if level in before.unreachable}
+        self.state = replace(state, unreachable=unreachable)
         self.store.implied_durability = state.implied_durability
         for warning in state.warnings:
             if warning not in before.warnings:

@@ -119,11 +119,8 @@ class ProducerServicer:
             check.wrong("durability", f"must be one of the enum's values; got {asked}")
             return Durability.MEMORY
         durability = Durability(asked)
-        if durability > self._broker.max_durability:
-            check.wrong(
-                "durability",
-                f"{durability.name} can't be reached with this store; the most is {self._broker.max_durability.name}",
-            )
+        if why_not := self._broker.why_not(durability):
+            check.wrong("durability", why_not)
         return durability
 
     async def GetJob(self, request: producer_pb2.GetJobRequest, _: Any) -> producer_pb2.GetJobResponse:

@@ -30,8 +30,13 @@ class StoreState:
     kind: str
     version: str
     implied_durability: Durability
-    max_durability: Durability
+    unreachable: dict[Durability, str]  # what an add can't ask for, and what to change for it
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def max_durability(self) -> Durability:
+        """The highest level that the store can reach; it may not reach all below it."""
+        return max(set(Durability) - self.unreachable.keys())
 
     @property
     def errors(self) -> list[Finding]:
@@ -52,18 +57,14 @@ async def inspect(store: Store, *, real: bool) -> StoreState:
     """
     if not real:
         finding = Finding("warning", "memory:// keeps nothing when the broker stops", "use it in tests only")
-        return StoreState("memory", "0", Durability.MEMORY, Durability.MEMORY, [finding])
+        why = "memory:// keeps nothing; use a Valkey or Redis"
+        return StoreState("memory", "0", Durability.MEMORY, {Durability.FSYNC: why, Durability.REPLICATED: why}, [finding])
     info = await store.info()
     kind = "valkey" if "valkey_version" in info else "redis"
     version = str(info.get("valkey_version") or info.get("redis_version") or "0")
     implied = Durability.FSYNC if await _fsyncs_always(store, info) else Durability.MEMORY
-    most = implied
-    if info.get("aof_enabled") and _numbers(str(info.get("redis_version", "0"))) >= MIN_WAITAOF:
-        most = Durability.FSYNC
-    if int(info.get("connected_slaves", 0)) > 0:
-        most = Durability.REPLICATED
     findings = [_version(kind, version, info), _eviction(info), *_memory(info), await _persistence(store, info)]
-    return StoreState(kind, version, implied, most, findings)
+    return StoreState(kind, version, implied, _unreachable(implied, info, store.replicas), findings)
 
 
 async def check_store(url: str) -> list[Finding]:
@@ -83,6 +84,18 @@ async def check_store(url: str) -> list[Finding]:
 
 async def _fsyncs_always(store: Store, info: dict[str, Any]) -> bool:
     return bool(info.get("aof_enabled")) and await store.setting("appendfsync") == "always"
+
+
+def _unreachable(implied: Durability, info: dict[str, Any], replicas: int) -> dict[Durability, str]:
+    """Syncing and replicas are apart: a store with replicas may write nothing to its disk."""
+    why = {}
+    if implied is not Durability.FSYNC and not info.get("aof_enabled"):
+        why[Durability.FSYNC] = "it has no append-only file; set appendonly yes (CONFIG SET appendonly yes)"
+    elif implied is not Durability.FSYNC and _numbers(str(info.get("redis_version", "0"))) < MIN_WAITAOF:
+        why[Durability.FSYNC] = "it has no WAITAOF; set appendfsync always, or use Valkey, or Redis 7.2 or newer"
+    if (connected := int(info.get("connected_slaves", 0))) < replicas:
+        why[Durability.REPLICATED] = f"it has {connected} replicas of {replicas}; connect more, or ask for fewer with --replicas"
+    return why
 
 
 def _numbers(version: str) -> tuple[int, int]:
