@@ -25,6 +25,7 @@ from leasemq_server.config import Settings
 from leasemq_server.errors import StartError, StoreUnavailableError
 from leasemq_server.loops.health import HealthLoop
 from leasemq_server.loops.listen import ListenLoop
+from leasemq_server.loops.loop import CANCEL_AGAIN_S
 from leasemq_server.loops.schedule import ScheduleLoop
 from leasemq_server.loops.supervise import SuperviseLoop
 from leasemq_server.loops.tick import TickLoop
@@ -32,6 +33,7 @@ from leasemq_server.rpc import admin, producer, schedule, worker
 from leasemq_server.rpc.gate import Gate
 from leasemq_server.rpc.register import register
 from leasemq_server.store import check
+from leasemq_server.store.calls import StoreRefusedError
 from leasemq_server.store.connect import connect, redact
 from leasemq_server.store.embedded import EmbeddedStore
 from leasemq_server.store.store import Store
@@ -70,14 +72,28 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     try:
-        address = await app.start()
-        print(f"listening on {address}", flush=True)  # noqa: T201 - the contract with scripts
-        await stopping.wait()
+        address = await _unless(stopping, app.start())
+        if address is not None:
+            print(f"listening on {address}", flush=True)  # noqa: T201 - the contract with scripts
+            await stopping.wait()
     finally:
         await app.stop()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # an orderly exit would shut the gRPC server down, see rpc/gate.py
+
+
+async def _unless(stopping: asyncio.Event, start: Coroutine[Any, Any, str]) -> str | None:
+    """The address, or None: it was stopped before it had started, whatever it waited for."""
+    starting, stop = asyncio.create_task(start), asyncio.create_task(stopping.wait())
+    await asyncio.wait([starting, stop], return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if starting.done():
+        return starting.result()
+    while not starting.done():
+        starting.cancel()
+        await asyncio.wait([starting], timeout=CANCEL_AGAIN_S)
+    return None
 
 
 class App:
@@ -114,7 +130,10 @@ class App:
         health = HealthLoop(broker, self._health, [service.full_name for service in SERVICES])
         if self._embedded is not None:
             await self._start_loop(SuperviseLoop(self._embedded, health))
-        await self._start_loop(ListenLoop(broker))
+        try:
+            await self._start_loop(ListenLoop(broker))
+        except StoreRefusedError as error:
+            raise _refused(url, error) from None
         await self._start_loop(TickLoop(broker))
         await self._start_loop(ScheduleLoop(broker))
         await self._start_loop(health)
@@ -171,6 +190,8 @@ class App:
         assert self._store is not None
         try:
             state = await check.inspect(self._store, real=real)
+        except StoreRefusedError as error:
+            raise _refused(url, error) from None
         except StoreUnavailableError as error:
             raise StartError(
                 f"the store at {redact(url)} does not answer ({error.detail}); is it running, and is the URL right?"
@@ -213,6 +234,11 @@ class App:
             return int(server.add_insecure_port(self.settings.listen))
         except RuntimeError as error:
             raise StartError(f"can't listen on {self.settings.listen}: {error}; choose another address with --listen") from error
+
+
+def _refused(url: str, error: StoreRefusedError) -> StartError:
+    fix = "a broker's user must have its keys, its channels and all commands, as by ACL SETUSER name ~lmq:* &lmq:* +@all"
+    return StartError(f"the store at {redact(url)} refuses a broker ({error.detail}); {fix}")
 
 
 def _refuse_taken_port(listen: str) -> None:

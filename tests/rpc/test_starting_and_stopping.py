@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -88,6 +90,41 @@ def test_a_password_in_the_query_of_a_store_url_is_not_logged(directory: Path):
             pass
         assert "store.sock?password=***" in broker.log.read_text()
         assert "hunter2" not in broker.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [("~* +@all resetchannels", "channels"), ("~* &* +@all -info", "info"), ("~* &* +@all -subscribe", "subscribe")],
+)
+def test_a_store_whose_user_may_not_do_what_a_broker_does_is_one_line_with_what_to_change(directory: Path, rule: str, said: str):
+    with StoreProcess(directory / "store") as store, store.client() as client:
+        client.execute_command("ACL", "SETUSER", "lesser", "on", ">hunter2", *rule.split())
+        url = f"{store.url}?username=lesser&password=hunter2"
+        line = the_line(serve_until_exit(*ANY_PORT, "--store", url, "--log-level", "error"))
+        assert said in line
+        assert "ACL SETUSER" in line
+        assert "hunter2" not in line
+        client.execute_command("ACL", "SETUSER", "lesser", "reset", "on", ">hunter2", "~lmq:*", "&lmq:*", "+@all")
+        with BrokerProcess(directory, store=url) as broker:  # what the line says helps
+            assert broker.alive
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_broker_is_stopped_while_it_still_starts(directory: Path, number: signal.Signals):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(directory / "silent.sock"))
+        silent.listen()
+        silent.settimeout(20)
+        command = [sys.executable, "-m", "leasemq_server", "serve", *ANY_PORT, "--store", f"unix://{directory}/silent.sock"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = silent.accept()
+            with connection:
+                process.send_signal(number)
+                try:
+                    out, errors = process.communicate(timeout=5)
+                finally:
+                    process.kill()
+    assert (process.returncode, out, errors) == (0, "", "")
 
 
 def test_an_evicting_store_is_refused_with_what_to_change(directory: Path):

@@ -5,14 +5,18 @@ been missed.
 """
 
 import asyncio
-from contextlib import suppress
+
+import structlog
 
 from leasemq_server.broker.broker import Broker
 from leasemq_server.errors import StoreUnavailableError
 from leasemq_server.loops.loop import Loop
+from leasemq_server.store.calls import StoreRefusedError
 from leasemq_server.store.keys import CONTROL_CHANNEL, DONE_CHANNEL, SCHEDULE_CHANNEL, WAKE_CHANNEL
 
 PAUSE_S = 0.2
+
+log = structlog.get_logger("leasemq")
 
 
 class ListenLoop(Loop):
@@ -21,12 +25,17 @@ class ListenLoop(Loop):
     def __init__(self, broker: Broker) -> None:
         super().__init__()
         self._broker = broker
-        self.subscribed = asyncio.Event()
+        self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._refused = ""
 
     async def start(self) -> None:
-        """Starts, and returns once it is subscribed."""
+        """Starts, and returns once it is subscribed.
+
+        Raises:
+            StoreRefusedError: the store lets it not.
+        """
         await super().start()
-        await self.subscribed.wait()
+        await self._begun
 
     async def step(self) -> None:
         """Listens until the store is gone."""
@@ -44,7 +53,9 @@ class ListenLoop(Loop):
                 self._broker.awaiting.finished(text)
 
     def _on_subscribed(self) -> None:
-        self.subscribed.set()
+        self._refused = ""
+        if not self._begun.done():
+            self._begun.set_result(None)
         self._broker.wakes.wake_all()
         self._broker.awaiting.look_all()
         self._broker.schedules.look_all()
@@ -52,6 +63,18 @@ class ListenLoop(Loop):
 
     async def _run(self) -> None:
         while True:
-            with suppress(StoreUnavailableError):  # the health loop speaks of the outage
+            try:
                 await self.step()
+            except StoreRefusedError as error:
+                self._say_refused(error)
+            except StoreUnavailableError:
+                pass  # the health loop speaks of the outage
             await asyncio.sleep(PAUSE_S)
+
+    def _say_refused(self, error: StoreRefusedError) -> None:
+        """To who starts it, and once each time to the log: the store answers, so nobody else notices."""
+        if not self._begun.done():
+            self._begun.set_exception(error)
+        elif not self._refused:
+            log.error("store refuses to be listened to, polls find jobs late", detail=error.detail)
+        self._refused = error.detail

@@ -6,6 +6,7 @@ from typing import Any
 
 from redis.exceptions import (
     ClusterDownError,
+    NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -30,6 +31,14 @@ MAX_REPLY_BYTES = 3 * 1024 * 1024  # a reply must fit gRPC's default message siz
 # what a store says that can't do now what it could before, and may again; the library takes the word off where it has a class
 PASSING = (ReadOnlyError, ClusterDownError, TryAgainError)  # MASTERDOWN is a CLUSTERDOWN
 PASSING_WORDS = ("MISCONF", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY", "UNKILLABLE")
+
+
+class StoreRefusedError(StoreUnavailableError):
+    """The store answers, and refuses what a broker can't do without: only somebody who changes its settings helps."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.message = f"the store refuses: {detail}"
 
 
 class Calls:
@@ -121,5 +130,7 @@ def domain_error(error: RedisError) -> Exception:
         return StoreUnavailableError(str(error))
     if isinstance(error, PASSING) or (isinstance(error, ResponseError) and str(error).startswith(PASSING_WORDS)):
         return StoreUnavailableError(str(error))
+    if isinstance(error, NoPermissionError):
+        return StoreRefusedError(str(error))
     other: Exception = error
     return other

@@ -54,6 +54,7 @@ async def inspect(store: Store, *, real: bool) -> StoreState:
 
     Raises:
         StoreUnavailableError: it does not answer.
+        StoreRefusedError: it does, and says no.
     """
     if not real:
         finding = Finding("warning", "memory:// keeps nothing when the broker stops", "use it in tests only")

@@ -16,7 +16,7 @@ from leasemq_server.errors import (
     StoreUnavailableError,
 )
 from leasemq_server.store import keys
-from leasemq_server.store.calls import MAX_ITEMS, MAX_REPLY_BYTES, PART, domain_error
+from leasemq_server.store.calls import MAX_ITEMS, MAX_REPLY_BYTES, PART, StoreRefusedError, domain_error
 from leasemq_server.store.changes import ChangeVerbs
 from leasemq_server.store.deduplication import DeduplicationVerbs
 from leasemq_server.store.events import EventVerbs
@@ -352,7 +352,7 @@ class Store(
     async def messages(self, channels: Sequence[str], ready: Callable[[], None]) -> AsyncIterator[tuple[str, str]]:
         """What is published on the channels, from the moment that `ready` is called.
 
-        Raises StoreUnavailableError when the store is gone.
+        Raises StoreUnavailableError when the store is gone, StoreRefusedError when it lets nobody subscribe.
         """
         pubsub = self._client.pubsub()
         try:
@@ -365,6 +365,9 @@ class Store(
                         ready()
                 elif message["type"] == "message":
                     yield as_text(message["channel"]), as_text(message["data"])
+        except ResponseError as error:
+            known = domain_error(error)
+            raise known if isinstance(known, StoreUnavailableError) else StoreRefusedError(str(error)) from error
         except RedisError as error:
             raise StoreUnavailableError(str(error)) from error
         except OSError as error:
