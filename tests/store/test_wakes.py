@@ -8,10 +8,14 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 from leasemq.v1.job_pb2 import JobSpec
 from leasemq_server.broker.changes import update_job
+from leasemq_server.errors import StoreUnavailableError
 from leasemq_server.jobs.changes import Change
+from leasemq_server.store import store as store_module
+from leasemq_server.store.connect import connect
 from leasemq_server.store.keys import CONTROL_CHANNEL, DONE_CHANNEL, WAKE_CHANNEL
 
 from tests.store.harness import DAY, LEASE_MS, Desk, new_job
+from tests.support import short_directory
 
 MARK = "mark"
 
@@ -217,3 +221,51 @@ async def test_the_end_of_an_awaited_job_is_published_however_it_comes(desk: Des
     assert await ear.ends() == ["email drained"]
     await desk.after(LEASE_MS)
     assert await ear.ends() == ["email unstarted", "email expired lease"]
+
+
+async def test_a_subscription_on_which_nothing_comes_stands(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "PING_S", 0.02)
+    async with listening(desk) as ear:
+        await asyncio.sleep(0.3)  # many pings
+        assert await ear.heard() == []
+        assert await ear.heard() == []
+
+
+async def test_a_subscription_that_has_fallen_silent_is_a_lost_one(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "PING_S", 0.2)
+    async with muting_proxy(valkey_url.removeprefix("unix://")) as (url, mute):
+        client, real = connect(url)
+        desk, ready = Desk(client, real=real), asyncio.Event()
+        subscription = asyncio.create_task(Ear(desk).listen(ready))
+        await asyncio.wait_for(ready.wait(), 10)
+        mute.set()
+        with pytest.raises(StoreUnavailableError, match="the subscription was silent for"):
+            await asyncio.wait_for(subscription, 10)
+        async with listening(desk) as ear:  # a new one is heard
+            assert await ear.heard() == []
+        await desk.store.close()
+
+
+@asynccontextmanager
+async def muting_proxy(socket: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A way to the store, and what makes its first subscription fall silent in both directions, as if a cable was pulled."""
+    mute = asyncio.Event()
+    subscribed: list[object] = []
+
+    async def carry(name: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            if b"SUBSCRIBE" in data:
+                subscribed.append(name)
+            if not (mute.is_set() and name is subscribed[0]):
+                writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        name = object()
+        from_store, to_store = await asyncio.open_unix_connection(socket)
+        await asyncio.gather(carry(name, reader, to_store), carry(name, from_store, writer), return_exceptions=True)
+
+    with short_directory() as directory:
+        server = await asyncio.start_unix_server(serve, directory / "proxy.sock")
+        yield f"unix://{directory}/proxy.sock", mute
+        server.close()

@@ -48,6 +48,7 @@ MAX_LOG_LINES = 1000
 NONCE_BYTES = 18  # 144 bits: 24 characters of base64
 DURABLE_WAIT_MS = 5000
 WORKER_TTL_MS = 60_000
+PING_S = 5.0  # a subscription is pinged after so long without a word, and lost after twice that
 
 _CREATED = Added(True, "waiting", 0)
 _COMPLETED = Outcome("completed", 0, 0)
@@ -352,13 +353,14 @@ class Store(
     async def messages(self, channels: Sequence[str], ready: Callable[[], None]) -> AsyncIterator[tuple[str, str]]:
         """What is published on the channels, from the moment that `ready` is called.
 
-        Raises StoreUnavailableError when the store is gone, StoreRefusedError when it lets nobody subscribe.
+        Raises StoreUnavailableError when the store is gone or silent, StoreRefusedError when it lets nobody subscribe.
         """
         pubsub = self._client.pubsub()
         try:
             await pubsub.subscribe(*channels)
             confirmed = 0
-            async for message in pubsub.listen():
+            while True:
+                message = await self._next_message(pubsub)
                 if message["type"] == "subscribe":
                     confirmed += 1
                     if confirmed == len(channels):
@@ -374,6 +376,17 @@ class Store(
             raise StoreUnavailableError(str(error)) from error
         finally:
             await pubsub.aclose()
+
+    @staticmethod
+    async def _next_message(pubsub: Any) -> dict[str, Any]:
+        """The next one, be it the answer to a ping: nothing else shows that a connection on which nothing comes still stands."""
+        message: dict[str, Any] | None = await pubsub.get_message(timeout=PING_S)
+        if message is None:
+            await pubsub.ping()
+            message = await pubsub.get_message(timeout=PING_S)
+        if message is None:
+            raise StoreUnavailableError(f"the subscription was silent for {2 * PING_S:g} s")
+        return message
 
 
 def _leased(
