@@ -303,7 +303,15 @@ def bad_worker_calls(scene: Scene) -> Iterator[Bad]:
 
     yield Bad("heartbeat of nobody", "worker.Heartbeat", worker.HeartbeatRequest(), ["worker.worker_id"])
     yield beat("long hostname", ["worker.hostname"], {"hostname": "x" * 257})
+    yield beat("long language", ["worker.language"], {"language": LONG})
+    yield beat("long version", ["worker.sdk_version"], {"sdk_version": LONG})
     yield beat("33 queues", ["worker.queues"], {"queues": ["q"] * 33})
+    yield beat("33 bad queues", ["worker.queues"], {"queues": ["?"] * 33})
+    for number, name in enumerate(BAD_QUEUES):
+        yield beat(f"bad queue {number}", ["worker.queues[1]"], {"queues": ["q", name, "p"]})
+    yield beat("two bad queues", ["worker.queues[0]", "worker.queues[2]"], {"queues": ["x" * 6_000_000, "q", "a b"]})
+    unknown = worker.WorkerInfo.FromString(b"\x0a\x01w" + b"\xa2\x06\xa0\x9c\x01" + b"x" * 20_000)  # a field 100
+    yield Bad("heartbeat: large unknown field", "worker.Heartbeat", worker.HeartbeatRequest(worker=unknown), ["worker"])
     yield beat("1,001 tokens", ["lease_tokens"], {}, "BATCH_TOO_LARGE", lease_tokens=["t"] * 1001)
     yield beat("empty token", ["lease_tokens[1]"], {}, lease_tokens=[scene.token, ""])
     for span in (seconds(0.5), seconds(43_201), NEGATIVE):

@@ -13,9 +13,13 @@ from leasemq_server.jobs import limits
 _QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-@lru_cache(maxsize=4096)
 def is_queue_name(value: str) -> bool:
     """Whether it is a queue's name: it becomes part of keys, so nothing else may pass."""
+    return len(value) <= limits.MAX_NAME and _is_queue_name(value)
+
+
+@lru_cache(maxsize=4096)  # which keeps what it is asked, so nothing long may be
+def _is_queue_name(value: str) -> bool:
     return _QUEUE.fullmatch(value) is not None
 
 

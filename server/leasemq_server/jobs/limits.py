@@ -17,6 +17,7 @@ MAX_TOKEN = 400
 MAX_CHECKPOINT_BYTES = 16 * 1024
 MAX_SEARCH_TEXT = 1024
 MAX_LINGER_MS = 10_000
+MAX_WORKER_BYTES = 16 * 1024  # of what a worker says of itself, which is twice what its fields may have
 MAX_PROGRESS_BYTES = 16 * 1024
 MAX_LOG_LINE = 4096
 MAX_REASON = 1024

@@ -341,6 +341,11 @@ def _check_worker(request: worker_pb2.HeartbeatRequest, check: Check) -> None:
     check.text(worker.sdk_version, "worker.sdk_version", required=False)
     if len(worker.queues) > limits.MAX_QUEUES_A_CALL:
         check.wrong("worker.queues", f"must have at most {limits.MAX_QUEUES_A_CALL} entries; got {len(worker.queues)}")
+        return
+    for index, queue in enumerate(worker.queues):
+        check.queue(queue, f"worker.queues[{index}]")
+    if not check.violations and worker.ByteSize() > limits.MAX_WORKER_BYTES:  # fields that this broker does not know are kept too
+        check.wrong("worker", f"must have at most {limits.MAX_WORKER_BYTES} bytes; got {worker.ByteSize()}")
 
 
 def _check_checkpoints(request: worker_pb2.HeartbeatRequest, check: Check) -> None:

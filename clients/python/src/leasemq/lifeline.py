@@ -21,7 +21,7 @@ import grpc
 from leasemq.attempt import Attempt, Attempts, Stop
 from leasemq.codec import to_duration
 from leasemq.connection import CHANNEL_OPTIONS, Outage
-from leasemq.errors import from_rpc_error
+from leasemq.errors import LeaseMQError, from_rpc_error
 from leasemq.v1 import worker_pb2
 from leasemq.v1.worker_pb2_grpc import WorkerServiceStub
 
@@ -126,7 +126,7 @@ class Lifeline:
                 return False
             error = from_rpc_error(rpc_error)
             self._outage.noticed(error, self)
-            if error.reason and not self._outage.is_on:
+            if error.reason and not self._outage.is_on and not _is_of_queues(error):
                 log.warning("the broker refused a heartbeat: %s", error)
             self._stop_expired(attempts)
             return False
@@ -201,3 +201,9 @@ class Lifeline:
             self._loop.call_soon_threadsafe(what, *args)
         except RuntimeError:  # the loop is closed: nobody is left to listen
             self._ended.set()
+
+
+def _is_of_queues(error: LeaseMQError) -> bool:
+    """Say whether it is only the queues that are no good: the lease calls are refused for them too, and end the worker."""
+    fields = [violation.field for violation in error.field_violations]
+    return bool(fields) and all(field.startswith("worker.queues") for field in fields)
