@@ -1,4 +1,5 @@
 import inspect
+from enum import IntEnum
 from pathlib import Path
 
 import leasemq
@@ -99,7 +100,24 @@ def test_the_address_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     assert leasemq.Client("here:2").address == "here:2"
 
 
-def test_a_state_of_a_newer_server_is_unknown_rather_than_an_error() -> None:
-    assert leasemq.JobState(99) is leasemq.JobState.UNKNOWN
+@pytest.mark.parametrize(
+    "kind",
+    [
+        leasemq.JobState,
+        leasemq.Durability,
+        leasemq.Overlap,
+        leasemq.OnFailure,
+        leasemq.FailureKind,
+        leasemq.DeduplicationMode,
+    ],
+)
+def test_a_value_of_a_newer_server_is_unknown_rather_than_an_error(kind: type[IntEnum]) -> None:
+    assert kind(99) is kind(0)
+    for wrong in ("99", None, 1.5):
+        with pytest.raises(ValueError, match="is not a valid"):
+            kind(wrong)
+
+
+def test_a_state_says_whether_it_is_an_end() -> None:
     assert leasemq.JobState.FAILED.finished
     assert not leasemq.JobState.ACTIVE.finished

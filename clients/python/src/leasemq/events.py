@@ -11,7 +11,7 @@ import grpc
 
 from leasemq import convert
 from leasemq.checking import check_several, made
-from leasemq.connection import Connection, first_wait, worth_repeating
+from leasemq.connection import Connection, first_wait, must_end, worth_repeating
 from leasemq.errors import LeaseMQError, Unavailable, from_rpc_error
 from leasemq.model import Event, EventKind
 from leasemq.v1 import admin_pb2
@@ -135,8 +135,7 @@ class EventStream:
             raise Unavailable(f"the stream was silent for {SILENCE:g} s", code=grpc.StatusCode.UNAVAILABLE) from None
         except asyncio.CancelledError:
             self._drop()  # a read that is cancelled takes its call along; the next one goes on from the token
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if must_end():
                 raise
             raise RuntimeError("the client was closed while its events were being read") from None
         if isinstance(message, admin_pb2.WatchEventsResponse):

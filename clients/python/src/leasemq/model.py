@@ -18,7 +18,15 @@ Seconds = float | timedelta
 """A duration: seconds, or a timedelta."""
 
 
-class JobState(IntEnum):
+class _OpenEnum(IntEnum):
+    """Values of the contract; one that a newer server knows and this client does not is 0."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls(0) if isinstance(value, int) and value else None
+
+
+class JobState(_OpenEnum):
     """Where a job is in its life. The numbers are the contract's."""
 
     UNKNOWN = 0
@@ -30,17 +38,13 @@ class JobState(IntEnum):
     FAILED = 6
     CANCELLED = 7
 
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        return cls(0) if isinstance(value, int) and value else None
-
     @property
     def finished(self) -> bool:
         """True for COMPLETED, FAILED and CANCELLED."""
         return self >= JobState.COMPLETED
 
 
-class Durability(IntEnum):
+class Durability(_OpenEnum):
     """How far an added job must have got when `add` returns. DEFAULT leaves it to the server."""
 
     DEFAULT = 0
@@ -48,24 +52,16 @@ class Durability(IntEnum):
     FSYNC = 2
     REPLICATED = 3
 
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        return cls(0) if isinstance(value, int) and value else None
 
-
-class Overlap(IntEnum):
+class Overlap(_OpenEnum):
     """What a schedule does when a run is due and the job that it added last is unfinished: add another, or skip the run."""
 
     UNKNOWN = 0
     ALLOW = 1
     SKIP = 2
 
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        return cls(0) if isinstance(value, int) and value else None
 
-
-class OnFailure(IntEnum):
+class OnFailure(_OpenEnum):
     """What happens to a job when one that it depends on fails, is cancelled, or is deleted unfinished.
 
     FAIL: it fails too. RUN: it runs when the others are done, and sees what became of this one. IGNORE: as RUN, but it does not.
@@ -76,10 +72,6 @@ class OnFailure(IntEnum):
     RUN = 2
     IGNORE = 3
 
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        return cls(0) if isinstance(value, int) and value else None
-
 
 class Cascade(IntEnum):
     """Which jobs a cancel or delete reaches besides: none, those that the job depends on, or those that depend on it; and on."""
@@ -89,7 +81,7 @@ class Cascade(IntEnum):
     DEPENDENTS = 2
 
 
-class FailureKind(IntEnum):
+class FailureKind(_OpenEnum):
     """Why an attempt, or a job, failed."""
 
     UNKNOWN = 0
@@ -100,12 +92,8 @@ class FailureKind(IntEnum):
     DEPENDENCY = 5
     CANCELLED = 6
 
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        return cls(0) if isinstance(value, int) and value else None
 
-
-class DeduplicationMode(IntEnum):
+class DeduplicationMode(_OpenEnum):
     """What becomes of a job whose deduplication key is held by another one."""
 
     UNKNOWN = 0
@@ -113,10 +101,6 @@ class DeduplicationMode(IntEnum):
     THROTTLE = 2
     DEBOUNCE = 3
     KEEP_LATEST = 4
-
-    @classmethod
-    def _missing_(cls, value: object) -> Self | None:
-        return cls(0) if isinstance(value, int) and value else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +210,21 @@ class Dependency:
     on_failure: OnFailure = OnFailure.FAIL
 
 
+class _WithResult:
+    """What has the result of a job, as it was given."""
+
+    __slots__ = ()
+    raw_result: bytes
+    result_content_type: str
+
+    @property
+    def result(self) -> Any:
+        """What the handler returned, decoded if it is JSON (ValueError if it is none), else the bytes; None if nothing."""
+        return decode(self.raw_result, self.result_content_type)
+
+
 @dataclass(frozen=True, slots=True)
-class DependencyInfo:
+class DependencyInfo(_WithResult):
     """What became of a dependency, or where it is now: UNKNOWN when it was deleted before it finished."""
 
     queue: str
@@ -236,11 +233,6 @@ class DependencyInfo:
     state: JobState
     raw_result: bytes
     result_content_type: str
-
-    @property
-    def result(self) -> Any:
-        """What its handler returned, decoded if it is JSON; None if nothing."""
-        return decode(self.raw_result, self.result_content_type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +283,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class JobInfo:
+class JobInfo(_WithResult):
     """A job as the server sees it now. `attempt` counts attempts started; `failures` are the newest 10, newest last.
 
     `group` and `schedule_id` are empty where there is none.
@@ -330,11 +322,6 @@ class JobInfo:
     def payload(self) -> Any:
         """The payload: decoded if its content type is JSON (ValueError if it is none), else the bytes."""
         return decode(self.raw_payload, self.content_type)
-
-    @property
-    def result(self) -> Any:
-        """What the handler returned, decoded like the payload; None if nothing."""
-        return decode(self.raw_result, self.result_content_type)
 
 
 @dataclass(frozen=True, slots=True)
