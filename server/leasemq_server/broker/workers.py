@@ -16,7 +16,6 @@ from leasemq_server.store.types import Lot, Source
 DRAIN_S = 20.0  # a poll that was on its way when its worker drained arrives within this
 CROSSING_S = 0.05  # a lease call that arrives this soon after a reply may have been sent before it was read
 UNCONFIRMED_S = 1.0  # a control stream that breaks this soon after a delivery gives it back
-POLL_NOTE_S = 5.0
 
 
 class Reply(NamedTuple):
