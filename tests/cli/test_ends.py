@@ -198,3 +198,10 @@ def test_an_empty_payload_of_bytes_is_one(cli, client, queue):
 )
 def test_what_can_not_be_meant_is_exit_2_and_named(program, arguments, option):
     assert option in program.refuses(*arguments)
+
+
+def test_a_closed_standard_input_answers_no_question(program, client, queue):
+    client.add(queue, 1)
+    command = ["sh", "-c", f"exec {LEASEMQ} queues drain {queue} <&-"]
+    ended = subprocess.run(command, env=program.environment(), capture_output=True, check=False, timeout=TIMEOUT_S)
+    assert (ended.returncode, ended.stdout.decode(), ended.stderr) == (0, f"removed 1 job from {queue}\n", b"")

@@ -491,8 +491,7 @@ def bad_bulks() -> Iterator[Bad]:
         yield Bad("long name", rpc, kind(queue="q", filter=named), ["filter.name"])
         grouped = admin.JobFilter(state=usual[verb], group=LONG)
         yield Bad("long group", rpc, kind(queue="q", filter=grouped), ["filter.group"])
-        nothing = ["filter.state", "selection"] if verb in ("Delete", "Cancel") else ["selection"]
-        yield Bad("no selection", rpc, kind(queue="q"), nothing)
+        yield Bad("no selection", rpc, kind(queue="q"), ["selection"])
     waiting = admin.JobFilter(state=job.JOB_STATE_WAITING)
     yield Bad("state of no finished job", "admin.RetryJobs", kinds["Retry"](queue="q", filter=waiting), ["filter.state"])
     yield Bad("state of no delayed job", "admin.PromoteJobs", kinds["Promote"](queue="q", filter=waiting), ["filter.state"])

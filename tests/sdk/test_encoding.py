@@ -118,6 +118,7 @@ def test_an_option_of_a_wrong_type_is_named(option: str) -> None:
         ({"depends_on": ["x"]}, "depends_on must be a list of Dependency, not ['x']"),
         ({"delay": "5s"}, "delay must be seconds or a timedelta, not '5s'"),
         ({"priority": "1"}, "priority must be a whole number, not '1'"),
+        ({"priority": True}, "priority must be a whole number, not True"),
         ({"completed_retention": Retention(max_age="x")}, "completed_retention.max_age must be seconds or a timedelta, not 'x'"),
         ({"failed_retention": Retention(max_count=1.5)}, "failed_retention.max_count must be a whole number, not 1.5"),
         ({"deduplication": Deduplication(key=5)}, "deduplication.key must be text, not 5"),

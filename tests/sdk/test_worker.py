@@ -1,7 +1,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -50,6 +50,24 @@ async def test_a_plain_function_runs_in_a_thread_and_may_report_from_there(clien
         job = await client.wait(queue, added.id, 30)
     assert (job.result, job.progress) == (b"raw!", {"done": 1})
     assert [line async for line in client.admin.logs(queue, added.id)] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("report", "message"),
+    [
+        (lambda job: job.progress({1}), "progress must be a JSON value, not {1}"),
+        (lambda job: job.log("one", 2), "lines must be a list of text, not ('one', 2)"),
+    ],
+)
+async def test_a_report_that_can_not_be_sent_fails_its_job_and_is_named(
+    client: Client, queue: str, report: Callable[[Job], Awaitable[None]], message: str
+) -> None:
+    async def handler(job: Job) -> None:
+        await report(job)
+
+    async with worker(client, queue, handler):
+        job = await client.wait(queue, (await client.add(queue)).id, 30)
+    assert (job.failures[0].type, job.failures[0].message) == ("TypeError", message)
 
 
 async def test_nothing_returned_is_no_result(client: Client, queue: str) -> None:

@@ -154,7 +154,7 @@ def number_of(count: int, thing: str) -> str:
 
 def confirm(question: str, *, yes: bool) -> None:
     """Asks on a terminal before something is lost; a script is taken at its word."""
-    if not yes and sys.stdin.isatty():
+    if not yes and sys.stdin is not None and sys.stdin.isatty():
         typer.confirm(question, abort=True, err=True)
 
 

@@ -49,7 +49,7 @@ def top(
     Example:
     [cyan]leasemq top --interval 500ms[/]
     """
-    if not (sys.stdout.isatty() and sys.stdin.isatty()) or Console().is_dumb_terminal:
+    if not (sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty()) or Console().is_dumb_terminal:
         raise Failure("top needs a terminal; a script can read: leasemq stats --json")
     run(address, lambda client: _watch(client, address, max(interval.total_seconds(), 0.1)))
 

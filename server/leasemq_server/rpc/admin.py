@@ -267,6 +267,7 @@ class AdminServicer(EventHandlers, GroupHandlers, MetricHandlers):
             return await apply_to_ids(verb, request.queue, list(request.job_ids.ids)), ""
         if selection is None:
             check.wrong("selection", "is required: job_ids or filter")
+            check.done()
         which = await self._filter(request.filter, allowed, check)
         after = page_parts(request.page_token, (listing_of(request), float, str, int), check)
         check.done()

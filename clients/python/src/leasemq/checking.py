@@ -40,7 +40,7 @@ def _is(*types: type) -> Callable[[Any], bool]:
 
 _TEXT = ("text", _is(str))
 _SPAN = ("seconds or a timedelta", _is(int, float, timedelta))
-_NUMBER = ("a whole number", _is(int))
+_NUMBER = ("a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool))
 _RATIO = ("a number", _is(int, float))
 _RETENTION = ("a Retention", _is(Retention))
 _RULES: dict[str, Rule] = {

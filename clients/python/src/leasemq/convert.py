@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -202,9 +203,12 @@ def to_retention(retention: model.Retention) -> job_pb2.Retention:
 
 
 def to_value(value: Any) -> Value:
-    """Build a protobuf Value from any JSON value. TypeError, ValueError: it is none."""
+    """Build a protobuf Value from any JSON value. TypeError: it is none."""
     message = Value()
-    json_format.ParseDict(value, message)
+    try:
+        json_format.ParseDict(value, message)
+    except (json_format.ParseError, TypeError, ValueError) as error:
+        raise TypeError(f"progress must be a JSON value, not {reprlib.repr(value)}") from error
     return message
 
 

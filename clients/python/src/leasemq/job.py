@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
+from leasemq.checking import made
 from leasemq.codec import JSON_TYPE, decode, encode, to_duration
 from leasemq.connection import Connection
 from leasemq.convert import to_dependencies, to_value
@@ -259,16 +260,19 @@ class Job:
             raise Cancelled(self.cancelled.reason)
 
     async def progress(self, value: Any) -> None:
-        """Store how far the job is: any JSON value, at most 16 KiB. Errors: LeaseLost (stop working), Unavailable."""
+        """Store how far the job is: any JSON value, at most 16 KiB. Errors: LeaseLost (stop working), Unavailable.
+
+        TypeError: it is no JSON.
+        """
         request = worker_pb2.ReportProgressRequest(lease_token=self.lease_token, progress=to_value(value))
         await self._connection.call(self._connection.stubs.worker.ReportProgress, request)
 
     async def log(self, *lines: str) -> None:
         """Append lines to the job's log, which keeps the newest 1,000.
 
-        Errors: LeaseLost (stop working), Unavailable. A retry may repeat lines.
+        Errors: LeaseLost (stop working), Unavailable. TypeError: a line is no text. A retry may repeat lines.
         """
-        request = worker_pb2.AppendLogsRequest(lease_token=self.lease_token, lines=lines)
+        request = made(worker_pb2.AppendLogsRequest, lease_token=self.lease_token, lines=lines)
         await self._connection.call(self._connection.stubs.worker.AppendLogs, request)
 
     async def dependencies(self) -> list[DependencyInfo]:
