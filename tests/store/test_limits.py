@@ -37,7 +37,7 @@ async def test_room_that_is_left_is_told(desk: Desk) -> None:
     assert not (await desk.lease_reply(2)).more
 
 
-ENDS = ["complete", "fail", "retry later", "release", "snooze", "give back", "delete", "expire"]
+ENDS = ["complete", "fail", "retry later", "release", "snooze", "give back", "give back what was read", "delete", "expire"]
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -59,12 +59,14 @@ async def test_each_end_of_a_lease_gives_its_room_back(desk: Desk, end: str) -> 
             await desk.release(job, HOUR)
         elif end == "give back":
             await desk.store.give_back(desk.queue, [("r", False)])
+        elif end == "give back what was read":
+            await desk.store.give_back(desk.queue, [("r", True)])
         elif end == "delete":
             await desk.store.delete(desk.queue, ["a"], force=True)
         else:
             await desk.after(LEASE_MS)
         assert "email 0" in await ear.wakes()
-    assert await desk.lease_ids() == ["a" if end in ("release", "give back", "expire") else "b"]
+    assert await desk.lease_ids() == ["a" if end.startswith(("release", "give back", "expire")) else "b"]
 
 
 async def test_a_lease_that_ran_out_makes_room_in_the_very_call_that_finds_it(desk: Desk) -> None:

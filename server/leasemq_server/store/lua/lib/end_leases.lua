@@ -59,6 +59,7 @@ end
 -- `why` is for people. What goes back to the head is there in the order in which the leases ended.
 local function end_leases(ids, now, why)
   redis.call('ZREM', leases, unpack(ids))
+  config()
   if was_full then
     -- INLINE: slot
     lease_ended()
