@@ -456,6 +456,18 @@ async def test_what_a_key_leaves_out_makes_a_full_group_no_fuller(desk: Desk) ->
         await desk.add(*of("a", "6", **late))  # in its place, but at once
 
 
+async def test_a_line_does_not_go_before_heads_that_were_not_read_for_being_large(desk: Desk) -> None:
+    for group in "abcdefg":
+        await desk.add(new_job(f"{group}0", group=group), new_job(f"{group}1", group=group))
+    assert len(await desk.lease_ids()) == 14
+    for group in "abcdefghijkl":
+        await desk.add(new_job(f"{group}2", spec=b"x" * 1_000_000, group=group))
+    await desk.add(new_job("h3", spec=b"x" * 1_000_000, group="h"))
+    await desk.configure(gd={"xa": 2})  # a to g have their turns still, but none to lease; and eight jobs are read at once
+    assert await desk.lease_ids(12) == ["h2"]
+    assert (await desk.lease_ids(12))[0] == "i2"
+
+
 async def test_a_weight_takes_no_more_than_the_room_of_the_queue(desk: Desk) -> None:
     await desk.configure(xa=3)
     await desk.configure_group("a", w=3)

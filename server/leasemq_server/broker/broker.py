@@ -74,9 +74,9 @@ class Broker:
         """
         if time.monotonic() < self._looked_at + age_s:
             return
-        self._looked_at = time.monotonic()
         before = self.state
         state = await inspect(self.store, real=before.kind != "memory")
+        self._looked_at = time.monotonic()
         unreachable = {level: why for level, why in state.unreachable.items() if level in before.unreachable}
         self.state = replace(state, unreachable=unreachable)
         self.store.implied_durability = state.implied_durability

@@ -51,12 +51,12 @@ def _first_ones(violations: Sequence[Violation]) -> list[Violation]:
 
 
 def _sent_bytes(text: str) -> int:
-    """Of a status message, which is percent-encoded but for ASCII."""
-    return sum(1 if " " <= it <= "~" else 3 * len(it.encode()) for it in text)
+    """Of a status message, which is percent-encoded but for printable ASCII."""
+    return sum(1 if " " <= it <= "~" and it != "%" else 3 * len(it.encode()) for it in text)
 
 
 def _short(text: str, most: int) -> str:
-    if len(text) <= most // 9 or _sent_bytes(text) <= most:
+    if _sent_bytes(text[: most + 1]) <= most:
         return text
     left = most - _sent_bytes("…")
     for at, it in enumerate(text):

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
 from leasemq import convert
-from leasemq.checking import check_is, check_settings, check_several, check_texts, made
+from leasemq.checking import check_is, check_settings, check_several, made
 from leasemq.codec import check_numbers, encode, to_duration, to_timestamp
 from leasemq.connection import Connection, Method
 from leasemq.model import (
@@ -182,7 +182,7 @@ class Admin:
         name, group: only jobs of this name, of this group. limit: at most this many. with_payload=False leaves payloads and
         results out of the answer.
         """
-        check_several(JobState, states=states)
+        check_several("JobState", states=states)
         request = made(
             admin_pb2.ListJobsRequest,
             queue=queue,
@@ -337,7 +337,7 @@ class Admin:
         thousand a call. on_progress: called with how many it has looked at so far. with_payload=False leaves payloads and results
         out.
         """
-        check_several(JobState, states=states)
+        check_several("JobState", states=states)
         query = made(admin_pb2.JobQuery, id_prefix=id_prefix, name=name, group=group, payload_text=payload, failure_text=failure)
         request = made(admin_pb2.SearchJobsRequest, queue=queue, query=query, states=[convert.wire(state) for state in states])
         if not with_payload:
@@ -363,7 +363,7 @@ class Admin:
         elif matching != admin_pb2.JobFilter():
             raise ValueError("jobs are selected by ids or by a filter, not by both")
         else:
-            check_texts(ids=ids)
+            check_several("text", ids=ids)
             ids = list(ids)
             selections = [made(admin_pb2.JobIds, ids=ids[at : at + IDS_PER_CALL]) for at in range(0, len(ids), IDS_PER_CALL)]
         for selection in selections:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
@@ -198,14 +198,12 @@ def check_is(what: str, *kinds: type, **arguments: Any) -> None:
     _check((what, _is(*kinds)), arguments)
 
 
-def check_texts(**arguments: Any) -> None:
-    """Refuse what is no list of texts: a text alone would be taken letter by letter. TypeError: it is something else."""
-    _check(("a list of text", lambda value: isinstance(value, Collection) and not isinstance(value, str | bytes)), arguments)
+def check_several(what: str, **arguments: Any) -> None:
+    """Refuse one alone where several are meant: a text would be taken letter by letter. What each is shows when it is sent.
 
-
-def check_several(kind: type, **arguments: Iterable[Any]) -> None:
-    """Refuse one alone where several are meant; what they are is seen when they are sent. TypeError: it is one thing."""
-    _check((f"a list of {kind.__name__}", lambda value: isinstance(value, Iterable) and not isinstance(value, str)), arguments)
+    TypeError: it is one thing.
+    """
+    _check((f"a list of {what}", lambda value: isinstance(value, Iterable) and not isinstance(value, str | bytes)), arguments)
 
 
 def _check(rule: Rule, arguments: Mapping[str, Any]) -> None:

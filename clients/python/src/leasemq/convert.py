@@ -52,7 +52,7 @@ def to_spec(queue: str, job: model.NewJob) -> job_pb2.JobSpec:
 
 def to_specs(queue: str, jobs: Iterable[model.NewJob]) -> list[job_pb2.JobSpec]:
     """Build what goes over the wire. InvalidField, ValueError, TypeError: a job can't be sent, by its number, from 0."""
-    check_several(model.NewJob, jobs=jobs)
+    check_several("NewJob", jobs=jobs)
     specs: list[job_pb2.JobSpec] = []
     for job in jobs:
         try:
@@ -129,7 +129,7 @@ def _to_dependency(said: model.Dependency) -> job_pb2.Dependency:
 
 def to_nodes(nodes: Iterable[model.FlowNode]) -> list[producer_pb2.FlowNode]:
     """Build the nodes of a flow, with the errors of `to_specs`."""
-    check_several(model.FlowNode, nodes=nodes)
+    check_several("FlowNode", nodes=nodes)
     built: list[producer_pb2.FlowNode] = []
     for node in nodes:
         try:

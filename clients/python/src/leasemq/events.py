@@ -39,7 +39,7 @@ class EventStream:
         until_now: bool,
     ) -> None:
         """Set up; nothing is sent yet."""
-        check_several(EventKind, kinds=kinds)
+        check_several("EventKind", kinds=kinds)
         self._connection = connection
         self._request = made(
             admin_pb2.WatchEventsRequest,

@@ -55,7 +55,7 @@ local function put_in_order(have_lines)
       end
     end
   end
-  if not have_lines or #from == 2 * asked then again = {} end -- in the second case other groups have their turns first
+  if not have_lines or #from == 2 * asked or unread[1] then again = {} end -- but in the first case other groups have their turns first
   while n < asked and #again > 0 do
     local weights, lined_up, turns, going_on = 0, {}, 0, {}
     for _, it in ipairs(again) do weights = weights + it.weight end
